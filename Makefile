@@ -1,0 +1,56 @@
+# Every target makes what it needs. `make demo` and `make test` are the two to know.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick lint bench clean lock
+
+help:  ## what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: $(VENV)/runtime  ## from a table to a REST answer, on this machine
+	@$(BIN)/python examples/customer_churn/demo.py
+
+test: $(VENV)/dev  ## every test
+	@$(BIN)/python -m pytest
+
+quick: $(VENV)/dev  ## the tests that take seconds
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/dev  ## style, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/dev  ## the figures in the README
+	@$(BIN)/python -m benchmarks
+
+lock: $(VENV)/dev  ## resolve the dependencies anew
+	@$(BIN)/python requirements/lock.py
+
+clean:  ## remove the environment and all that was built
+	@rm -rf $(VENV) .boostline build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say what is installed: without a change of the lock nothing is fetched, so both work offline.
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Boostline needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) -V 2>&1 || true): run 'make PYTHON=/path/to/python3.11 ...'" >&2; exit 1; }
+	@echo "creating the environment in $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/runtime: requirements/runtime.txt pyproject.toml | $(VENV)/python
+	@echo "installing the runtime (about 1 GB, once)"
+	@$(PIP) install --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --require-hashes -r requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt | $(VENV)/runtime
+	@echo "installing the development tools"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""The local platform: one process on loopback that speaks the AWS wire protocols."""

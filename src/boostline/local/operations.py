@@ -1,0 +1,77 @@
+"""The declared table: the operations that the platform has, and who answers them.
+
+An operation enters when the templates, the commands, or the recorded calls of the SDKs and the AWS
+CLI use it. Everything else is refused by name. The names are botocore's; the handler of an operation
+is the method of that name, in snake case, of the service's class.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ServiceEntry(NamedTuple):
+    """A service: where its class is (`module:Class`), and its operations."""
+
+    handler: str
+    operations: tuple[str, ...]
+
+
+def _entry(handler: str, operations: str) -> ServiceEntry:
+    return ServiceEntry(f"boostline.local.services.{handler}", tuple(operations.split()))
+
+
+SERVICES: dict[str, ServiceEntry] = {
+    "s3": _entry(
+        "s3.service:S3",
+        """
+        ListBuckets CreateBucket HeadBucket DeleteBucket GetBucketLocation
+        PutObject GetObject HeadObject DeleteObject DeleteObjects CopyObject
+        ListObjects ListObjectsV2
+        CreateMultipartUpload UploadPart CompleteMultipartUpload AbortMultipartUpload
+        """,
+    ),
+    "sts": _entry("sts.service:Sts", "GetCallerIdentity"),
+    "iam": _entry("iam.service:Iam", "GetRole SimulatePrincipalPolicy"),
+    "logs": _entry(
+        "logs.service:CloudWatchLogs",
+        "DescribeLogGroups DescribeLogStreams GetLogEvents FilterLogEvents",
+    ),
+    "sagemaker": _entry(
+        "sagemaker.service:SageMaker",
+        """
+        CreatePipeline UpdatePipeline DescribePipeline DeletePipeline ListPipelines
+        StartPipelineExecution StopPipelineExecution DescribePipelineExecution
+        DescribePipelineDefinitionForExecution ListPipelineExecutions
+        ListPipelineExecutionSteps ListPipelineParametersForExecution
+        CreateTrainingJob DescribeTrainingJob ListTrainingJobs StopTrainingJob
+        CreateProcessingJob DescribeProcessingJob ListProcessingJobs StopProcessingJob
+        CreateModelPackageGroup DescribeModelPackageGroup ListModelPackageGroups
+        DeleteModelPackageGroup
+        CreateModelPackage DescribeModelPackage ListModelPackages UpdateModelPackage
+        DeleteModelPackage
+        CreateModel DescribeModel ListModels DeleteModel
+        CreateEndpointConfig DescribeEndpointConfig ListEndpointConfigs DeleteEndpointConfig
+        CreateEndpoint UpdateEndpoint DescribeEndpoint ListEndpoints DeleteEndpoint
+        AddTags ListTags DeleteTags
+        """,
+    ),
+    "sagemaker-runtime": _entry("sagemaker_runtime.service:SageMakerRuntime", "InvokeEndpoint"),
+    "lambda": _entry(
+        "lambda_.service:Lambda",
+        """
+        CreateFunction GetFunction GetFunctionConfiguration ListFunctions UpdateFunctionCode
+        UpdateFunctionConfiguration DeleteFunction AddPermission RemovePermission GetPolicy Invoke
+        """,
+    ),
+    "apigateway": _entry(
+        "apigateway.service:ApiGateway",
+        """
+        ImportRestApi PutRestApi GetRestApi GetRestApis DeleteRestApi
+        CreateDeployment GetStage GetStages
+        CreateApiKey GetApiKey GetApiKeys DeleteApiKey
+        CreateUsagePlan GetUsagePlan GetUsagePlans UpdateUsagePlan DeleteUsagePlan
+        CreateUsagePlanKey GetUsagePlanKeys
+        """,
+    ),
+}

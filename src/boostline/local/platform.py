@@ -1,0 +1,148 @@
+"""The platform: its settings, stores and services, put together."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TypeVar
+
+from boostline.local.operations import SERVICES
+from boostline.local.service import Service
+from boostline.local.store.blobs import Blobs
+from boostline.local.store.database import Database
+from boostline.local.store.logs import Logs
+from boostline.local.store.objects import Objects
+from boostline.local.store.resources import Resources
+
+ServiceType = TypeVar("ServiceType", bound=Service)
+
+
+class PlatformInUse(Exception):
+    """Another platform works in the folder."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a platform is told at start.
+
+    Parameters
+    ----------
+    folder
+        Where its state lives; made if absent.
+    port
+        The loopback port; 0 takes a free one.
+    images
+        Which local program stands for an image: glob of the image URI → command line, to which the
+        container's arguments are added. The first match counts.
+    """
+
+    folder: Path
+    port: int = 4599
+    account: str = "000000000000"
+    region: str = "us-east-1"
+    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The platform's own key, made at its first start and kept in a file of mode 0600."""
+
+    access_key: str
+    secret_key: str
+
+    @classmethod
+    def read(cls, folder: Path) -> Credentials:
+        """Return the key in a platform's folder, making one if there is none."""
+        path = folder / "credentials"
+        if not path.exists():
+            made = f"BOOSTLINE{secrets.token_hex(5).upper()}\n{secrets.token_urlsafe(30)}\n"
+            part = path.with_suffix(".part")
+            part.touch(mode=0o600)
+            part.write_text(made)
+            part.rename(path)
+        return cls(*path.read_text().split())
+
+
+class Platform:
+    """One running platform. `start` takes up unfinished work; `stop` ends what it started.
+
+    Raises
+    ------
+    PlatformInUse
+        If another process works in the folder.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folder = settings.folder
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = _lock(self.folder)
+        self.credentials = Credentials.read(self.folder)
+        self.database = Database(self.folder / "platform.sqlite")
+        self.blobs = Blobs(self.folder / "blobs")
+        self.objects = Objects(self.database, self.blobs)
+        self.resources = Resources(self.database)
+        self.logs = Logs(self.database)
+        self.port = settings.port
+        self._services: dict[str, Service] = {}
+
+    @property
+    def endpoint(self) -> str:
+        """The URL that clients use as `AWS_ENDPOINT_URL`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource of this account and region."""
+        return f"arn:aws:{service}:{self.settings.region}:{self.settings.account}:{resource}"
+
+    def service(self, name: str) -> Service:
+        """Return the service of botocore's name, made at its first use."""
+        if name not in self._services:
+            module, _, handler = SERVICES[name].handler.partition(":")
+            self._services[name] = getattr(importlib.import_module(module), handler)(self)
+        return self._services[name]
+
+    def get(self, kind: type[ServiceType]) -> ServiceType:
+        """Return the service of a class: how one service calls another."""
+        for name, entry in SERVICES.items():
+            if entry.handler == f"{kind.__module__}:{kind.__qualname__}":
+                found = self.service(name)
+                assert isinstance(found, kind)
+                return found
+        raise LookupError(f"{kind} is not in the table of services")
+
+    def start(self, port: int) -> None:
+        """Start every service, once it is known on which port the platform listens."""
+        self.port = port
+        for name in SERVICES:
+            self.service(name).start()
+
+    def stop(self) -> None:
+        """Stop the services in reverse order, and let go of the folder."""
+        for service in reversed(self._services.values()):
+            service.stop()
+        self.database.close()
+        self._lock.close()
+
+
+def _lock(folder: Path) -> IO[str]:
+    file = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip()
+        file.close()
+        raise PlatformInUse(
+            f"{folder}: process {holder or '(unknown)'} runs a platform in this folder; "
+            "stop it, or give another folder with --dir"
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

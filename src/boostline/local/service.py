@@ -1,0 +1,30 @@
+"""What a service of the platform is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from boostline.local.platform import Platform
+
+
+class Service:
+    """Base of the services: one public method an operation, no HTTP.
+
+    A handler takes the members of the operation's input shape, already validated, and returns those
+    of its output shape; what the shape does not know is left out of the answer, times may be epoch
+    seconds or datetimes. It raises `AwsError` to refuse. An HTTP status other than the model's goes
+    in `ResponseMetadata.HTTPStatusCode`, as boto3 shows it. A streaming blob arrives as
+    `boostline.local.wire.body.Upload` and may be returned as bytes or as `boostline.local.wire.body.FileRange`.
+
+    A handler may be a plain function (it runs in a thread) or `async` (it runs in the event loop).
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def start(self) -> None:
+        """Take up what an earlier run of the platform left unfinished."""
+
+    def stop(self) -> None:
+        """End processes and threads; called once, at shutdown."""

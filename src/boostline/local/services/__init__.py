@@ -1,0 +1,1 @@
+"""One package a service, named as AWS names it."""

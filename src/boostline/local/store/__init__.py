@@ -1,0 +1,1 @@
+"""What the platform remembers: SQLite metadata, content-addressed objects, logs."""

@@ -1,0 +1,1 @@
+"""One port, the AWS protocols: signatures, dispatch, validation, errors."""

@@ -1,0 +1,33 @@
+"""Errors as AWS sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AwsError(Exception):
+    """A refusal that the caller sees, in the words and with the status of the real service.
+
+    Parameters
+    ----------
+    code
+        The error's name in the service's botocore model, for example `ResourceNotFound`.
+    message
+        What was wrong, where, and what to do.
+    status
+        HTTP status of the answer.
+    members
+        Further members of the error's shape, for example `OriginalStatusCode` of `ModelError`.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400, **members: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.members = members
+
+
+def invalid(message: str) -> AwsError:
+    """Return the error that SageMaker answers to most bad requests."""
+    return AwsError("ValidationException", message)
