@@ -1,8 +1,8 @@
 """The declared table: the operations that the platform has, and who answers them.
 
-An operation enters when the templates, the commands, or the recorded calls of the SDKs and the AWS
-CLI use it. Everything else is refused by name. The names are botocore's; the handler of an operation
-is the method of that name, in snake case, of the service's class.
+An operation enters when the templates, the commands, or the recorded calls of the SDKs and the
+AWS CLI use it. Everything else is refused by name. The names are botocore's; the handler of an
+operation is the method of that name, in snake case, of the service's class.
 """
 
 from __future__ import annotations
