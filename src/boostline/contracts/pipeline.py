@@ -300,7 +300,7 @@ def check(definition: PipelineDefinition) -> None:
 
 def _refuse_unknown_types(plain: Any) -> None:
     """Name the steps of types that do not run here, before the types are read."""
-    pending = list(plain.get("Steps", ())) if isinstance(plain, dict) else []
+    pending = _list_in(plain, "Steps")
     for step in pending:
         if not isinstance(step, dict):
             continue
@@ -309,9 +309,14 @@ def _refuse_unknown_types(plain: Any) -> None:
                 f"step {step.get('Name')}: type {step.get('Type')!r} does not run here; "
                 f"what runs: {', '.join(STEP_TYPES)}"
             )
-        arguments = step.get("Arguments")
-        if step["Type"] == "Condition" and isinstance(arguments, dict):
-            pending += [*arguments.get("IfSteps", ()), *arguments.get("ElseSteps", ())]
+        if step["Type"] == "Condition":
+            arguments = step.get("Arguments")
+            pending += [*_list_in(arguments, "IfSteps"), *_list_in(arguments, "ElseSteps")]
+
+
+def _list_in(plain: Any, name: str) -> list[Any]:
+    found = plain.get(name) if isinstance(plain, dict) else None
+    return list(found) if isinstance(found, list) else []
 
 
 def _check_names(definition: PipelineDefinition) -> None:

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from boostline.contracts import pipeline
+from boostline.contracts.pipeline import DefinitionError
+
+PROCESS: dict[str, Any] = {
+    "Name": "Process",
+    "Type": "Processing",
+    "Arguments": {"Environment": {"A": {"Get": "Parameters.Input"}}},
+    "PropertyFiles": [{"PropertyFileName": "F", "OutputName": "o", "FilePath": "f.json"}],
+}
+FAIL: dict[str, Any] = {"Name": "No", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}
+CHECK: dict[str, Any] = {
+    "Name": "Check",
+    "Type": "Condition",
+    "Arguments": {
+        "Conditions": [
+            {
+                "Type": "Or",
+                "Conditions": [
+                    {
+                        "Type": "Not",
+                        "Condition": {
+                            "Type": "LessThan",
+                            "LeftValue": pipeline.json_get("Process", "F", "a.b"),
+                            "RightValue": 0.5,
+                        },
+                    },
+                    {"Type": "In", "QueryValue": {"Get": "Parameters.Input"}, "Values": ["x"]},
+                ],
+            }
+        ],
+        "IfSteps": [],
+        "ElseSteps": [FAIL],
+    },
+}
+
+
+def definition(*steps: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Version": "2020-12-01",
+        "Metadata": {},
+        "Parameters": [{"Name": "Input", "Type": "String", "DefaultValue": "s3://b/k"}],
+        "Steps": list(steps),
+    }
+
+
+def test_reads_and_writes_the_same_definition() -> None:
+    decoded = pipeline.decode(json.dumps(definition(PROCESS, CHECK)))
+    again = pipeline.decode(pipeline.encode(decoded))
+    assert again == decoded
+    assert [(step.name, branch) for step, branch in again.walk()] == [
+        ("Process", None),
+        ("Check", None),
+        ("No", "Check"),
+    ]
+
+
+def test_a_condition_depends_on_what_its_conditions_read_not_on_its_branches() -> None:
+    inner = {**PROCESS, "Name": "Inner", "DependsOn": ["Process"], "PropertyFiles": []}
+    check = {
+        **CHECK,
+        "DependsOn": ["Process"],
+        "Arguments": {**CHECK["Arguments"], "IfSteps": [inner]},
+    }
+    decoded = pipeline.decode(json.dumps(definition(PROCESS, check)))
+    assert pipeline.dependencies(decoded.steps[1]) == {"Process"}
+
+
+def test_references_inside_functions_are_found() -> None:
+    value = pipeline.join("/", "s3:/", pipeline.get("Execution.PipelineName"), ["x"])
+    assert list(pipeline.references({"a": [value]})) == ["Execution.PipelineName"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "step"),
+    [
+        ("Steps.Train.ModelArtifacts.S3ModelArtifacts", "Train"),
+        ("Steps.P.ProcessingOutputConfig.Outputs['a.b'].S3Output.S3Uri", "P"),
+        ("Parameters.X", None),
+    ],
+)
+def test_step_of_a_reference(reference: str, step: str | None) -> None:
+    assert pipeline.step_of(reference) == step
+
+
+def changed(step: dict[str, Any], **members: Any) -> dict[str, Any]:
+    return {**step, **members}
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([changed(PROCESS, Type="Tuning")], "step Process: type 'Tuning' does not run here"),
+        ([PROCESS, PROCESS], "step Process: 2 steps have this name"),
+        ([changed(PROCESS, Name="a b")], "step 'a b'"),
+        ([changed(PROCESS, DependsOn=["X"])], "step Process: there is no step 'X'"),
+        ([changed(PROCESS, DependsOn=["Process"])], "steps depend on each other"),
+        ([FAIL, changed(PROCESS, DependsOn=["No"])], "nothing can depend on the Fail step No"),
+        (
+            [changed(PROCESS, Arguments={"A": {"Get": "Parameters.Y"}})],
+            "step Process: there is no parameter 'Y'",
+        ),
+        (
+            [changed(PROCESS, Arguments={"A": {"Get": "Step.Y"}})],
+            "step Process: 'Step.Y' is not Parameters.X",
+        ),
+        (
+            [changed(PROCESS, PropertyFiles=[]), CHECK],
+            "step Check: step Process has no property file 'F'",
+        ),
+        (
+            [
+                PROCESS,
+                changed(CHECK, Arguments={"Conditions": [], "IfSteps": [changed(CHECK, Name="I")]}),
+            ],
+            "step I: a Condition cannot stand inside another one",
+        ),
+        (
+            [
+                PROCESS,
+                changed(
+                    CHECK,
+                    Arguments={"Conditions": [], "ElseSteps": [changed(PROCESS, Type="EMR")]},
+                ),
+            ],
+            "type 'EMR' does not run here",
+        ),
+        ([changed(PROCESS, Arguments=None)], r"\$.Steps\[0\].Arguments"),
+    ],
+)
+def test_what_cannot_run_is_refused_by_name(steps: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        pipeline.decode(json.dumps(definition(*steps)))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"Steps": 1}', '{"Steps": [1]}'])
+def test_what_is_no_definition_is_refused(text: str) -> None:
+    with pytest.raises(DefinitionError):
+        pipeline.decode(text)
+
+
+def test_two_parameters_of_one_name_are_refused() -> None:
+    twice = definition(PROCESS)
+    twice["Parameters"] *= 2
+    with pytest.raises(DefinitionError, match="parameter Input: 2 parameters"):
+        pipeline.decode(json.dumps(twice))
