@@ -1,0 +1,301 @@
+"""Derived columns: safe arithmetic over numeric columns, such as ``col("A") / (col("B") + 1)``.
+
+The language has ``col("name")``, decimal numbers, ``+ - * /``, unary minus and parentheses. A
+result that is not finite, and any division by zero, is missing (NaN); the sign of a zero is not
+kept. The same tree is compiled to plain Python (one record) and, in
+:mod:`boostline.features.table`, to Polars.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from boostline.features.errors import FeatureError
+from boostline.features.values import NAN, NUMBER, TOO_LARGE
+
+MAX_LENGTH = 2_000
+MAX_DEPTH = 100
+
+Operator = Literal["+", "-", "*", "/"]
+Evaluate = Callable[[Sequence[float]], float]
+
+
+class ExpressionError(FeatureError):
+    """An expression that cannot be read; ``position`` counts its characters from 1."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(f"{message} (at character {position})")
+        self.position = position
+
+
+@dataclass(frozen=True)
+class Column:
+    """The value of a numeric column of the same row."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Number:
+    """A constant."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Negative:
+    """Unary minus."""
+
+    operand: "Node"
+
+
+@dataclass(frozen=True)
+class Binary:
+    """One of the four operations."""
+
+    operator: Operator
+    left: "Node"
+    right: "Node"
+
+
+Node = Column | Number | Negative | Binary
+
+_DOUBLE = r'"(?P<double>(?:[^"\\]|\\["\\])*)"'
+_SINGLE = r"'(?P<single>(?:[^'\\]|\\['\\])*)'"
+_TOKEN = re.compile(
+    rf"""[ \t\r\n]*(?:
+      (?P<number>{NUMBER.removeprefix("[+-]?")})
+    | (?P<column>col[ \t]*\([ \t]*(?:{_DOUBLE}|{_SINGLE})[ \t]*\))
+    | (?P<sign>[-+*/()])
+    | (?P<end>$)
+    )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    position: int
+
+
+def parse(text: str) -> Node:
+    """Read an expression.
+
+    Parameters
+    ----------
+    text
+        The expression, at most 2,000 characters and 100 levels deep.
+
+    Returns
+    -------
+    Node
+        Its tree.
+
+    Raises
+    ------
+    ExpressionError
+        Where it is not in the language, with the position.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"longer than {MAX_LENGTH} characters", MAX_LENGTH + 1)
+    node = _Parser(_tokens(text)).whole()
+    if _height(node) > MAX_DEPTH:
+        raise ExpressionError(f"more than {MAX_DEPTH} operations deep", len(text))
+    return node
+
+
+def columns(node: Node) -> list[str]:
+    """Name the columns that an expression reads, each once, in order of appearance."""
+    match node:
+        case Column(name):
+            return [name]
+        case Number():
+            return []
+        case Negative(operand):
+            return columns(operand)
+        case Binary(_, left, right):
+            return list(dict.fromkeys(columns(left) + columns(right)))
+
+
+def compile_python(node: Node, index: Mapping[str, int]) -> Evaluate:
+    """Compile an expression for one row.
+
+    Parameters
+    ----------
+    node
+        The tree.
+    index
+        The place of each column in the row.
+
+    Returns
+    -------
+    Evaluate
+        A function of the row's float64 values: a finite value within float32, or NaN.
+    """
+    inner = _python(node, index)
+
+    def evaluate(row: Sequence[float]) -> float:
+        result = inner(row)
+        # Only a division can make a finite value out of an infinite one, and it refuses to; so
+        # overflow on the way is still seen here. Adding zero drops the sign of a zero.
+        return result + 0.0 if -TOO_LARGE < result < TOO_LARGE else NAN
+
+    return evaluate
+
+
+def _python(node: Node, index: Mapping[str, int]) -> Evaluate:
+    match node:
+        case Column(name):
+            place = index[name]
+            return lambda row: row[place]
+        case Number(value):
+            return lambda _row: value
+        case Negative(operand):
+            inner = _python(operand, index)
+            return lambda row: -inner(row)
+        case Binary(operator, left, right):
+            return _OPERATIONS[operator](_python(left, index), _python(right, index))
+
+
+def _add(left: Evaluate, right: Evaluate) -> Evaluate:
+    return lambda row: left(row) + right(row)
+
+
+def _subtract(left: Evaluate, right: Evaluate) -> Evaluate:
+    return lambda row: left(row) - right(row)
+
+
+def _multiply(left: Evaluate, right: Evaluate) -> Evaluate:
+    return lambda row: left(row) * right(row)
+
+
+def _divide(left: Evaluate, right: Evaluate) -> Evaluate:
+    def evaluate(row: Sequence[float]) -> float:
+        divisor = right(row)
+        if divisor == 0.0 or divisor - divisor != 0.0:
+            return NAN
+        return left(row) / divisor
+
+    return evaluate
+
+
+_OPERATIONS: Mapping[Operator, Callable[[Evaluate, Evaluate], Evaluate]] = {
+    "+": _add,
+    "-": _subtract,
+    "*": _multiply,
+    "/": _divide,
+}
+
+
+def _height(node: Node) -> int:
+    # Not recursive: a long chain of operations is a tree as deep as it is long.
+    height, level = 0, [node]
+    while level:
+        height += 1
+        level = [child for parent in level for child in _children(parent)]
+    return height
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Negative(operand):
+            return (operand,)
+        case Binary(_, left, right):
+            return (left, right)
+        case _:
+            return ()
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens: list[_Token] = []
+    place = 0
+    while not tokens or tokens[-1].kind != "end":
+        found = _TOKEN.match(text, place)
+        if found is None:
+            blanks = len(text[place:]) - len(text[place:].lstrip(" \t\r\n"))
+            raise ExpressionError(_complaint(text, place + blanks), place + blanks + 1)
+        kind = found.lastgroup if found.lastgroup in ("number", "sign", "end") else "column"
+        value = found[kind]
+        if kind == "column":
+            quoted = found["double"] if found["double"] is not None else found["single"]
+            value = re.sub(r"\\(.)", r"\1", quoted)
+        tokens.append(_Token(kind, value, found.start(kind) + 1))
+        place = found.end()
+    return tokens
+
+
+def _complaint(text: str, place: int) -> str:
+    if text[place].isalpha() or text[place] in "_\"'":
+        return 'only col("name"), numbers, + - * / and parentheses are allowed'
+    return f"unexpected {text[place]!r}"
+
+
+class _Parser:
+    """Recursive descent: sum of products of signed atoms."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._place = 0
+        self._depth = 0
+
+    def whole(self) -> Node:
+        node = self._sum()
+        self._expect("end", "", "an operator or the end")
+        return node
+
+    def _next(self) -> _Token:
+        return self._tokens[self._place]
+
+    def _expect(self, kind: str, text: str, wanted: str) -> None:
+        token = self._next()
+        if (token.kind, token.text) != (kind, text):
+            found = repr(token.text) if token.kind != "end" else "the end"
+            raise ExpressionError(f"expected {wanted}, found {found}", token.position)
+        self._place += 1
+
+    def _chain(self, operators: str, operand: Callable[[], Node]) -> Node:
+        node = operand()
+        while (token := self._next()).kind == "sign" and token.text in operators:
+            self._place += 1
+            node = Binary(token.text, node, operand())  # type: ignore[arg-type]
+        return node
+
+    def _sum(self) -> Node:
+        return self._chain("+-", self._product)
+
+    def _product(self) -> Node:
+        return self._chain("*/", self._atom)
+
+    def _atom(self) -> Node:
+        token = self._next()
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ExpressionError(f"more than {MAX_DEPTH} levels deep", token.position)
+        node = self._signed(token) if token.kind == "sign" else self._leaf(token)
+        self._depth -= 1
+        return node
+
+    def _signed(self, token: _Token) -> Node:
+        if token.text == "-":
+            self._place += 1
+            return Negative(self._atom())
+        if token.text == "(":
+            self._place += 1
+            node = self._sum()
+            self._expect("sign", ")", "')'")
+            return node
+        raise ExpressionError(f"expected a value, found {token.text!r}", token.position)
+
+    def _leaf(self, token: _Token) -> Node:
+        if token.kind == "end":
+            raise ExpressionError("expected a value, found the end", token.position)
+        self._place += 1
+        if token.kind == "column":
+            return Column(token.text)
+        value = float(token.text)
+        if not -TOO_LARGE < value < TOO_LARGE:
+            raise ExpressionError("a number beyond the range of float32", token.position)
+        return Number(value)
