@@ -1,0 +1,1 @@
+"""How a container's program is started: one interface, and what implements it."""

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boostline.local.environment import scrubbed
+from boostline.local.platform import Platform, Settings
+from boostline.local.runners.base import Command, RunnerError
+from boostline.local.runners.namespace import namespace
+from boostline.local.runners.process import ProcessRunner
+from boostline.local.runners.processes import started
+from boostline.local.store.database import Database
+
+MODES = [
+    pytest.param(True, id="moved"),
+    pytest.param(
+        False,
+        id="private",
+        marks=pytest.mark.skipif(namespace() is None, reason="no mount namespaces here"),
+    ),
+]
+
+
+class Bench:
+    """Runs Python programs the way the platform does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.platform = Platform(Settings(folder=folder / "platform", port=1))
+        self.folder = folder
+        self.lines: list[str] = []
+        self.came = threading.Condition()
+
+    def sink(self, lines: object) -> None:
+        with self.came:
+            self.lines += list(lines)  # type: ignore[call-overload]
+            self.came.notify_all()
+
+    def await_line(self, line: str) -> None:
+        with self.came:
+            assert self.came.wait_for(lambda: line in self.lines, 20), self.lines
+
+    def command(self, program: str, *arguments: str, **environment: str) -> Command:
+        ml, home = self.folder / "ml", self.folder / "home"
+        (ml / "input").mkdir(parents=True, exist_ok=True)
+        path = self.folder / "program.py"
+        path.write_text(textwrap.dedent(program))
+        return Command(
+            "test/one",
+            (sys.executable, str(path), *arguments),
+            scrubbed(self.platform, home, environment),
+            ml,
+            home,
+            read_only=("input",),
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.platform.stop()
+
+
+@pytest.mark.parametrize("moved", MODES)
+def test_program_finds_its_folder_and_returns_its_code(bench: Bench, moved: bool) -> None:
+    runner = ProcessRunner(bench.platform.database, moved=moved)
+    command = bench.command(
+        """
+        import os, pathlib, sys
+        base = pathlib.Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+        (base / "made").write_text((base / "input/given").read_text() + sys.argv[1])
+        print("moved" if "SAGEMAKER_BASE_DIR" in os.environ else "private")
+        print("last, without an end of line", end="", file=sys.stderr)
+        sys.exit(7)
+        """,
+        "/opt/ml/x",
+    )
+    (command.folder / "input/given").write_text("given ")
+    program = runner.start(command, bench.sink)
+    assert program.wait(20) == 7
+    where = f"{command.folder}/x" if moved else "/opt/ml/x"
+    assert (command.folder / "made").read_text() == f"given {where}"
+    assert bench.lines[0] == ("moved" if moved else "private")
+    assert bench.lines[-1] == program.tail()[-1] == "last, without an end of line"
+
+
+@pytest.mark.skipif(namespace() is None, reason="no mount namespaces here")
+def test_private_folder_leaves_the_host_as_it_was(bench: Bench) -> None:
+    before = sorted(os.listdir("/opt"))
+    command = bench.command(
+        """
+        import os
+        print(sorted(os.listdir("/opt")))
+        try:
+            open("/opt/ml/input/new", "w")
+        except OSError as error:
+            print(error.strerror)
+        """
+    )
+    ProcessRunner(bench.platform.database).start(command, bench.sink).wait(20)
+    assert bench.lines[0] == str(sorted({*before, "ml"}))
+    assert bench.lines[1] == "Read-only file system"
+    assert sorted(os.listdir("/opt")) == before
+
+
+def test_nothing_of_the_callers_environment_reaches_a_program(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    decoy = tmp_path / "decoy"
+    (decoy / ".aws").mkdir(parents=True)
+    (decoy / ".aws/credentials").write_text(
+        "[default]\naws_access_key_id = AKIADECOY\naws_secret_access_key = decoy\n"
+    )
+    monkeypatch.setenv("HOME", str(decoy))
+    monkeypatch.setenv("AWS_PROFILE", "decoy")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "decoy")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "decoy")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(decoy / ".aws/credentials"))
+    monkeypatch.setenv("PYTHONPATH", str(decoy))
+    monkeypatch.setenv("SECRET_DECOY", "decoy")
+    command = bench.command(
+        """
+        import json, os, botocore.session
+        key = botocore.session.get_session().get_credentials().get_frozen_credentials()
+        print(json.dumps({"environment": dict(os.environ), "key": key.access_key}))
+        """,
+        MINE="yes",
+    )
+    ProcessRunner(bench.platform.database).start(command, bench.sink).wait(20)
+    seen = json.loads(bench.lines[0])
+    assert "decoy" not in bench.lines[0]
+    assert seen["key"] == bench.platform.credentials.access_key
+    assert seen["environment"]["MINE"] == "yes"
+    assert seen["environment"]["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+
+
+def test_stop_asks_then_ends_the_whole_session(bench: Bench) -> None:
+    command = bench.command(
+        """
+        import signal, subprocess, sys, time
+        signal.signal(signal.SIGTERM, lambda *_: print("asked", flush=True))
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        print("child", child.pid, flush=True)
+        print("ready", flush=True)
+        while True:
+            time.sleep(600)
+        """
+    )
+    program = ProcessRunner(bench.platform.database).start(command, bench.sink)
+    bench.await_line("ready")
+    child = int(bench.lines[0].split()[1])
+    assert program.wait(0) is None
+    assert program.stop(0.5) == 128 + signal.SIGKILL
+    assert "asked" in bench.lines
+    assert started(child) is None
+    called = threading.Event()
+    program.when_done(called.set)
+    assert called.is_set()
+
+
+def test_what_a_program_leaves_behind_ends_with_it(bench: Bench) -> None:
+    command = bench.command(
+        """
+        import subprocess, sys
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        print(child.pid, flush=True)
+        """
+    )
+    program = ProcessRunner(bench.platform.database).start(command, bench.sink)
+    assert program.wait(20) == 0
+    assert started(int(bench.lines[0])) is None
+
+
+def test_chatty_program_loses_no_line_and_long_lines_are_cut(bench: Bench) -> None:
+    command = bench.command(
+        """
+        print("x" * 300_000)
+        for number in range(100_000):
+            print(number)
+        """
+    )
+    program = ProcessRunner(bench.platform.database).start(command, bench.sink)
+    assert program.wait(60) == 0
+    assert [len(line) for line in bench.lines[:2]] == [262_144, 300_000 - 262_144]
+    assert bench.lines[2:] == [str(number) for number in range(100_000)]
+
+
+def test_a_later_platform_ends_what_a_killed_one_started(bench: Bench, tmp_path: Path) -> None:
+    killed = """
+        import os, signal, sys
+        from pathlib import Path
+        from boostline.local.runners.base import Command
+        from boostline.local.runners.process import ProcessRunner
+        from boostline.local.store.database import Database
+        folder = Path(sys.argv[1])
+        runner = ProcessRunner(Database(folder / "killed.sqlite"))
+        argv = (sys.executable, "-c", "import time; time.sleep(600)")
+        program = runner.start(
+            Command("job/x", argv, dict(os.environ), folder, folder / "home"), print
+        )
+        print(program.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(killed), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    pid = int(done.stdout)
+    assert started(pid) is not None
+    database = Database(tmp_path / "killed.sqlite")
+    runner = ProcessRunner(database)
+    assert runner.end_left_over() == ["job/x"]
+    deadline = time.monotonic() + 10
+    while started(pid) is not None and time.monotonic() < deadline:
+        os.sched_yield()
+    assert started(pid) is None
+    assert runner.end_left_over() == []
+    database.close()
+
+
+def test_program_that_cannot_start_says_why(bench: Bench) -> None:
+    command = bench.command("")
+    missing = Command(
+        "job/y", ("/no/such/program",), command.environment, command.folder, command.home
+    )
+    program = ProcessRunner(bench.platform.database).start(missing, bench.sink)
+    assert program.wait(20) in (126, 127)
+    assert "/no/such/program" in bench.lines[-1]
+    bad = Command("job/z", ("a\0b",), command.environment, command.folder, command.home)
+    with pytest.raises(RunnerError, match="job/z"):
+        ProcessRunner(bench.platform.database).start(bad, bench.sink)
