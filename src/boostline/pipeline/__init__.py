@@ -1,0 +1,1 @@
+"""The pipeline of a project: built, submitted, watched."""

@@ -1,0 +1,1 @@
+"""The project: `boostline.toml`, typed and checked, and the target that commands act on."""

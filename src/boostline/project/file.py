@@ -1,0 +1,130 @@
+"""Reading `boostline.toml`: every mistake at once, each with its key."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from boostline.contracts.errors import BoostlineError
+from boostline.project.config import Config
+
+FILE = "boostline.toml"
+
+
+class ProjectError(BoostlineError):
+    """The project file cannot be used; `mistakes` holds each mistake's own sentence."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, mistakes: list[str]) -> None:
+        super().__init__("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+        self.mistakes = mistakes
+
+
+def read(path: Path) -> Config:
+    """Read a project file, or that of a folder.
+
+    Raises
+    ------
+    ProjectError
+        With every mistake: file, key, what was found, what is allowed.
+    """
+    path = path / FILE if path.is_dir() else path
+    try:
+        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ProjectError(
+            path, ["is not there: `boostline new` makes one, `--project` names another place"]
+        ) from None
+    except OSError as error:
+        raise ProjectError(path, [f"cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ProjectError(path, [f"is not UTF-8 (byte {error.start})"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ProjectError(path, [f"is not TOML: {error}"]) from None
+    try:
+        config = Config.model_validate(plain, context={"root": path.parent.resolve()})
+    except ValidationError as error:
+        raise ProjectError(path, [_sentence(detail) for detail in error.errors()]) from None
+    mistakes = list(_across_sections(config))
+    if mistakes:
+        raise ProjectError(path, mistakes)
+    return config
+
+
+def _across_sections(config: Config) -> Iterator[str]:
+    for problem in config.spec.problems():
+        yield f"{problem.key}: {problem.message}"
+    for number, gate in enumerate(config.gate, 1):
+        if gate.metric not in config.metrics():
+            allowed = ", ".join(config.metrics())
+            yield f"gate {number}: metric: found {_shown(gate.metric)}; allowed: {allowed}"
+    named = [(gate.metric, gate.kind) for gate in config.gate]
+    for number, pair in enumerate(named, 1):
+        if pair in named[: number - 1]:
+            yield f"gate {number}: {pair[0]} has a {pair[1]} already: keep one of the two gates"
+    if not config.table.exists():
+        yield f"data.path: found {_shown(config.data.path)}; there is no such file or folder"
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    key = _key(detail["loc"])
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key; {_allowed_keys(detail['loc'])}"
+        case "missing":
+            return f"{key}: missing; a value is required"
+        case "value_error":
+            return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
+    return f"{key}: found {_shown(detail['input'])}; {_rule(detail)}"
+
+
+def _rule(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    if detail["type"] == "literal_error":
+        return f"allowed: {context['expected']}"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"must match {context['pattern']}"
+    message = detail["msg"]
+    return message[0].lower() + message[1:]
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """Write a place as a person would: `gate 2: metric`, `train.hyperparameters.eta`."""
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f" {part + 1}:"
+        elif part not in ("str", "int", "float", "bool"):  # the members of a union
+            text += (" " if text.endswith(":") else "." if text else "") + part
+    return text.removesuffix(":")
+
+
+def _allowed_keys(location: tuple[int | str, ...]) -> str:
+    """Say which keys a section has, the nearest first asked for."""
+    section: Any = Config
+    for part in location[:-1]:
+        if isinstance(part, str):
+            section = _model(section.model_fields[part].annotation)
+    keys = sorted(section.model_fields)
+    near = difflib.get_close_matches(str(location[-1]), keys, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{hint}allowed: {', '.join(keys)}"
+
+
+def _model(annotation: Any) -> type[BaseModel]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(_model(part) for part in get_args(annotation) if part is not type(None))
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,142 @@
+"""What commands act on: the local platform, or the AWS account and region of the project."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import boto3
+import botocore.session
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from boostline import __version__
+from boostline.contracts import address, strict
+from boostline.contracts.errors import BoostlineError
+from boostline.project.config import Aws, Config
+
+_NOTHING = (None, None, None, None)
+_EMPTY_FILE = (None, None, os.devnull, None)
+
+
+class TargetError(BoostlineError):
+    """The target is not there, or is not the one that the project names."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """An account and region, with the session that reaches it.
+
+    Every call of its clients is checked against botocore's models before it is sent: names, types,
+    enums, patterns, lengths.
+    """
+
+    name: Literal["local", "aws"]
+    account: str
+    region: str
+    session: boto3.Session
+    endpoint: str | None = None
+    aws: Aws | None = None
+
+    def client(self, service: str, **config: Any) -> Any:
+        """Return a boto3 client; `config` are members of botocore's `Config`."""
+        if self.endpoint is not None:
+            # What a person's environment says of proxies and endpoints is meant for the real AWS.
+            config = {"proxies": {}, "use_fips_endpoint": False, **config}
+        client = self.session.client(
+            service, endpoint_url=self.endpoint, config=ClientConfig(**config)
+        )
+        strict.install(client)
+        return client
+
+    @property
+    def role(self) -> str:
+        """The ARN of the role that jobs, models and functions run as."""
+        if self.aws is None:
+            return f"arn:aws:iam::{self.account}:role/boostline-execution"
+        role = self.aws.role
+        return role if role.startswith("arn:") else f"arn:aws:iam::{self.account}:role/{role}"
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of all that Boostline stores."""
+        named = self.aws.bucket if self.aws else None
+        return named or f"boostline-{self.region}-{self.account}"
+
+    @property
+    def image(self) -> str:
+        """The URI of the model image."""
+        named = self.aws.image if self.aws else None
+        registry = f"{self.account}.dkr.ecr.{self.region}.amazonaws.com"
+        return named or f"{registry}/boostline-model:{__version__}"
+
+
+def local(folder: Path) -> Target:
+    """Return the local platform that runs in a folder.
+
+    Neither the environment nor the profile files of the caller are read: whatever they say, the
+    requests go to the platform, signed with its key.
+
+    Raises
+    ------
+    TargetError
+        If none runs there.
+    """
+    found = address.read(folder)
+    if found is None or not _alive(found.pid):
+        raise TargetError(
+            f"no local platform runs in {folder}: start one with `boostline up`, or say where it "
+            f"is with --dir or ${address.VARIABLE}"
+        )
+    core = botocore.session.Session(
+        {"profile": _NOTHING, "config_file": _EMPTY_FILE, "credentials_file": _EMPTY_FILE}
+    )
+    session = boto3.Session(
+        aws_access_key_id=found.access_key,
+        aws_secret_access_key=found.secret_key,
+        region_name=found.region,
+        botocore_session=core,
+    )
+    return Target("local", found.account, found.region, session, found.endpoint)
+
+
+def aws(config: Config) -> Target:
+    """Return the AWS account of a project, once AWS itself has confirmed that it is the one.
+
+    Raises
+    ------
+    TargetError
+        If the project names none, if there are no credentials, or if they are another account's.
+    """
+    if config.aws is None:
+        raise TargetError(
+            f"--target aws needs [aws] account, region and role in {config.root / 'boostline.toml'}"
+        )
+    try:
+        session = boto3.Session(region_name=config.aws.region)
+        target = Target("aws", config.aws.account, config.aws.region, session, aws=config.aws)
+        account = target.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise TargetError(
+            f"--target aws: AWS does not say whose credentials these are: {error}"
+        ) from None
+    if account != config.aws.account:
+        raise TargetError(
+            f"--target aws: these credentials are of account {account}, and [aws] account is "
+            f"{config.aws.account}: nothing was done"
+        )
+    return target
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
