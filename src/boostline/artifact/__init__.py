@@ -1,0 +1,1 @@
+"""What a model artifact holds, sealed by digests."""

@@ -1,0 +1,1 @@
+"""What runs inside the SageMaker container: process, train, evaluate, serve."""

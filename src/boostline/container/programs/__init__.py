@@ -1,0 +1,1 @@
+"""The programs of the container; each module has ``run(paths)``."""
