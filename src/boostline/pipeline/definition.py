@@ -31,7 +31,6 @@ from boostline.project.config import Config, Gate, Job
 
 PROCESSING = "/opt/ml/processing"
 EVALUATION = "evaluation.json"
-GROUP_TAG = "boostline:project"
 SPLITS = ("train", "validation", "test")
 CACHE = CacheConfig(enabled=True, expire_after="P30D")
 RETRIES = [
@@ -75,13 +74,6 @@ def build(config: Config, place: Place) -> PipelineDefinition:
             _register(config, place),
         ],
     )
-
-
-def tags(config: Config) -> list[Json]:
-    """Return the tags of all that belongs to a project."""
-    return [
-        {"Key": key, "Value": text} for key, text in {GROUP_TAG: config.name, **config.tags}.items()
-    ]
 
 
 def _parameters(config: Config, place: Place) -> list[Parameter]:
@@ -146,7 +138,7 @@ def _train(config: Config, place: Place) -> Training:
             },
             "StoppingCondition": {"MaxRuntimeInSeconds": config.train.max_runtime_seconds},
             "RoleArn": place.role,
-            "Tags": tags(config),
+            "Tags": config.tagging,
         },
         cache_config=CACHE,
         retry_policies=RETRIES,
@@ -282,7 +274,7 @@ def _processing_arguments(
         "ProcessingResources": {"ClusterConfig": {**_instances(instances), "VolumeSizeInGB": 30}},
         "StoppingCondition": {"MaxRuntimeInSeconds": job.max_runtime_seconds},
         "RoleArn": place.role,
-        "Tags": tags(config),
+        "Tags": config.tagging,
     }
 
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from boostline.contracts import metrics
 from boostline.contracts.errors import BoostlineError
 from boostline.contracts.pipeline import PipelineDefinition, encode
-from boostline.pipeline.definition import EVALUATION, tags
+from boostline.pipeline.definition import EVALUATION
 from boostline.project.config import Config, Gate
 from boostline.project.target import Target
 
@@ -56,13 +56,13 @@ def upsert(target: Target, config: Config, definition: PipelineDefinition) -> st
         request["PipelineDescription"] = config.project.description
     try:
         made = client.create_pipeline(
-            **request, ClientRequestToken=uuid.uuid4().hex, Tags=tags(config)
+            **request, ClientRequestToken=uuid.uuid4().hex, Tags=config.tagging
         )
     except ClientError as error:
         if "already exist" not in error.response["Error"]["Message"]:
             raise
         made = client.update_pipeline(**request)
-        client.add_tags(ResourceArn=made["PipelineArn"], Tags=tags(config))
+        client.add_tags(ResourceArn=made["PipelineArn"], Tags=config.tagging)
     return str(made["PipelineArn"])
 
 
@@ -70,7 +70,7 @@ def _ensure_group(client: Any, config: Config) -> None:
     try:
         client.describe_model_package_group(ModelPackageGroupName=config.name)
     except ClientError:
-        client.create_model_package_group(ModelPackageGroupName=config.name, Tags=tags(config))
+        client.create_model_package_group(ModelPackageGroupName=config.name, Tags=config.tagging)
 
 
 def start(target: Target, pipeline: str, parameters: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, PrivateAttr, mod
 from boostline.contracts.metrics import METRICS
 from boostline.features.spec import FeatureSpec
 
+PROJECT_TAG = "boostline:project"
 Scalar: TypeAlias = str | int | float | bool
 InstanceType: TypeAlias = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")]
 Objective: TypeAlias = Literal["binary", "multiclass", "regression"]
@@ -175,6 +176,12 @@ class Config(_Section):
         members: dict[str, Any] = {**self.data.model_dump(), **self.features.model_dump()}
         del members["path"]
         return FeatureSpec(**members)
+
+    @property
+    def tagging(self) -> list[dict[str, str]]:
+        """The tags of all that belongs to the project, as AWS lists them."""
+        every = {PROJECT_TAG: self.name, **self.tags}
+        return [{"Key": key, "Value": text} for key, text in every.items()]
 
     def metrics(self) -> tuple[str, ...]:
         """Return the metrics that a gate of this project can name."""

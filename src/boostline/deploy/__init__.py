@@ -1,0 +1,1 @@
+"""From an approved model package to a REST API that answers."""
