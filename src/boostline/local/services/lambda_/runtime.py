@@ -1,0 +1,154 @@
+"""What a function finds when it starts: what AWS's Python runtime provides, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+from boostline.local.environment import scrubbed
+from boostline.local.platform import Platform
+
+NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+PROVIDED = ("awslambdaric", "boto3")
+
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+RESERVED = frozenset(
+    """
+    _HANDLER _X_AMZN_TRACE_ID AWS_DEFAULT_REGION AWS_REGION AWS_EXECUTION_ENV
+    AWS_LAMBDA_FUNCTION_NAME AWS_LAMBDA_FUNCTION_MEMORY_SIZE AWS_LAMBDA_FUNCTION_VERSION
+    AWS_LAMBDA_INITIALIZATION_TYPE AWS_LAMBDA_LOG_GROUP_NAME AWS_LAMBDA_LOG_STREAM_NAME
+    AWS_ACCESS_KEY AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
+    AWS_LAMBDA_RUNTIME_API LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR
+    """.split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the workers of one state of a function start."""
+
+    platform: Platform
+    configuration: dict[str, Any]
+    code: Path
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that an invocation may take."""
+        return float(self.configuration["Timeout"])
+
+    @property
+    def group(self) -> str:
+        """The log group."""
+        return str(self.configuration["LoggingConfig"]["LogGroup"])
+
+    def scratch(self) -> Path:
+        """Return the folder below which each worker has one of its own."""
+        folder = self.platform.folder / "functions" / "scratch"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def command(self) -> list[str]:
+        """Return the command line: the interpreter without site-packages, running awslambdaric."""
+        handler = self.configuration["Handler"]
+        return [*_dies_with_us(), sys.executable, "-S", "-s", "-m", "awslambdaric", handler]
+
+    def environment(self, api: str, stream: str, scratch: Path) -> dict[str, str]:
+        """Return a worker's environment.
+
+        Parameters
+        ----------
+        api
+            Address of its Runtime API.
+        stream
+            Its log stream.
+        scratch
+            Its own folder for temporary files.
+        """
+        variables = dict(self.configuration.get("Environment", {}).get("Variables", {}))
+        provided = provided_packages(self.platform.folder / "runtime")
+        path = [str(self.code), variables.pop("PYTHONPATH", ""), str(provided)]
+        fixed = {
+            "PYTHONPATH": os.pathsep.join(filter(None, path)),
+            "AWS_ENDPOINT_URL": self.platform.endpoint,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{NAME}",
+            "AWS_LAMBDA_FUNCTION_NAME": self.configuration["FunctionName"],
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.configuration["MemorySize"]),
+            "AWS_LAMBDA_FUNCTION_VERSION": self.configuration["Version"],
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": self.group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+            "AWS_LAMBDA_RUNTIME_API": api,
+            "LAMBDA_RUNTIME_DIR": str(provided),
+            "LAMBDA_TASK_ROOT": str(self.code),
+            "_HANDLER": self.configuration["Handler"],
+        }
+        return scrubbed(self.platform, scratch, {"TZ": ":UTC"} | variables | fixed)
+
+
+@cache
+def provided_packages(parent: Path) -> Path:
+    """Return a folder that holds links to what AWS's runtime provides, made if absent.
+
+    That is awslambdaric, boto3 and all that they need, as they are installed here: nothing else of
+    this environment can be imported from it.
+    """
+    links = dict(sorted(_links()))
+    digest = hashlib.sha256(repr(links).encode()).hexdigest()[:16]
+    folder = parent / f"{NAME}-{digest}"
+    if not folder.exists():
+        parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=parent))
+        for name, target in links.items():
+            (part / name).symlink_to(target)
+        try:
+            part.rename(folder)
+        except OSError:  # another thread was quicker
+            shutil.rmtree(part)
+    return folder
+
+
+def _links() -> Iterator[tuple[str, str]]:
+    """Give the top-level names of the provided distributions, and where they are."""
+    for found in _with_requirements(list(PROVIDED)):
+        for file in found.files or ():
+            top = file.parts[0]
+            if top not in {"..", "__pycache__"}:
+                yield top, str(Path(str(found.locate_file(top))).resolve())
+
+
+def _with_requirements(names: list[str]) -> Iterator[Distribution]:
+    seen: set[str] = set()
+    while names:
+        name = names.pop().lower().replace("_", "-")
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:  # its marker leaves it out here
+            continue
+        yield found
+        for requirement in found.requires or ():
+            needed = re.match(r"[\w.-]+", requirement)
+            if needed and "extra ==" not in requirement:
+                names.append(needed[0])
+
+
+@cache
+def _dies_with_us() -> tuple[str, ...]:
+    """Return what makes Linux end a worker with the platform, however the platform ends.
+
+    Elsewhere a worker ends when it next asks its Runtime API, which is gone.
+    """
+    found = shutil.which("setpriv") if sys.platform == "linux" else None
+    return (found, "--pdeathsig", "KILL") if found else ()

@@ -1,0 +1,302 @@
+"""Lambda's operations."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+import uuid
+from concurrent.futures import Future
+from typing import Any
+
+from boostline.local.platform import Platform
+from boostline.local.service import Service
+from boostline.local.services.lambda_ import permissions
+from boostline.local.services.lambda_.functions import Document, Functions
+from boostline.local.services.lambda_.logs import LogWriter
+from boostline.local.services.lambda_.loop import LoopThread
+from boostline.local.services.lambda_.pool import Pool
+from boostline.local.services.lambda_.runtime import Launch
+from boostline.local.services.lambda_.runtime_api import Invocation
+from boostline.local.services.lambda_.worker import Outcome
+from boostline.local.wire.errors import AwsError
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+SYNCHRONOUS = 6_291_456
+ASYNCHRONOUS = 1_048_576
+CONCURRENCY = 1_000
+RETRY_AFTER = (60.0, 120.0)  # seconds before an asynchronous invocation is tried again
+
+
+class AccessDenied(Exception):
+    """The function's policy does not let this caller invoke it."""
+
+
+class Lambda(Service):
+    """Functions from zip files, each worker an `awslambdaric` process of this Python.
+
+    There is one version, `$LATEST`. An asynchronous invocation is tried up to three times, as on
+    AWS, but lives in memory: the platform's end forgets it.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform)
+        self._functions = Functions(platform)
+        self._writer = LogWriter(platform.logs)
+        self._pools: dict[str, tuple[str, Pool]] = {}
+        self._thread: LoopThread | None = None
+        self._running = 0
+
+    def start(self) -> None:
+        """Clear away what an earlier run left."""
+        self._functions.sweep()
+
+    def stop(self) -> None:
+        """End all workers."""
+        if self._thread is not None:
+            self._thread.submit(self._close()).result()
+            self._thread.close()
+            self._thread = None
+
+    def create_function(self, **request: Any) -> Document:
+        """Make a function; it is active at once."""
+        return _configuration(self._functions.create(request))
+
+    def get_function(self, FunctionName: str, Qualifier: str | None = None) -> Document:  # noqa: N803
+        """Return configuration and tags; the code has no URL here, so `Location` is left out."""
+        document = self._functions.get(FunctionName, Qualifier)
+        return {
+            "Configuration": _configuration(document),
+            "Code": {"RepositoryType": "S3"},
+            "Tags": document["Tags"],
+        }
+
+    def get_function_configuration(
+        self,
+        FunctionName: str,  # noqa: N803
+        Qualifier: str | None = None,  # noqa: N803
+    ) -> Document:
+        """Return the configuration."""
+        return _configuration(self._functions.get(FunctionName, Qualifier))
+
+    def list_functions(self, **request: Any) -> Document:
+        """Return functions by name, `MaxItems` (50) at a time."""
+        found = [_configuration(document) for document in self._functions.list()]
+        after = request.get("Marker", "")
+        found = [one for one in found if one["FunctionName"] > after]
+        page = found[: request.get("MaxItems", 50)]
+        more = {"NextMarker": page[-1]["FunctionName"]} if len(page) < len(found) else {}
+        return {"Functions": page, **more}
+
+    def update_function_code(self, **request: Any) -> Document:
+        """Replace the code: later invocations go to new workers."""
+        return _configuration(self._functions.replace_code(request))
+
+    def update_function_configuration(self, **request: Any) -> Document:
+        """Change the configuration: later invocations go to new workers."""
+        return _configuration(self._functions.configure(request))
+
+    def delete_function(self, FunctionName: str, Qualifier: str | None = None) -> Document:  # noqa: N803
+        """Remove a function; what runs is let to its end."""
+        document = self._functions.delete(FunctionName, Qualifier)
+        name = document["Configuration"]["FunctionName"]
+        if self._thread is not None:
+            self._thread.submit(self._retire(name)).result()
+        return {"StatusCode": 204}
+
+    def add_permission(self, **request: Any) -> Document:
+        """Add a statement to the function's policy."""
+        reference = request["FunctionName"]
+        arn = self._functions.get(reference, request.get("Qualifier"))["Configuration"][
+            "FunctionArn"
+        ]
+        made = permissions.statement(arn, request)
+
+        def add(document: Document) -> None:
+            if any(one["Sid"] == made["Sid"] for one in document["Policy"]):
+                raise AwsError(
+                    "ResourceConflictException",
+                    f"The statement id ({made['Sid']}) provided already exists. Please provide a "
+                    "new statement id, or remove the existing statement.",
+                    409,
+                    Type="User",
+                )
+            document["Policy"].append(made)
+
+        self._functions.change(reference, None, add)
+        return {"Statement": json.dumps(made, separators=(",", ":"))}
+
+    def remove_permission(self, **request: Any) -> Document:
+        """Remove a statement from the function's policy."""
+
+        def remove(document: Document) -> None:
+            kept = [one for one in document["Policy"] if one["Sid"] != request["StatementId"]]
+            if len(kept) == len(document["Policy"]):
+                raise _not_found(
+                    f"Statement {request['StatementId']} is not found in resource policy."
+                )
+            document["Policy"] = kept
+
+        self._functions.change(request["FunctionName"], None, remove)
+        return {}
+
+    def get_policy(self, FunctionName: str, Qualifier: str | None = None) -> Document:  # noqa: N803
+        """Return the function's policy."""
+        document = self._functions.get(FunctionName, Qualifier)
+        if not document["Policy"]:
+            raise _not_found("The resource you requested does not exist.")
+        policy = {"Version": "2012-10-17", "Id": "default", "Statement": document["Policy"]}
+        return {
+            "Policy": json.dumps(policy, separators=(",", ":")),
+            "RevisionId": document["Configuration"]["RevisionId"],
+        }
+
+    async def invoke(self, **request: Any) -> Document:
+        """Run a function, or leave it to run (`Event`), or only look for it (`DryRun`)."""
+        document = self._functions.get(request["FunctionName"], request.get("Qualifier"))
+        payload = request.get("Payload") or b"{}"
+        kind = request.get("InvocationType", "RequestResponse")
+        _check_payload(payload, kind)
+        if kind == "DryRun":
+            return _answer(204)
+        invocation = _invocation(document, payload, context=request.get("ClientContext"))
+        if kind == "Event":
+            self._loop().submit(self._run_in_background(document, invocation))
+            return _answer(202)
+        outcome = await self._outcome(document, invocation)
+        answer = _answer(200, ExecutedVersion="$LATEST", Payload=outcome.payload)
+        if outcome.error:
+            answer["FunctionError"] = outcome.error
+        if request.get("LogType") == "Tail":
+            answer["LogResult"] = base64.b64encode(outcome.log).decode()
+        return answer
+
+    async def invoke_for(
+        self, service: str, source: str, function: str, payload: bytes, trace: str
+    ) -> Outcome:
+        """Run a function on behalf of another service, if the function's policy lets it.
+
+        Parameters
+        ----------
+        service
+            The caller, for example `apigateway.amazonaws.com`.
+        source
+            The ARN on whose behalf it calls.
+        function
+            The function's ARN.
+        payload
+            The event.
+        trace
+            The X-Ray header to go on with.
+
+        Raises
+        ------
+        AccessDenied
+            If no statement of the policy matches.
+        AwsError
+            If there is no such function, or the event is too large.
+        """
+        document = self._functions.get(function)
+        if not permissions.allows(document["Policy"], service, source):
+            raise AccessDenied(f"{service} may not invoke {function} for {source}")
+        _check_payload(payload, "RequestResponse")
+        return await self._outcome(document, _invocation(document, payload, trace=trace))
+
+    async def _outcome(self, document: Document, invocation: Invocation) -> Outcome:
+        if self._running >= CONCURRENCY:
+            raise AwsError(
+                "TooManyRequestsException",
+                "Rate Exceeded.",
+                429,
+                Reason="ConcurrentInvocationLimitExceeded",
+                Type="User",
+            )
+        running: Future[Outcome] = self._loop().submit(self._run(document, invocation))
+        self._running += 1
+        running.add_done_callback(self._count_down)
+        # A caller that goes away does not end the function, as on AWS.
+        return await asyncio.shield(asyncio.wrap_future(running))
+
+    def _count_down(self, _: Future[Outcome]) -> None:
+        self._running -= 1
+
+    async def _run(self, document: Document, invocation: Invocation) -> Outcome:
+        name = document["Configuration"]["FunctionName"]
+        revision = document["Configuration"]["RevisionId"]
+        known = self._pools.get(name)
+        if known is None or known[0] != revision:
+            code = await asyncio.to_thread(self._functions.code, document)
+            launch = Launch(self.platform, document["Configuration"], code)
+            known = self._pools.get(name)
+            if known is None or known[0] != revision:
+                await self._retire(name)
+                known = self._pools[name] = (revision, Pool(launch, self._writer))
+        return await known[1].invoke(invocation)
+
+    async def _run_in_background(self, document: Document, invocation: Invocation) -> None:
+        for wait in (*RETRY_AFTER, None):
+            outcome = await self._run(document, invocation)
+            if outcome.error is None or wait is None:
+                return
+            await asyncio.sleep(wait)
+
+    async def _retire(self, name: str) -> None:
+        known = self._pools.pop(name, None)
+        if known is not None:
+            await known[1].retire()
+
+    async def _close(self) -> None:
+        await asyncio.gather(*(pool.close() for _, pool in self._pools.values()))
+        await self._writer.flush()
+
+    def _loop(self) -> LoopThread:
+        if self._thread is None:
+            self._thread = LoopThread("functions")
+        return self._thread
+
+
+def _configuration(document: Document) -> Document:
+    return dict(document["Configuration"])
+
+
+def _answer(status: int, **members: Any) -> Document:
+    return {"StatusCode": status, "ResponseMetadata": {"HTTPStatusCode": status}, **members}
+
+
+def _not_found(message: str) -> AwsError:
+    return AwsError("ResourceNotFoundException", message, 404, Type="User")
+
+
+def _check_payload(payload: bytes, kind: str) -> None:
+    limit = ASYNCHRONOUS if kind == "Event" else SYNCHRONOUS
+    if len(payload) > limit:
+        raise AwsError(
+            "RequestEntityTooLargeException",
+            f"Request must be smaller than {limit} bytes for the InvokeFunction operation",
+            413,
+        )
+    try:
+        json.loads(payload)
+    except ValueError as error:
+        raise AwsError(
+            "InvalidRequestContentException",
+            f"Could not parse request body into json: {error}",
+            400,
+            Type="User",
+        ) from None
+
+
+def _invocation(
+    document: Document, payload: bytes, context: str | None = None, trace: str = ""
+) -> Invocation:
+    configuration = document["Configuration"]
+    root = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0"
+    return Invocation(
+        request_id=str(uuid.uuid4()),
+        payload=payload,
+        arn=configuration["FunctionArn"],
+        deadline=int((time.time() + configuration["Timeout"]) * 1000),
+        trace=trace or root,
+        client_context=base64.b64decode(context).decode() if context else None,
+    )
