@@ -52,7 +52,7 @@ def read(path: Path) -> Config:
     try:
         config = Config.model_validate(plain, context={"root": path.parent.resolve()})
     except ValidationError as error:
-        raise ProjectError(path, [_sentence(detail) for detail in error.errors()]) from None
+        raise ProjectError(path, _sentences(error.errors())) from None
     mistakes = list(_across_sections(config))
     if mistakes:
         raise ProjectError(path, mistakes)
@@ -74,16 +74,25 @@ def _across_sections(config: Config) -> Iterator[str]:
         yield f"data.path: found {_shown(config.data.path)}; there is no such file or folder"
 
 
-def _sentence(detail: ErrorDetails) -> str:
-    key = _key(detail["loc"])
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"{key}: unknown key; {_allowed_keys(detail['loc'])}"
-        case "missing":
-            return f"{key}: missing; a value is required"
-        case "value_error":
-            return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
-    return f"{key}: found {_shown(detail['input'])}; {_rule(detail)}"
+def _sentences(details: list[ErrorDetails]) -> list[str]:
+    """Say each mistake once, also where a value was tried as one of several types."""
+    found: dict[str, list[str]] = {}
+    for detail in details:
+        key = _key(detail["loc"])
+        match detail["type"]:
+            case "extra_forbidden":
+                found[key] = [f"unknown key; {_allowed_keys(detail['loc'])}"]
+            case "missing":
+                found[key] = ["missing; a value is required"]
+            case "value_error":
+                found[key] = [detail["msg"].removeprefix("Value error, ")]
+            case _:
+                found.setdefault(key, [f"found {_shown(detail['input'])}"]).append(_rule(detail))
+    return [f"{key}: {text[0]}{_alternatives(text[1:])}" for key, text in found.items()]
+
+
+def _alternatives(rules: list[str]) -> str:
+    return f"; {' or '.join(rules)}" if rules else ""
 
 
 def _rule(detail: ErrorDetails) -> str:
@@ -92,8 +101,7 @@ def _rule(detail: ErrorDetails) -> str:
         return f"allowed: {context['expected']}"
     if detail["type"] == "string_pattern_mismatch":
         return f"must match {context['pattern']}"
-    message = detail["msg"]
-    return message[0].lower() + message[1:]
+    return detail["msg"].replace("Input should", "should", 1)
 
 
 def _key(location: tuple[int | str, ...]) -> str:

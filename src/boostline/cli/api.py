@@ -1,0 +1,66 @@
+"""`boostline api`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from boostline.cli import options
+from boostline.cli.deploy import SAMPLE, STAGE, Record, read_record
+from boostline.cli.options import HERE, Dir, On, Project, TargetName
+
+group = typer.Typer(no_args_is_help=True, help="The REST API.")
+TIMEOUT_SECONDS = 30
+
+
+@group.command("try")
+def try_(
+    record: Record = None,
+    stage: Annotated[str, typer.Option("--stage", help="The stage.")] = STAGE,
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+) -> None:
+    """Send a raw record to the REST API as any client would, and show the curl command for it.
+
+    Ends with 1 if the answer is not 200.
+    """
+    import urllib3
+
+    from boostline.contracts.errors import BoostlineError
+    from boostline.deploy import api
+    from boostline.deploy.stage import name_of
+
+    config = options.open_project(project)
+    target = options.open_target(on, folder, config)
+    found = api.find(target, name_of(config, stage), stage)
+    if found is None:
+        raise BoostlineError(f"no REST API of stage {stage}: `boostline deploy {stage}` makes it")
+    body = read_record(record, config.root)
+    url = f"{found.url}/predict"
+    headers = {"content-type": "application/json", "x-api-key": found.key}
+    typer.echo(_curl(url, headers, record or config.root / SAMPLE), err=True)
+    try:
+        answer = urllib3.request(
+            "POST", url, body=body, headers=headers, timeout=TIMEOUT_SECONDS, retries=False
+        )
+    except urllib3.exceptions.HTTPError as error:
+        raise BoostlineError(f"{url}: {error}") from None
+    text = answer.data.decode(errors="replace")
+    typer.echo(text)
+    if answer.status != 200:
+        typer.echo(f"HTTP {answer.status}", err=True)
+        raise typer.Exit(1)
+
+
+def _curl(url: str, headers: dict[str, str], record: Path) -> str:
+    flags = [part for name, text in headers.items() for part in ("-H", f"{name}: {text}")]
+    return shlex.join(["curl", *flags, "--data-binary", f"@{record}", url])
+
+
+def add(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(group, name="api")

@@ -1,0 +1,118 @@
+"""`boostline models`: the registry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from boostline.cli import options
+from boostline.cli.options import HERE, AsJson, Dir, On, Project, TargetName
+
+group = typer.Typer(no_args_is_help=True, help="The registered versions, and their approval.")
+Version = Annotated[int | None, typer.Argument(help="The version. [default: the newest]")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, to be kept with the version.")]
+
+
+@group.command("list")
+def list_(
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the versions, newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from boostline.deploy import registry
+
+    config = options.open_project(project)
+    found = registry.versions(options.open_target(on, folder, config), config.name)
+    if as_json:
+        options.print_json(found)
+        return
+    if not found:
+        typer.echo(f"{config.name} has no version yet: `boostline run` registers one")
+        return
+    table = Table("version", "approval", "registered", box=None, pad_edge=False)
+    for item in found:
+        when = f"{item['CreationTime']:%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(item["ModelPackageVersion"]), item["ModelApprovalStatus"], when)
+    Console().print(table)
+
+
+@group.command()
+def show(
+    version: Version = None,
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a version with the metrics that it was registered with."""
+    from boostline.deploy import registry
+    from boostline.pipeline import execution
+
+    config = options.open_project(project)
+    target = options.open_target(on, folder, config)
+    found = registry.version(target, config.name, version)
+    uri = found["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    values = execution.values(config, execution.read_json(target, uri))
+    if as_json:
+        found.pop("ResponseMetadata", None)
+        options.print_json({**found, "metrics": values})
+        return
+    container = found["InferenceSpecification"]["Containers"][0]
+    rows = {
+        "version": f"{config.name}/{found['ModelPackageVersion']}",
+        "approval": " ".join([found["ModelApprovalStatus"], found.get("ApprovalDescription", "")]),
+        "registered": f"{found['CreationTime']:%Y-%m-%d %H:%M:%S}",
+        "artifact": container["ModelDataUrl"],
+        "image": container["Image"],
+        "evaluation": uri,
+        **{name: f"{value:.4f}" for name, value in values.items()},
+    }
+    for name, text in rows.items():
+        typer.echo(f"{name:<11} {text}")
+
+
+@group.command()
+def approve(
+    version: Version = None,
+    reason: Reason = "",
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+) -> None:
+    """Approve a version: only approved ones are deployed."""
+    _decide("Approved", version, reason, project, on, folder)
+
+
+@group.command()
+def reject(
+    version: Version = None,
+    reason: Reason = "",
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+) -> None:
+    """Reject a version."""
+    _decide("Rejected", version, reason, project, on, folder)
+
+
+def _decide(
+    status: str, version: int | None, reason: str, project: Project, on: On, folder: Dir
+) -> None:
+    from boostline.deploy import registry
+
+    config = options.open_project(project)
+    target = options.open_target(on, folder, config)
+    package = registry.version(target, config.name, version)
+    registry.decide(target, package, status, reason)
+    typer.echo(f"{config.name} version {package['ModelPackageVersion']} is {status}")
+
+
+def add(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(group, name="models")

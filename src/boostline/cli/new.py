@@ -1,0 +1,30 @@
+"""`boostline new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="The project's name, and its folder's.")],
+    data: Annotated[Path, typer.Option("--data", help="A CSV or Parquet file.")],
+    label: Annotated[str, typer.Option("--label", help="The column to predict.")],
+) -> None:
+    """Make a project of a table, with the columns' roles guessed."""
+    from boostline.project import file, scaffold
+
+    folder = Path(name)
+    guess = scaffold.create(folder, folder.name, data, label)
+    file.read(folder)
+    for role, columns in guess.roles.items():
+        typer.echo(f"{role:<12} {len(columns):>4}  {', '.join(columns[:8])}")
+    typer.echo(f"{label} is {guess.classes[1]!r} or not; the guesses are in {folder / file.FILE}")
+    typer.echo(f"next: boostline up (in another terminal), then boostline run --project {folder}")
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(new)

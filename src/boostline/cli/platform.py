@@ -1,0 +1,75 @@
+"""`boostline up` and `boostline env`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from boostline.cli.options import Dir
+
+PORT = 4599
+# The image of the project's own programs stands for the programs that are installed here.
+IMAGES = {"*/boostline-model:*": (sys.executable, "-m", "boostline.container")}
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="The port on loopback; 0: any.")
+]
+
+
+def up(port: Port = PORT, folder: Dir = None) -> None:
+    """Run the local platform until it is interrupted."""
+    from boostline.contracts.address import default_folder
+    from boostline.contracts.errors import BoostlineError
+    from boostline.local.platform import Platform, PlatformInUse, Settings
+    from boostline.local.wire import server
+
+    place = (folder or default_folder()).expanduser().resolve()
+    try:
+        platform = Platform(Settings(place, port, images=IMAGES))
+    except PlatformInUse as error:
+        raise BoostlineError(str(error)) from None
+
+    def ready(port: int) -> None:
+        where = f" --dir {shlex.quote(str(folder))}" if folder else ""
+        typer.echo(
+            f"the local platform answers at http://127.0.0.1:{port}, its state is in {place}"
+        )
+        typer.echo(f'for the AWS CLI and SDKs: eval "$(boostline env{where})"    to end it: Ctrl-C')
+
+    server.serve(platform, ready)
+
+
+def env(
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65535, help="The port, if the platform is not running."),
+    ] = None,
+    folder: Dir = None,
+) -> None:
+    """Print the exports that lead the AWS CLI and SDKs to the local platform."""
+    import msgspec
+
+    from boostline.contracts import address
+    from boostline.project.target import TargetError
+
+    place = (folder or address.default_folder()).expanduser()
+    found = address.read(place)
+    if found is None:
+        raise TargetError(f"no local platform has run in {place}: start one with `boostline up`")
+    if port is not None:
+        found = msgspec.structs.replace(found, endpoint=f"http://127.0.0.1:{port}")
+    for name, value in found.exports().items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+    # A profile would be preferred to the key, by some tools without a word.
+    typer.echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
+    if folder is not None:
+        typer.echo(f"export {address.VARIABLE}={shlex.quote(os.path.abspath(place))}")
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(up)
+    app.command()(env)

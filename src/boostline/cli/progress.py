@@ -1,0 +1,44 @@
+"""An execution's steps, live on a terminal and line by line elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from boostline.project.target import Target
+
+PACE_SECONDS = {"local": 0.1, "aws": 5.0}
+MARKS = {"Succeeded": "[green]✓[/]", "Failed": "[red]✗[/]", "Executing": "[cyan]▸[/]"}
+
+
+def follow(target: Target, arn: str, quiet: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Show an execution until it is done; return its description and its steps.
+
+    A line is printed when a step begins and when it ends.
+    """
+    from boostline.pipeline import execution
+
+    console = Console(quiet=quiet, highlight=False)
+    console.print(f"execution {arn.rpartition('/')[2]}")
+    shown: dict[str, str] = {}
+    latest: tuple[dict[str, Any], list[dict[str, Any]]] = ({}, [])
+    for latest in execution.watch(target, arn, PACE_SECONDS[target.name]):
+        for step in latest[1]:
+            if shown.get(step["StepName"]) != step["StepStatus"]:
+                shown[step["StepName"]] = step["StepStatus"]
+                console.print(_line(step))
+    return latest
+
+
+def _line(step: dict[str, Any]) -> str:
+    status = step["StepStatus"]
+    words = [f"  {MARKS.get(status, '·')} {step['StepName']:<22} {status}"]
+    if "EndTime" in step and "StartTime" in step:
+        words.append(f"{(step['EndTime'] - step['StartTime']).total_seconds():.1f} s")
+    if "Condition" in step.get("Metadata", {}):
+        words.append(f"outcome {step['Metadata']['Condition'].get('Outcome', '')}")
+    if "FailureReason" in step:
+        words.append(f"[red]{step['FailureReason']}[/]")
+    return "  ".join(words)
