@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from boostline.cli import options
 from boostline.cli.deploy import SAMPLE, STAGE, Record, read_record
-from boostline.cli.options import HERE, Dir, On, Project, TargetName
+from boostline.cli.options import HERE, AsJson, Dir, On, Project, TargetName
+
+if TYPE_CHECKING:
+    from boostline.deploy.api import RestApi
+    from boostline.project.config import Config
+    from boostline.project.target import Target
 
 group = typer.Typer(no_args_is_help=True, help="The REST API.")
 TIMEOUT_SECONDS = 30
+
+
+@group.command()
+def show(
+    stage: Annotated[str, typer.Option("--stage", help="The stage.")] = STAGE,
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where the REST API answers, and its key."""
+    config = options.open_project(project)
+    found = _find(config, options.open_target(on, folder, config), stage)
+    if as_json:
+        options.print_json({"url": found.url, "apiKey": found.key})
+    else:
+        typer.echo(f"url  {found.url}\nkey  {found.key}")
 
 
 @group.command("try")
@@ -31,14 +53,9 @@ def try_(
     import urllib3
 
     from boostline.contracts.errors import BoostlineError
-    from boostline.deploy import api
-    from boostline.deploy.stage import name_of
 
     config = options.open_project(project)
-    target = options.open_target(on, folder, config)
-    found = api.find(target, name_of(config, stage), stage)
-    if found is None:
-        raise BoostlineError(f"no REST API of stage {stage}: `boostline deploy {stage}` makes it")
+    found = _find(config, options.open_target(on, folder, config), stage)
     body = read_record(record, config.root)
     url = f"{found.url}/predict"
     headers = {"content-type": "application/json", "x-api-key": found.key}
@@ -54,6 +71,17 @@ def try_(
     if answer.status != 200:
         typer.echo(f"HTTP {answer.status}", err=True)
         raise typer.Exit(1)
+
+
+def _find(config: Config, target: Target, stage: str) -> RestApi:
+    from boostline.contracts.errors import BoostlineError
+    from boostline.deploy import api
+    from boostline.deploy.stage import name_of
+
+    found = api.find(target, name_of(config, stage), stage)
+    if found is None:
+        raise BoostlineError(f"no REST API of stage {stage}: `boostline deploy {stage}` makes it")
+    return found
 
 
 def _curl(url: str, headers: dict[str, str], record: Path) -> str:

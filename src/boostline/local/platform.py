@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar
 
+from boostline.contracts.address import FILE as ADDRESS_FILE
+from boostline.contracts.address import Address
 from boostline.local.operations import SERVICES
 from boostline.local.service import Service
 from boostline.local.store.blobs import Blobs
@@ -96,6 +98,18 @@ class Platform:
         """The URL that clients use as `AWS_ENDPOINT_URL`."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def address(self) -> Address:
+        """What clients have to know."""
+        return Address(
+            endpoint=self.endpoint,
+            account=self.settings.account,
+            region=self.settings.region,
+            access_key=self.credentials.access_key,
+            secret_key=self.credentials.secret_key,
+            pid=os.getpid(),
+        )
+
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of this account and region."""
         return f"arn:aws:{service}:{self.settings.region}:{self.settings.account}:{resource}"
@@ -121,9 +135,11 @@ class Platform:
         self.port = port
         for name in SERVICES:
             self.service(name).start()
+        self.address.write(self.folder)
 
     def stop(self) -> None:
         """Stop the services in reverse order, and let go of the folder."""
+        (self.folder / ADDRESS_FILE).unlink(missing_ok=True)
         for service in reversed(self._services.values()):
             service.stop()
         self.database.close()
