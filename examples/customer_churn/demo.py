@@ -1,0 +1,97 @@
+"""The whole way on this machine, from the churn table to a REST answer: `make demo`.
+
+Every line that starts with `$` is a command that anyone can type. The platform's state is in a
+folder of its own, made anew each time and removed at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BOOSTLINE = Path(sys.executable).with_name("boostline")
+
+
+def show(text: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(text, flush=True)
+
+
+@contextmanager
+def platform(folder: Path) -> Iterator[None]:
+    """Run the local platform in a folder until the block ends."""
+    show("$ boostline up &")
+    command = [BOOSTLINE, "up", "--port", "0", "--dir", folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            show(process.stdout.readline().rstrip())
+            yield
+        finally:
+            process.terminate()
+
+
+def boostline(*arguments: str) -> None:
+    """Run a command on the example project, as a person would."""
+    show(f"\n$ boostline {shlex.join(arguments)}")
+    subprocess.run([BOOSTLINE, *arguments], cwd=HERE, check=True)
+
+
+def curl(url: str, *arguments: str) -> int:
+    """Send the sample request with curl; return the HTTP status."""
+    sample = [*arguments, "--data-binary", "@sample_request.json", url]
+    show(f"\n$ curl {shlex.join(sample)}")
+    answer = subprocess.run(
+        ["curl", "--silent", "--show-error", "--write-out", "\nHTTP %{http_code}", *sample],
+        cwd=HERE,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    show(answer.stdout)
+    return int(answer.stdout.rpartition(" ")[2])
+
+
+def main() -> None:
+    """Walk the line; any step that does not do its work ends the demo with its exit code."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="boostline-demo-") as folder:
+        os.environ["BOOSTLINE_DIR"] = folder
+        with platform(Path(folder)):
+            boostline("run")
+            boostline("models", "approve", "--reason", "the gates hold")
+            boostline("deploy", "staging")
+            deployed = subprocess.run(
+                [BOOSTLINE, "api", "show", "--json"], cwd=HERE, check=True, capture_output=True
+            )
+            api = json.loads(deployed.stdout)
+            key = f"x-api-key: {api['apiKey']}"
+            content = ("-H", "content-type: application/json")
+            accepted = curl(f"{api['url']}/predict", *content, "-H", key)
+            refused = curl(f"{api['url']}/predict", *content)
+    if (accepted, refused) != (200, 403):
+        sys.exit(f"the demo expected 200 with the key and 403 without, not {accepted}, {refused}")
+    show(f"\nFrom the table to the answer in {time.monotonic() - began:.0f} s; all of it is stopped.")
+    show(
+        f"""
+What to do next:
+  source {Path(sys.executable).parent}/activate
+  boostline up                                   # keep a platform running, in a terminal of its own
+  cd {os.path.relpath(HERE)} && boostline run    # the same pipeline; boostline.toml is yours to edit
+  boostline new churn2 --data data/churn.csv --label 'Churn?'    # or a project of your own table
+  eval "$(boostline env)" && aws sagemaker list-model-packages --model-package-group customer-churn
+The README tells the rest."""
+    )
+
+
+if __name__ == "__main__":
+    main()
