@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boostline.contracts import pipeline, strict
+from boostline.contracts.pipeline import (
+    Condition,
+    Fail,
+    PipelineDefinition,
+    Processing,
+    RegisterModel,
+    Training,
+)
+from boostline.pipeline.definition import Place, build
+from boostline.project import file
+from boostline.project.config import Config
+
+EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
+PLACE = Place(
+    role="arn:aws:iam::000000000000:role/r",
+    image="000000000000.dkr.ecr.us-east-1.amazonaws.com/boostline-model:1",
+    bucket="bucket",
+    data_uri="s3://bucket/data/0",
+    config_uri="s3://bucket/config/0",
+)
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return file.read(EXAMPLE)
+
+
+@pytest.fixture(scope="module")
+def definition(config: Config) -> PipelineDefinition:
+    return build(config, PLACE)
+
+
+def test_it_passes_its_own_reader(definition: PipelineDefinition) -> None:
+    assert pipeline.decode(pipeline.encode(definition)) == definition
+
+
+def test_nothing_registers_unless_every_gate_holds(
+    config: Config, definition: PipelineDefinition
+) -> None:
+    branches = {step.name: branch for step, branch in definition.walk()}
+    registering = [step for step, _ in definition.walk() if isinstance(step, RegisterModel)]
+    assert [branches[step.name] for step in registering] == ["All-gates-hold"]
+    guard = next(step for step in definition.steps if step.name == "All-gates-hold")
+    assert isinstance(guard, Condition)
+    assert guard.arguments.if_steps == registering
+    assert len(guard.arguments.conditions) == len(config.gate)
+
+
+def test_each_gate_has_a_fail_that_names_metric_and_bound(
+    config: Config, definition: PipelineDefinition
+) -> None:
+    for gate in config.gate:
+        check = next(s for s in definition.steps if s.name == f"Gate-{gate.metric}-{gate.kind}")
+        assert isinstance(check, Condition)
+        assert not check.arguments.if_steps
+        (fail,) = check.arguments.else_steps
+        assert isinstance(fail, Fail)
+        assert f"{gate.metric} >= {gate.bound:g}" in fail.arguments.error_message
+
+
+def test_an_upper_bound_is_a_gate_too(config: Config) -> None:
+    loss = config.gate[0].model_copy(update={"metric": "log_loss", "min": None, "max": 0.3})
+    made = build(config.model_copy(update={"gate": [loss]}), PLACE)
+    check = next(step for step in made.steps if step.name == "Gate-log_loss-max")
+    assert isinstance(check, Condition)
+    assert isinstance(check.arguments.conditions[0], pipeline.LessThanOrEqualTo)
+
+
+def test_parameters_are_those_a_run_may_change(definition: PipelineDefinition) -> None:
+    assert {parameter.name for parameter in definition.parameters} == {
+        "InputDataUri",
+        "ModelApprovalStatus",
+        *(
+            f"{job}Instance{what}"
+            for job in ("Processing", "Training", "Evaluation")
+            for what in ("Type", "Count")
+        ),
+    }
+
+
+def test_jobs_are_cached_retried_and_tagged(config: Config, definition: PipelineDefinition) -> None:
+    jobs = [step for step in definition.steps if isinstance(step, Processing | Training)]
+    assert [step.name for step in jobs] == ["Process", "Train", "Evaluate"]
+    for step in jobs:
+        assert step.cache_config == pipeline.CacheConfig(enabled=True, expire_after="P30D")
+        assert step.retry_policies
+        assert step.arguments["Tags"] == config.tagging
+
+
+ENDINGS = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "ModelApprovalStatus": "Approved"}
+
+
+def resolved(value: Any) -> Any:
+    """Put a plausible value in the place of each function."""
+    if isinstance(value, dict):
+        if "Get" in value:
+            found = (text for end, text in ENDINGS.items() if value["Get"].endswith(end))
+            return next(found, "s3://b/k")
+        if "Std:Join" in value:
+            return value["Std:Join"]["On"].join(map(resolved, value["Std:Join"]["Values"]))
+        return {key: resolved(part) for key, part in value.items()}
+    return [resolved(part) for part in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    ("step", "operation", "name"),
+    [
+        ("Process", "CreateProcessingJob", "ProcessingJobName"),
+        ("Train", "CreateTrainingJob", "TrainingJobName"),
+        ("Evaluate", "CreateProcessingJob", "ProcessingJobName"),
+        ("Register", "CreateModelPackage", None),
+    ],
+)
+def test_arguments_are_requests_that_aws_takes(
+    definition: PipelineDefinition, step: str, operation: str, name: str | None
+) -> None:
+    found = next(other for other, _ in definition.walk() if other.name == step)
+    request = {**resolved(found.arguments), **({name: "job"} if name else {})}
+    assert strict.problems("sagemaker", operation, request) == []
