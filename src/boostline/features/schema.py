@@ -21,7 +21,7 @@ def record_schema(contract: FeatureContract) -> dict[str, Any]:
         record transform remains the judge, since it also takes ``415.0`` for the category ``415``.
     """
     properties = {column.name: _property(contract, column) for column in contract.inputs}
-    for name in contract.ignored:
+    for name in (*contract.ignored, contract.label):
         properties[name] = {"description": "Ignored."}
     return {
         "type": "object",
@@ -32,13 +32,13 @@ def record_schema(contract: FeatureContract) -> dict[str, Any]:
 
 
 def _property(contract: FeatureContract, column: Input) -> dict[str, Any]:
+    texts = list(dict.fromkeys(["", *contract.missing]))
     if column.kind == "numeric":
-        texts = list(dict.fromkeys(["", *contract.missing]))
         number = {"type": "string", "pattern": rf"^[ \t\r\n]*{NUMBER}[ \t\r\n]*$"}
         return {"anyOf": [{"type": ["number", "null"]}, number, {"enum": texts}]}
     if contract.unknown_category == "missing":
         return {"type": ["string", "number", "boolean", "null"]}
-    return {"enum": [*_allowed(column.categories), None]}
+    return {"enum": [*_allowed(column.categories), *texts, None]}
 
 
 def _allowed(categories: list[str]) -> list[str | int | bool]:

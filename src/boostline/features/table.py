@@ -120,7 +120,8 @@ def transform(
         features = features.with_columns(
             _finite(_polars(parse(column.expression))).alias(column.name)
         )
-    return features.select(pl.all().cast(pl.Float32))
+    # Every missing value has the same bits: those that come from a file or a division may differ.
+    return features.cast(pl.Float32).select(pl.all().fill_nan(pl.lit(NAN, dtype=pl.Float32)))
 
 
 def labels(contract: FeatureContract, table: pl.DataFrame) -> pl.Series:
