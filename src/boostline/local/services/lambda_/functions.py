@@ -162,13 +162,14 @@ class Functions:
         self._cache.pop(name, None)
         return document
 
-    def delete(self, reference: str, qualifier: str | None) -> Document:
+    def delete(self, document: Document) -> None:
         """Remove a function; its code stays for workers that still run it."""
-        document = self.get(reference, qualifier)
         name = document["Configuration"]["FunctionName"]
-        self._platform.resources.delete(KIND, name)
+        try:
+            self._platform.resources.delete(KIND, name)
+        except Missing:
+            raise self._unknown(name) from None
         self._cache.pop(name, None)
-        return document
 
     def code(self, document: Document) -> Path:
         """Return the folder with a function's unpacked code."""

@@ -59,28 +59,24 @@ class Lambda(Service):
             self._thread.close()
             self._thread = None
 
-    def create_function(self, **request: Any) -> Document:
+    def create_function(self, request: dict[str, Any]) -> Document:
         """Make a function; it is active at once."""
         return _configuration(self._functions.create(request))
 
-    def get_function(self, FunctionName: str, Qualifier: str | None = None) -> Document:  # noqa: N803
+    def get_function(self, request: dict[str, Any]) -> Document:
         """Return configuration and tags; the code has no URL here, so `Location` is left out."""
-        document = self._functions.get(FunctionName, Qualifier)
+        document = self._function(request)
         return {
             "Configuration": _configuration(document),
             "Code": {"RepositoryType": "S3"},
             "Tags": document["Tags"],
         }
 
-    def get_function_configuration(
-        self,
-        FunctionName: str,  # noqa: N803
-        Qualifier: str | None = None,  # noqa: N803
-    ) -> Document:
+    def get_function_configuration(self, request: dict[str, Any]) -> Document:
         """Return the configuration."""
-        return _configuration(self._functions.get(FunctionName, Qualifier))
+        return _configuration(self._function(request))
 
-    def list_functions(self, **request: Any) -> Document:
+    def list_functions(self, request: dict[str, Any]) -> Document:
         """Return functions by name, `MaxItems` (50) at a time."""
         found = [_configuration(document) for document in self._functions.list()]
         after = request.get("Marker", "")
@@ -89,28 +85,26 @@ class Lambda(Service):
         more = {"NextMarker": page[-1]["FunctionName"]} if len(page) < len(found) else {}
         return {"Functions": page, **more}
 
-    def update_function_code(self, **request: Any) -> Document:
+    def update_function_code(self, request: dict[str, Any]) -> Document:
         """Replace the code: later invocations go to new workers."""
         return _configuration(self._functions.replace_code(request))
 
-    def update_function_configuration(self, **request: Any) -> Document:
+    def update_function_configuration(self, request: dict[str, Any]) -> Document:
         """Change the configuration: later invocations go to new workers."""
         return _configuration(self._functions.configure(request))
 
-    def delete_function(self, FunctionName: str, Qualifier: str | None = None) -> Document:  # noqa: N803
+    def delete_function(self, request: dict[str, Any]) -> Document:
         """Remove a function; what runs is let to its end."""
-        document = self._functions.delete(FunctionName, Qualifier)
+        document = self._function(request)
+        self._functions.delete(document)
         name = document["Configuration"]["FunctionName"]
         if self._thread is not None:
             self._thread.submit(self._retire(name)).result()
         return {"StatusCode": 204}
 
-    def add_permission(self, **request: Any) -> Document:
+    def add_permission(self, request: dict[str, Any]) -> Document:
         """Add a statement to the function's policy."""
-        reference = request["FunctionName"]
-        arn = self._functions.get(reference, request.get("Qualifier"))["Configuration"][
-            "FunctionArn"
-        ]
+        arn = self._function(request)["Configuration"]["FunctionArn"]
         made = permissions.statement(arn, request)
 
         def add(document: Document) -> None:
@@ -124,10 +118,10 @@ class Lambda(Service):
                 )
             document["Policy"].append(made)
 
-        self._functions.change(reference, None, add)
+        self._functions.change(request["FunctionName"], None, add)
         return {"Statement": json.dumps(made, separators=(",", ":"))}
 
-    def remove_permission(self, **request: Any) -> Document:
+    def remove_permission(self, request: dict[str, Any]) -> Document:
         """Remove a statement from the function's policy."""
 
         def remove(document: Document) -> None:
@@ -141,9 +135,9 @@ class Lambda(Service):
         self._functions.change(request["FunctionName"], None, remove)
         return {}
 
-    def get_policy(self, FunctionName: str, Qualifier: str | None = None) -> Document:  # noqa: N803
+    def get_policy(self, request: dict[str, Any]) -> Document:
         """Return the function's policy."""
-        document = self._functions.get(FunctionName, Qualifier)
+        document = self._function(request)
         if not document["Policy"]:
             raise _not_found("The resource you requested does not exist.")
         policy = {"Version": "2012-10-17", "Id": "default", "Statement": document["Policy"]}
@@ -152,9 +146,9 @@ class Lambda(Service):
             "RevisionId": document["Configuration"]["RevisionId"],
         }
 
-    async def invoke(self, **request: Any) -> Document:
+    async def invoke(self, request: dict[str, Any]) -> Document:
         """Run a function, or leave it to run (`Event`), or only look for it (`DryRun`)."""
-        document = self._functions.get(request["FunctionName"], request.get("Qualifier"))
+        document = self._function(request)
         payload = request.get("Payload") or b"{}"
         kind = request.get("InvocationType", "RequestResponse")
         _check_payload(payload, kind)
@@ -202,6 +196,9 @@ class Lambda(Service):
             raise AccessDenied(f"{service} may not invoke {function} for {source}")
         _check_payload(payload, "RequestResponse")
         return await self._outcome(document, _invocation(document, payload, trace=trace))
+
+    def _function(self, request: dict[str, Any]) -> Document:
+        return self._functions.get(request["FunctionName"], request.get("Qualifier"))
 
     async def _outcome(self, document: Document, invocation: Invocation) -> Outcome:
         if self._running >= CONCURRENCY:

@@ -1,0 +1,1 @@
+"""API Gateway: REST APIs from OpenAPI documents, their stages, keys and usage plans."""
