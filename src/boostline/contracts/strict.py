@@ -6,7 +6,7 @@ and ranges as well. This does both, before a request is sent and when the platfo
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,7 +28,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "double": (int, float),
     "bigdecimal": (int, float),
-    "timestamp": (int, float, str, datetime.datetime),
+    "timestamp": (int, float, str, dt.datetime),
     "structure": (Mapping,),
     "map": (Mapping,),
     "list": (list, tuple),
@@ -87,7 +87,7 @@ Problem = tuple[str, str, str]
 
 
 def _walk(service: str, shape: AnyShape, value: Any, path: str) -> Iterator[Problem]:
-    kind = shape.type_name
+    kind: str = shape.type_name
     if shape.serialization.get("streaming") or getattr(shape, "is_document_type", False):
         return
     if kind == "blob":
@@ -96,7 +96,7 @@ def _walk(service: str, shape: AnyShape, value: Any, path: str) -> Iterator[Prob
         elif not hasattr(value, "read"):
             yield path, _shown(value), "Member must be of type blob"
         return
-    if not isinstance(value, _TYPES[kind]) or (kind != "boolean" and isinstance(value, bool)):
+    if not _is_of(kind, value):
         yield path, _shown(value), f"Member must be of type {kind}"
         return
     yield from _constraints(service, shape, value, path)
@@ -109,6 +109,12 @@ def _walk(service: str, shape: AnyShape, value: Any, path: str) -> Iterator[Prob
         for key, item in value.items():
             yield from _walk(service, shape.key, key, f"{path}.key")
             yield from _walk(service, shape.value, item, f"{path}.{key}.member")
+
+
+def _is_of(kind: str, value: Any) -> bool:
+    if isinstance(value, bool):  # which Python counts among the integers
+        return kind == "boolean"
+    return isinstance(value, _TYPES[kind])
 
 
 def _structure(

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 class Service:
     """Base of the services: one public method an operation, no HTTP.
 
-    A handler takes the members of the operation's input shape, already validated, and returns those
-    of its output shape: what the shape does not know is left out of the answer, and times may be
-    epoch seconds or datetimes. It raises `AwsError` to refuse. An HTTP status other than the model's
-    goes in `ResponseMetadata.HTTPStatusCode`, as boto3 shows it. A streaming blob arrives as a
-    stored `Blob`, and may be returned as bytes or as a `FileRange`.
+    A handler takes one argument, a dictionary of the members of the operation's input shape, all
+    validated: blobs are bytes, times are epoch seconds, what the caller left out is not there. It
+    returns a dictionary of those of its output shape, or None: what the shape does not know is
+    left out of the answer, and times may be epoch seconds or datetimes. It raises `AwsError` to
+    refuse. An HTTP status other than the model's goes in `ResponseMetadata.HTTPStatusCode`, as
+    boto3 shows it. A streaming blob (S3's bodies) arrives as a stored `Blob`; a blob may be
+    returned as bytes or as a `FileRange`.
 
     A handler may be a plain function (it runs in a thread) or `async` (it runs in the event loop).
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -152,21 +153,39 @@ class Objects:
             self.require_bucket(bucket)
             connection.execute("DELETE FROM object WHERE bucket = ? AND key = ?", (bucket, key))
 
+    def copy(
+        self, source: Object, bucket: str, key: str, headers: dict[str, Any] | None = None
+    ) -> Object:
+        """Give an object's content a further name, with its headers unless others are given."""
+        blob = Blob(source.digest, source.size, source.etag, 0)
+        return self.put(bucket, key, blob, source.headers if headers is None else headers)
+
     def list(
-        self, bucket: str, prefix: str = "", after: str = "", limit: int | None = None
+        self,
+        bucket: str,
+        prefix: str = "",
+        after: str = "",
+        limit: int | None = None,
+        beyond: str | None = None,
     ) -> list[Object]:
         """Return objects whose key starts with `prefix` and sorts after `after`, in key order.
 
         Keys sort by their UTF-8 bytes, as in S3.
+
+        Parameters
+        ----------
+        beyond
+            A prefix: keys that start with it, or sort before it, are passed over.
         """
         self.require_bucket(bucket)
+        first = max(prefix, f"{after}\0", "" if beyond is None else _next(beyond))
         rows = self._database.query(
-            "SELECT * FROM object WHERE bucket = ? AND key > ? AND substr(key, 1, ?) = ?"
+            "SELECT * FROM object WHERE bucket = ? AND key >= ? AND (? = '' OR key < ?)"
             " ORDER BY key LIMIT ?",
             bucket,
-            after,
-            len(prefix),
+            first,
             prefix,
+            _next(prefix),
             -1 if limit is None else limit,
         )
         return [_object(row) for row in rows]
@@ -235,3 +254,14 @@ class Objects:
 
 def _object(row: Any) -> Object:
     return Object(**{**dict(row), "headers": json.loads(row["headers"])})
+
+
+def _next(prefix: str) -> str:
+    """Return what sorts right after all keys that start with a prefix."""
+    for length in range(len(prefix), 0, -1):
+        code = ord(prefix[length - 1]) + 1
+        if code <= sys.maxunicode:
+            # The surrogates are no characters: no key holds one.
+            following = chr(0xE000 if code == 0xD800 else code)
+            return prefix[: length - 1] + following
+    return chr(sys.maxunicode) * 1_024

@@ -1,0 +1,1 @@
+"""IAM: the answers that clients want before they start."""

@@ -1,0 +1,1 @@
+"""CloudWatch Logs: what jobs, endpoints and functions wrote."""

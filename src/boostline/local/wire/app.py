@@ -1,0 +1,233 @@
+"""The ASGI application: from a request on the socket to a handler, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import inspect
+import logging
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from botocore import xform_name
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from boostline.contracts import strict
+from boostline.contracts.models import Operation, service_model
+from boostline.local.operations import SERVICES
+from boostline.local.platform import Platform
+from boostline.local.store.blobs import CHUNK, Blob
+from boostline.local.wire.answer import Answer, failure, output
+from boostline.local.wire.body import FileRange
+from boostline.local.wire.errors import AwsError
+from boostline.local.wire.head import Head
+from boostline.local.wire.parse import parse
+from boostline.local.wire.refusals import Refused, refusal
+from boostline.local.wire.routing import route, service_of
+from boostline.local.wire.signature import UNSIGNED_PAYLOAD, BadSignature, Signature
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+THREADS = 64
+MB = 1 << 20
+# The longest body of a service in bytes; what streams to a blob has no limit.
+# Lambda: a zip of 50 MB in Base64 (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+LONGEST = {"sagemaker-runtime": 25 * MB, "lambda": 70 * MB}
+LONGEST_ELSEWHERE = 6 * MB
+# What a service calls a request that is not well formed, where it is not `ValidationException`.
+INVALID = {
+    "s3": "InvalidRequest",
+    "sts": "ValidationError",
+    "iam": "ValidationError",
+    "logs": "InvalidParameterException",
+    "sagemaker-runtime": "ValidationError",
+    "apigateway": "BadRequestException",
+}
+
+
+class Api:
+    """The platform's one port."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
+
+    def close(self) -> None:
+        """Let go of the threads; calls that still run in them are on their own."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        if scope["type"] != "http":
+            raise ValueError(f"the platform speaks HTTP only, not {scope['type']}")
+        request, head = Request(scope, receive), Head.of(scope)
+        if not self._is_ours(head):
+            response: Response = JSONResponse({"message": "this Host is not served"}, 403)
+        elif head.path.startswith("/restapis/") and "authorization" not in head.headers:
+            response = await self._deployed(request)
+        else:
+            response = self._response(await _Call(self._platform, self.run, request, head).answer())
+        await response(scope, receive, send)
+
+    async def run(self, call: Callable[..., Result], *arguments: Any) -> Result:
+        """Run something that may block in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+
+    def _is_ours(self, head: Head) -> bool:
+        port = self._platform.port
+        names = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+        hosts = head.headers.getlist("host")
+        return len(hosts) == 1 and hosts[0].lower() in names
+
+    async def _deployed(self, request: Request) -> Response:
+        gateway: Any = self._platform.service("apigateway")
+        try:
+            response: Response = await gateway.answer(request)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.url.path)
+            return JSONResponse({"message": "Internal server error"}, 500)
+        return response
+
+    def _response(self, answer: Answer) -> Response:
+        if isinstance(answer.body, FileRange):
+            answer.headers["content-length"] = str(answer.body.length)
+            return StreamingResponse(self._chunks(answer.body), answer.status, answer.headers)
+        return Response(answer.body, answer.status, answer.headers)
+
+    async def _chunks(self, body: FileRange) -> AsyncIterator[bytes]:
+        descriptor = await self.run(os.open, body.path, os.O_RDONLY)
+        try:
+            at, end = body.start, body.start + body.length
+            while at < end:
+                data = await self.run(os.pread, descriptor, min(CHUNK, end - at), at)
+                if not data:
+                    raise EOFError(f"{body.path} ends before byte {end}")
+                at += len(data)
+                yield data
+        finally:
+            os.close(descriptor)
+
+
+class _Call:
+    """One AWS API request."""
+
+    def __init__(
+        self, platform: Platform, run: Callable[..., Any], request: Request, head: Head
+    ) -> None:
+        self._platform = platform
+        self._run = run
+        self._request = request
+        self._head = head
+        self._id = str(uuid.uuid4())
+        self._service: str | None = None
+        self._protocol = _guess(head)
+
+    async def answer(self) -> Answer:
+        try:
+            return await self._perform()
+        except AwsError as error:
+            refused = error
+        except BadSignature as error:
+            refused = refusal(error.reason, self._protocol, error.detail)
+        except ClientDisconnect:
+            refused = AwsError("RequestTimeout", "The connection ended before the body.", 400)
+        except Exception:
+            log.exception("request %s: %s %s failed", self._id, self._head.method, self._head.path)
+            refused = AwsError("InternalFailure", f"The call failed: see request {self._id}", 500)
+        log.debug("%s %s %s", self._service, refused.code, refused.message)
+        model = service_model(self._service) if self._service else None
+        return failure(refused, model, self._protocol, self._head.method == "HEAD", self._id)
+
+    async def _perform(self) -> Answer:
+        signature = Signature.of(self._head)
+        if signature.service in SERVICES:
+            self._protocol = service_model(signature.service).metadata["protocol"]
+        service = service_of(signature.service, self._head)
+        self._service = service
+        self._protocol = service_model(service).metadata["protocol"]
+        credentials = self._platform.credentials
+        if signature.access_key != credentials.access_key:
+            raise BadSignature(Refused.KEY)
+        signature.check_time(dt.datetime.now(dt.UTC))
+        body: bytes | Blob = b""
+        if signature.payload is None:
+            body = await self._read()
+            digest = hashlib.sha256(body).hexdigest()
+            signature.check(self._head, credentials.secret_key, digest)
+            operation, labels = route(service, self._head, body)
+        else:
+            signature.check(self._head, credentials.secret_key, signature.payload)
+            operation, labels = route(service, self._head, b"")
+            body = await self._declared(operation, signature.payload)
+        params = parse(operation, self._protocol, self._head, labels, body)
+        return await self._handle(operation, params)
+
+    async def _handle(self, operation: Operation, params: dict[str, Any]) -> Answer:
+        service = operation.service_model.service_name
+        found = strict.problems(service, operation.name, params)
+        if found:
+            code = INVALID.get(service, "ValidationException")
+            raise AwsError(code, strict.message(found))
+        handler = getattr(self._platform.service(service), xform_name(operation.name))
+        if inspect.iscoroutinefunction(handler):
+            members = await handler(params)
+        else:
+            members = await self._run(handler, params)
+        log.debug("%s:%s %s", service, operation.name, self._id)
+        return output(operation, self._protocol, members or {}, self._id)
+
+    async def _declared(self, operation: Operation, payload: str) -> bytes | Blob:
+        """Return the body of a request that declares its digest, once it was found to be so."""
+        shape = operation.input_shape
+        name = shape.serialization.get("payload") if shape is not None else None
+        if name is not None and shape.members[name].serialization.get("streaming"):
+            return await self._store(payload)
+        body = await self._read()
+        _check_payload(payload, hashlib.sha256(body).hexdigest())
+        return body
+
+    async def _read(self) -> bytes:
+        limit = LONGEST.get(self._service or "", LONGEST_ELSEWHERE)
+        body = bytearray()
+        async for chunk in self._request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise AwsError(
+                    "RequestEntityTooLargeException", f"The body passes {limit} bytes.", 413
+                )
+        return bytes(body)
+
+    async def _store(self, payload: str) -> Blob:
+        """Store the body as it comes, in pieces large enough to be worth a thread."""
+        with self._platform.blobs.writer() as writer:
+            waiting = bytearray()
+            async for chunk in self._request.stream():
+                waiting += chunk
+                if len(waiting) >= CHUNK:
+                    await self._run(writer.write, bytes(waiting))
+                    waiting.clear()
+            await self._run(writer.write, bytes(waiting))
+            _check_payload(payload, writer.sha256)
+            blob: Blob = await self._run(writer.commit)
+            return blob
+
+
+def _check_payload(declared: str, digest: str) -> None:
+    if declared not in {UNSIGNED_PAYLOAD, digest}:
+        raise BadSignature(Refused.PAYLOAD)
+
+
+def _guess(head: Head) -> str:
+    """Return the protocol of a request that does not say for which service it is signed."""
+    if head.target:
+        return "json"
+    if head.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return "query"
+    return "rest-xml"

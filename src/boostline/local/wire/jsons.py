@@ -1,0 +1,66 @@
+"""JSON bodies by shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from boostline.contracts.models import AnyShape
+from boostline.local.wire import values
+from boostline.local.wire.values import to_base64, to_time
+
+
+def from_json(shape: AnyShape, value: Any) -> Any:
+    """Return a decoded JSON value by the members of a shape: blobs as bytes, times as seconds.
+
+    What is null or unknown is left out; what has another type is returned as it is, for the strict
+    check to name.
+    """
+    kind = shape.type_name
+    if kind == "structure" and isinstance(value, dict) and not is_document(shape):
+        named = ((name, member, wire_name(name, member)) for name, member in shape.members.items())
+        return {
+            name: from_json(member, value[wire])
+            for name, member, wire in named
+            if value.get(wire) is not None
+        }
+    if kind == "list" and isinstance(value, list):
+        return [from_json(shape.member, item) for item in value]
+    if kind == "map" and isinstance(value, dict):
+        return {key: from_json(shape.value, item) for key, item in value.items()}
+    if kind in {"blob", "timestamp"} and isinstance(value, str):
+        return values.from_text(shape, value)
+    return value
+
+
+def to_json(shape: AnyShape, value: Any) -> Any:
+    """Return a value as its shape's JSON; members that the shape does not know are left out."""
+    writer = _WRITERS.get(shape.type_name)
+    return value if writer is None or is_document(shape) else writer(shape, value)
+
+
+def is_document(shape: AnyShape) -> bool:
+    """Tell whether a shape stands for any JSON."""
+    return bool(getattr(shape, "is_document_type", False))
+
+
+def _structure(shape: AnyShape, value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        wire_name(name, member): to_json(member, value[name])
+        for name, member in shape.members.items()
+        if value.get(name) is not None
+    }
+
+
+_WRITERS: dict[str, Callable[[AnyShape, Any], Any]] = {
+    "structure": _structure,
+    "list": lambda shape, value: [to_json(shape.member, item) for item in value],
+    "map": lambda shape, value: {key: to_json(shape.value, value[key]) for key in value},
+    "blob": lambda _, value: to_base64(value),
+    "timestamp": lambda shape, value: to_time(shape, value, "unixTimestamp"),
+}
+
+
+def wire_name(name: str, shape: AnyShape) -> str:
+    """Return how a member is named on the wire."""
+    return str(shape.serialization.get("name", name))

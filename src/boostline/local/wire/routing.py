@@ -1,0 +1,177 @@
+"""Which operation of which service a request means, and whether the platform has it."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+from boostline.contracts.models import Operation, service_model
+from boostline.local.operations import SERVICES
+from boostline.local.wire.errors import AwsError
+from boostline.local.wire.head import Head
+
+# Both services are signed as `sagemaker`; the first speaks JSON, which has a target.
+_RUNTIME = "sagemaker-runtime"
+
+
+class Route(NamedTuple):
+    """An operation, with the values of its path's labels."""
+
+    operation: Operation
+    labels: dict[str, str]
+
+
+class _Rule(NamedTuple):
+    """How a request of the REST protocols names an operation."""
+
+    name: str
+    path: re.Pattern[str]
+    fixed: tuple[tuple[str, str], ...]
+    query: frozenset[str]
+    headers: frozenset[str]
+    rank: tuple[int, ...]
+
+
+def service_of(signed_for: str, head: Head) -> str:
+    """Return botocore's name of the service that a signature's scope and the request name.
+
+    Raises
+    ------
+    AwsError
+        If the platform has no such service.
+    """
+    if signed_for == "sagemaker" and not head.target:
+        return _RUNTIME
+    if signed_for not in SERVICES:
+        had = ", ".join(sorted(SERVICES))
+        raise AwsError(
+            "NotImplemented",
+            f"the local platform does not have the service {signed_for}; it has {had}",
+            501,
+        )
+    return signed_for
+
+
+def route(service: str, head: Head, form: bytes) -> Route:
+    """Return the operation that a request names.
+
+    An operation that AWS has and the table does not is refused with `NotImplemented`, 501.
+
+    Parameters
+    ----------
+    service
+        botocore's name.
+    form
+        The body, where the query protocol may name the operation; else empty.
+
+    Raises
+    ------
+    AwsError
+        If there is no such operation, or the platform does not have it.
+    """
+    model = service_model(service)
+    protocol = model.metadata["protocol"]
+    labels: dict[str, str] = {}
+    if protocol == "json":
+        name = head.target.removeprefix(f"{model.metadata['targetPrefix']}.")
+        unknown = AwsError("UnknownOperationException", f"Unknown operation {head.target!r}")
+    elif protocol == "query":
+        named = dict(head.parameters + parse_qsl(form.decode(errors="replace")))
+        name = named.get("Action", "")
+        unknown = AwsError("InvalidAction", f"Could not find operation {name!r} of {service}")
+    else:
+        name, labels = _rest(service, head)
+        unknown = _unknown_path(protocol, head)
+    if name not in model.operation_names:
+        raise unknown
+    if name not in SERVICES[service].operations:
+        had = ", ".join(SERVICES[service].operations)
+        raise AwsError(
+            "NotImplemented",
+            f"the local platform does not have {service}:{name}; it has {had}",
+            501,
+        )
+    return Route(model.operation_model(name), labels)
+
+
+def _unknown_path(protocol: str, head: Head) -> AwsError:
+    if protocol == "rest-xml":
+        return AwsError(
+            "MethodNotAllowed", "The specified method is not allowed against this resource.", 405
+        )
+    return AwsError("UnknownOperationException", f"No operation is {head.method} {head.path}", 404)
+
+
+def _rest(service: str, head: Head) -> tuple[str, dict[str, str]]:
+    given = head.parameters
+    names = {name for name, _ in given}
+    matches = [
+        (_present(rule, names, head), rule.rank, rule, found)
+        for rule in _rules(service).get(head.method, ())
+        if set(rule.fixed) <= set(given) and (found := rule.path.fullmatch(head.path))
+    ]
+    if not matches:
+        return "", {}
+    # Whatever lacks a required parameter yields to what lacks none; then the most particular wins.
+    _, _, rule, found = max(matches, key=lambda match: match[:2])
+    groups = found.groupdict()
+    labels = {label: unquote(groups[group]) for group, label in _labels(rule.path).items()}
+    return rule.name, labels
+
+
+def _present(rule: _Rule, names: set[str], head: Head) -> bool:
+    return rule.query <= names and all(name in head.headers for name in rule.headers)
+
+
+@functools.cache
+def _rules(service: str) -> dict[str, list[_Rule]]:
+    model = service_model(service)
+    rules: dict[str, list[_Rule]] = {}
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        rules.setdefault(operation.http["method"], []).append(_rule(service, operation))
+    return rules
+
+
+def _rule(service: str, operation: Operation) -> _Rule:
+    path, _, query = operation.http["requestUri"].partition("?")
+    fixed = tuple(parse_qsl(query, keep_blank_values=True))
+    required: dict[str, set[str]] = {"querystring": set(), "header": set()}
+    shape = operation.input_shape
+    for name in shape.required_members if shape is not None else ():
+        member = shape.members[name].serialization
+        if member.get("location") in required:
+            required[member["location"]].add(member["name"])
+    literal = len(re.sub(r"\{[^}]*\}", "", path))
+    asked = len(fixed) + len(required["querystring"]) + len(required["header"])
+    declared = operation.name in SERVICES[service].operations
+    return _Rule(
+        operation.name,
+        re.compile(_pattern(path)),
+        fixed,
+        frozenset(required["querystring"]),
+        frozenset(required["header"]),
+        (literal, asked, declared, not operation.deprecated),
+    )
+
+
+def _pattern(path: str) -> str:
+    """Return a path template's regular expression: `{label}` a segment, `{label+}` the rest."""
+    parts = re.split(r"\{([^}]*)\}", path.rstrip("/"))
+    pattern = "".join(
+        re.escape(part)
+        if number % 2 == 0
+        else f"(?P<_{number}_{part.encode().hex()}>{'.+' if part.endswith('+') else '[^/]+'})"
+        for number, part in enumerate(parts)
+    )
+    return pattern if path.endswith("+}") else f"{pattern}/?"
+
+
+def _labels(path: re.Pattern[str]) -> dict[str, str]:
+    """Return a pattern's groups with the labels they stand for, whatever letters these have."""
+    return {
+        group: bytes.fromhex(group.rpartition("_")[2]).decode().rstrip("+")
+        for group in path.groupindex
+    }

@@ -1,0 +1,63 @@
+"""The platform that tests talk to: a real one, on a free port, in a folder of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from boostline.contracts import strict
+from boostline.local.platform import Platform, Settings
+from boostline.local.wire.server import running
+
+
+class RunningPlatform:
+    """A platform and its clients; every call of theirs goes through the strict check first."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.settings = platform.settings
+        self.endpoint = platform.endpoint
+        self.session = boto3.Session(
+            platform.credentials.access_key,
+            platform.credentials.secret_key,
+            region_name=platform.settings.region,
+        )
+
+    def client(self, service: str, **config: Any) -> Any:
+        """Return a boto3 client of the platform; `config` is botocore's `Config`."""
+        settings = Config(retries={"total_max_attempts": 1}, **config)
+        client = self.session.client(service, endpoint_url=self.endpoint, config=settings)
+        strict.install(client)
+        return client
+
+
+def start(folder: Path, **settings: Any) -> Iterator[RunningPlatform]:
+    """Run a platform in a folder while a generator is open."""
+    platform = Platform(Settings(folder, port=0, **settings))
+    with running(platform):
+        yield RunningPlatform(platform)
+
+
+@pytest.fixture
+def settings() -> Mapping[str, Any]:
+    """What `Settings` are to hold but folder and port; override it where a test needs more."""
+    return {}
+
+
+@pytest.fixture
+def platform(tmp_path: Path, settings: Mapping[str, Any]) -> Iterator[RunningPlatform]:
+    """A platform of this test alone."""
+    yield from start(tmp_path / "platform", **settings)
+
+
+@pytest.fixture(scope="module")
+def shared_platform() -> Iterator[RunningPlatform]:
+    """A platform of this module's tests: each takes its own names."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield from start(Path(folder))
