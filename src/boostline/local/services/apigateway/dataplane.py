@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ from boostline.local.services.apigateway.event import Call, MalformedAnswer
 from boostline.local.services.apigateway.plans import Meter
 from boostline.local.services.lambda_.service import AccessDenied, Lambda
 from boostline.local.wire.errors import AwsError
+
+log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY = 10_485_760
@@ -129,7 +131,7 @@ class DataPlane:
         try:
             return call.response(payload)
         except MalformedAnswer as error:
-            _explain(f"{match.route.function}: malformed Lambda proxy response: {error}")
+            log.warning("%s: malformed Lambda proxy response: %s", match.route.function, error)
             raise Refusal("bad answer") from error
 
     async def _invoke(self, call: Call, match: Match) -> bytes:
@@ -151,7 +153,8 @@ class DataPlane:
             raise Refusal("timeout") from None
         except (AccessDenied, AwsError) as error:
             too_long = isinstance(error, AwsError) and error.status == 413
-            _explain(str(error))
+            # The operator learns what the caller must not.
+            log.warning("%s: %s", route.resource, error)
             raise Refusal("too long" if too_long else "configuration") from error
         if outcome.error:
             raise Refusal("bad answer")
@@ -165,8 +168,3 @@ async def _body(request: Request) -> bytes:
         if len(body) > MAX_BODY:
             raise Refusal("too long")
     return bytes(body)
-
-
-def _explain(reason: str) -> None:
-    """Tell the platform's operator what the caller must not learn."""
-    print(f"apigateway: {reason}", file=sys.stderr)

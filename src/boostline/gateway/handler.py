@@ -1,0 +1,24 @@
+"""What Lambda imports: `boostline.gateway.handler.handler`.
+
+The work of a cold start happens here, at import, where Lambda gives it time and does not count it
+to a request. `contract.json` lies at the root of the zip; `ENDPOINT_NAME` names the endpoint.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from boostline.features.contract import FeatureContract
+from boostline.gateway.app import Gateway
+from boostline.gateway.endpoint import Endpoint
+
+CONTRACT = "contract.json"
+
+_folder = Path(os.environ["LAMBDA_TASK_ROOT"])
+_gateway = Gateway(
+    FeatureContract.from_json((_folder / CONTRACT).read_bytes()),
+    Endpoint(os.environ["ENDPOINT_NAME"]),
+)
+
+handler = _gateway.handle
