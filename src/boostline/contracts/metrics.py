@@ -6,16 +6,8 @@ further member of the same form.
 
 from __future__ import annotations
 
-GROUPS = {
-    "binary": "binary_classification_metrics",
-    "multiclass": "multiclass_classification_metrics",
-    "regression": "regression_metrics",
-}
-METRICS = {
-    "binary": ("accuracy", "auc", "precision", "recall", "f1", "log_loss"),
-    "multiclass": ("accuracy", "weighted_precision", "weighted_recall", "weighted_f1", "log_loss"),
-    "regression": ("mae", "mse", "rmse", "r2"),
-}
+GROUPS = {"binary": "binary_classification_metrics"}
+METRICS = {"binary": ("accuracy", "auc", "precision", "recall", "f1", "log_loss")}
 
 
 def path(objective: str, metric: str) -> str:

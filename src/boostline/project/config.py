@@ -13,7 +13,7 @@ from boostline.features.spec import FeatureSpec
 PROJECT_TAG = "boostline:project"
 Scalar: TypeAlias = str | int | float | bool
 InstanceType: TypeAlias = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")]
-Objective: TypeAlias = Literal["binary", "multiclass", "regression"]
+Objective: TypeAlias = Literal["binary"]  # what the container's programs can train so far
 
 
 class _Section(BaseModel):

@@ -52,6 +52,8 @@ def create(folder: Path, name: str, data: Path, label: str) -> Guess:
     """
     if folder.exists():
         raise ScaffoldError(f"{folder}: is there already; choose another name")
+    if not data.is_file():
+        raise ScaffoldError(f"{data}: there is no such file")
     table = read_table([data])
     guess = infer(table, label)
     sample = table.drop(label, *guess.roles["ignore"]).head(1).to_dicts()[0]

@@ -1,0 +1,112 @@
+"""Commands where nothing runs: each says what is wrong in one sentence, with its exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from boostline.contracts.address import Address
+
+BIN = Path(sys.executable).parent
+EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
+
+
+def boostline(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "BOOSTLINE_DIR": str(folder / "platform")}
+    return subprocess.run(
+        [BIN / "boostline", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run"], 2, "boostline.toml: is not there"),
+        (["run", "--project", str(EXAMPLE)], 3, "start one with `boostline up`"),
+        (["models", "list", "-p", str(EXAMPLE)], 3, "start one with `boostline up`"),
+        (["status", "-p", str(EXAMPLE), "--target", "aws"], 3, "[aws] account, region and role"),
+        (["env"], 3, "start one with `boostline up`"),
+        (["new", "x", "--data", "none.csv", "--label", "y"], 2, "none.csv"),
+        (["run", "--target", "moon"], 2, "moon"),
+        (["nothing"], 2, "nothing"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    tmp_path: Path, arguments: list[str], code: int, said: str
+) -> None:
+    done = boostline(*arguments, folder=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_platform_that_was_killed_is_said_to_be_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "platform"
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    Address(
+        endpoint="http://127.0.0.1:9",
+        account="0" * 12,
+        region="us-east-1",
+        access_key="A",
+        secret_key="B",
+        pid=ended.pid,
+    ).write(folder)
+    done = boostline("run", "--project", EXAMPLE, folder=tmp_path)
+    assert done.returncode == 3
+    assert "no local platform runs in" in done.stderr
+
+
+def test_env_prints_exports_that_a_shell_takes(tmp_path: Path) -> None:
+    folder = tmp_path / "a place"
+    folder.mkdir()
+    address = Address(
+        endpoint="http://127.0.0.1:4599",
+        account="0" * 12,
+        region="us-east-1",
+        access_key="A'B",
+        secret_key="C D",
+        pid=1,
+    )
+    address.write(folder)
+    done = boostline("env", "--dir", folder, "--port", "4600", folder=tmp_path)
+    script = f"{done.stdout}\nenv"
+    shell = subprocess.run(
+        ["bash", "-c", script],
+        env={"PATH": os.environ["PATH"], "AWS_PROFILE": "p"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "AWS_ACCESS_KEY_ID=A'B\n" in shell.stdout
+    assert "AWS_SECRET_ACCESS_KEY=C D\n" in shell.stdout
+    assert "AWS_ENDPOINT_URL=http://127.0.0.1:4600\n" in shell.stdout
+    assert "AWS_PROFILE" not in shell.stdout
+    assert (folder / "platform.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_doctor_says_what_is_here(tmp_path: Path) -> None:
+    done = boostline("doctor", folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+    for word in ("python", "engine", "isolation", "disk", "platform"):
+        assert f"ok  {word}" in done.stdout
+
+
+def test_new_makes_a_project(tmp_path: Path) -> None:
+    table = EXAMPLE / "data/churn.csv"
+    done = boostline("new", "mine", "--data", table, "--label", "Churn?", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "boostline run --project mine" in done.stdout
+    again = boostline("new", "mine", "--data", table, "--label", "Churn?", folder=tmp_path)
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
