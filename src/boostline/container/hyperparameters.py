@@ -50,8 +50,8 @@ class Hyperparameter:
         if isinstance(value, str) and value in self.words:
             return value
         if self.kind != "word" and isinstance(value, int | float) and not isinstance(value, bool):
-            whole = float(value).is_integer()
-            if self.low <= value <= self.high and (whole or self.kind == "real"):
+            whole = self.kind == "real" or float(value).is_integer()
+            if math.isfinite(value) and self.low <= value <= self.high and whole:
                 return int(value) if self.kind == "integer" else float(value)
         raise ContainerError(f"hyperparameter {self.name!r}: {raw!r} is not {self._allowed()}")
 

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from math import isnan
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -155,11 +157,11 @@ def _class_counts(
 def _plain(value: object) -> object:
     """Write a canonical value as a client would: integers without a fraction, null for missing."""
     if isinstance(value, float):
-        if value != value:  # noqa: PLR0124
+        if isnan(value):
             return None
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     return value
 
 
-def _write_json(path: Any, content: object) -> None:
+def _write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

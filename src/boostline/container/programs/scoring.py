@@ -196,7 +196,7 @@ class Scorer:
 def _records(body: bytes) -> list[Any]:
     try:
         content = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ScoringError(400, "bad_json", f"the body is not JSON: {error}") from None
     if isinstance(content, dict) and isinstance(content.get("instances"), list):
         content = content["instances"]

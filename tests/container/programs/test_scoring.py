@@ -1,0 +1,211 @@
+import dataclasses
+import json
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boostline.container.errors import ContainerError
+from boostline.container.loading import LoadedModel
+from boostline.container.programs.scoring import Request, Scorer, ScoringError
+
+JSON, CSV = "application/json", "text/csv"
+
+
+@pytest.fixture(scope="module")
+def scorer(loaded: LoadedModel) -> Scorer:
+    return Scorer(loaded, "7")
+
+
+@pytest.fixture(scope="module")
+def records(loaded: LoadedModel) -> list[dict[str, Any]]:
+    return [golden.record for golden in loaded.artifact.golden.records]
+
+
+@pytest.fixture(scope="module")
+def lines(loaded: LoadedModel) -> list[str]:
+    rows = loaded.artifact.golden.rows
+    return [",".join("" if math.isnan(v) else repr(v) for v in row) for row in rows]
+
+
+def ask(scorer: Scorer, content: object, kind: str = JSON, **headers: str) -> Any:
+    body = content if isinstance(content, str) else json.dumps(content)
+    reply = scorer.score(Request(body.encode(), kind, **headers))
+    text = reply.body.decode()
+    return json.loads(text)["predictions"] if reply.media_type == JSON else text
+
+
+def refuse(scorer: Scorer, content: object, kind: str = JSON, **headers: str) -> ScoringError:
+    with pytest.raises(ScoringError) as caught:
+        ask(scorer, content, kind, **headers)
+    return caught.value
+
+
+def test_rows_and_records_score_the_same(
+    scorer: Scorer, records: list[dict[str, Any]], lines: list[str], loaded: LoadedModel
+) -> None:
+    of_records = ask(scorer, records)
+    assert ask(scorer, {"instances": records}) == of_records
+    assert ask(scorer, "\n".join(lines), CSV) == of_records
+    assert ask(scorer, "\r\n".join(lines) + "\r\n", CSV) == of_records
+    assert [ask(scorer, record)[0] for record in records] == of_records
+    scores = [prediction["score"] for prediction in of_records]
+    assert scores == pytest.approx(loaded.artifact.golden.scores, abs=1e-5)
+    text = ask(scorer, records, accept=CSV)
+    assert [float(line) for line in text.splitlines()] == scores
+
+
+def test_the_threshold_decides(scorer: Scorer, loaded: LoadedModel, lines: list[str]) -> None:
+    threshold = loaded.artifact.manifest.threshold
+    assert threshold is not None
+    for prediction in ask(scorer, "\n".join(lines), CSV):
+        positive = prediction["score"] >= threshold
+        assert prediction["label"] == ("True." if positive else "False.")
+
+
+def test_a_score_equal_to_the_threshold_is_positive(
+    loaded: LoadedModel, records: list[dict[str, Any]], scorer: Scorer
+) -> None:
+    score = ask(scorer, records[0])[0]["score"]
+    manifest = msgspec.structs.replace(loaded.artifact.manifest, threshold=score)
+    artifact = dataclasses.replace(loaded.artifact, manifest=manifest)
+    exact = Scorer(dataclasses.replace(loaded, artifact=artifact))
+    assert ask(exact, records[0]) == [{"score": score, "label": "True."}]
+
+
+def test_attributes(scorer: Scorer, loaded: LoadedModel) -> None:
+    found = dict(part.split("=") for part in scorer.attributes.split(";"))
+    manifest = loaded.artifact.manifest
+    assert found == {
+        "artifact": manifest.artifact[:16],
+        "engine": loaded.choice.engine.name,
+        "features": manifest.features,
+        "threshold": repr(manifest.threshold),
+        "model": "7",
+    }
+
+
+def test_a_shuffled_record_scores_the_same(scorer: Scorer, records: list[dict[str, Any]]) -> None:
+    turned = dict(reversed(records[0].items()))
+    assert ask(scorer, turned) == ask(scorer, records[0])
+
+
+def test_all_problems_with_row_and_field(scorer: Scorer, records: list[dict[str, Any]]) -> None:
+    second = records[1] | {"Day Mins": "many", "State": "XX"}
+    third = {name: value for name, value in records[2].items() if name != "Eve Calls"}
+    error = refuse(scorer, [records[0], second, third])
+    assert error.status == 400
+    body = json.loads(error.to_json())["error"]
+    assert (body["code"], body["row"], body["column"]) == ("invalid_rows", 2, "Day Mins")
+    assert [(p["row"], p["field"]) for p in body["problems"]] == [
+        (2, "Day Mins"),
+        (2, "State"),
+        (3, "Eve Calls"),
+    ]
+
+
+def test_csv_problems(scorer: Scorer, lines: list[str]) -> None:
+    wrong = lines[1].split(",")
+    wrong[2], wrong[4] = "x", "inf"
+    short = ",".join(lines[2].split(",")[:-1])
+    error = refuse(scorer, "\n".join([lines[0], ",".join(wrong), short]), CSV)
+    assert error.status == 400
+    assert [(p.row, p.field) for p in error.problems] == [
+        (2, "Day Mins"),
+        (2, "Day Charge"),
+        (3, ""),
+    ]
+    assert "has 23 fields, expected 24" in error.problems[2].message
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code"),
+    [
+        ("", JSON, 400, "empty_body"),
+        (" \n", CSV, 400, "empty_body"),
+        ("[]", JSON, 400, "empty_body"),
+        ('{"instances": []}', JSON, 400, "empty_body"),
+        ('{"State":', JSON, 400, "bad_json"),
+        ('{"Day Mins": NaN}', JSON, 400, "bad_json"),
+        ('"text"', JSON, 400, "invalid_rows"),
+        ("[" * 100_000, JSON, 400, "bad_json"),
+        ("null", JSON, 400, "invalid_rows"),
+        ("[[1, 2]]", JSON, 400, "invalid_rows"),
+        ("é", CSV, 400, "bad_csv"),
+        ("1", "application/x-npy", 415, "unsupported_media_type"),
+        ("1", "", 415, "unsupported_media_type"),
+    ],
+)
+def test_refused(scorer: Scorer, content: str, kind: str, status: int, code: str) -> None:
+    error = refuse(scorer, content, kind)
+    assert (error.status, error.code) == (status, code)
+    assert json.loads(error.to_json())["error"]["message"]
+
+
+values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=5),
+        st.sampled_from(["OH", 415, "no", "yes", 1e39, -0.0]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+def test_no_record_is_a_failure_of_the_server(
+    scorer: Scorer, records: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    changes = data.draw(st.dictionaries(st.sampled_from([*records[0], "more"]), values, max_size=4))
+    try:
+        predictions = ask(scorer, records[0] | changes)
+    except ScoringError as error:
+        status, fields = error.status, {problem.field for problem in error.problems}
+    else:
+        status, fields = 200, set()
+        assert 0 <= predictions[0]["score"] <= 1
+    assert status in (200, 400)
+    assert fields <= set(changes)
+
+
+@given(st.one_of(st.binary(max_size=30), st.text('0123456789,.-e\n"[]{}: ', max_size=40)))
+def test_no_body_is_a_failure_of_the_server(scorer: Scorer, body: bytes | str) -> None:
+    for kind in (JSON, CSV):
+        with pytest.raises(ScoringError) as caught:
+            scorer.score(Request(body if isinstance(body, bytes) else body.encode(), kind))
+        assert caught.value.status == 400
+
+
+def test_unacceptable(scorer: Scorer, lines: list[str]) -> None:
+    assert refuse(scorer, lines[0], CSV, accept="image/png").status == 406
+
+
+def test_rows_of_another_contract_are_refused(
+    scorer: Scorer, lines: list[str], records: list[dict[str, Any]], loaded: LoadedModel
+) -> None:
+    other = "trace=1;features=" + "0" * 64
+    assert refuse(scorer, lines[0], CSV, attributes=other).status == 409
+    same = f"features={loaded.artifact.contract.digest}"
+    assert ask(scorer, lines[0], CSV, attributes=same) == ask(scorer, lines[0], CSV)
+    assert ask(scorer, records[0], attributes=other) == ask(scorer, records[0])
+
+
+def test_huge_numbers_are_exact_categories(scorer: Scorer, records: list[dict[str, Any]]) -> None:
+    body = json.dumps(records[0] | {"Area Code": 123456789012345678901234567890})
+    assert "'123456789012345678901234567890'" in refuse(scorer, body).message
+
+
+def test_other_objectives_cannot_be_served(loaded: LoadedModel) -> None:
+    manifest = msgspec.structs.replace(loaded.artifact.manifest, threshold=None)
+    artifact = dataclasses.replace(loaded.artifact, manifest=manifest)
+    with pytest.raises(ContainerError, match="cannot be served"):
+        Scorer(dataclasses.replace(loaded, artifact=artifact))

@@ -1,0 +1,182 @@
+"""The real server in its own process, over real HTTP."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from benchmarks.programs import EXAMPLE, start
+from boostline.container.loading import LoadedModel
+from boostline.container.programs.serve import ATTRIBUTES, MAX_BODY
+from tests.container.conftest import Folders
+
+SAMPLE = (EXAMPLE / "sample_request.json").read_text()
+Answer = tuple[int, dict[str, str], str]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def serving(base: Path, port: int) -> "Iterator[subprocess.Popen[str]]":
+    variables = {
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "BOOSTLINE_BIND_ADDRESS": "127.0.0.1",
+        "BOOSTLINE_MODEL_VERSION": "3",
+    }
+    process = start("serve", base, **variables)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"serving on 127.0.0.1:{port}: ")
+        await_port(port)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def await_port(port: int) -> None:
+    # The line is written just before the port is bound.
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            continue
+        return
+
+
+@pytest.fixture(scope="module")
+def server(churn: Folders) -> Iterator[int]:
+    port = free_port()
+    with serving(churn.train, port):
+        yield port
+
+
+def ask(port: int, method: str, path: str, body: str | bytes = b"", **headers: str) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, sent)
+    response = connection.getresponse()
+    answer = response.status, dict(response.getheaders()), response.read().decode()
+    connection.close()
+    return answer
+
+
+def invoke(port: int, body: str | bytes, kind: str = "application/json", **headers: str) -> Answer:
+    return ask(port, "POST", "/invocations", body, content_type=kind, **headers)
+
+
+def test_ping_is_empty(server: int) -> None:
+    status, headers, body = ask(server, "GET", "/ping")
+    assert (status, headers["content-length"], body) == (200, "0", "")
+
+
+def test_the_sample_is_answered_with_the_models_attributes(
+    server: int, loaded: LoadedModel
+) -> None:
+    status, headers, body = invoke(server, SAMPLE)
+    assert status == 200
+    assert headers["content-type"] == "application/json"
+    assert json.loads(body)["predictions"][0]["label"] == "False."
+    attributes = dict(part.split("=") for part in headers[ATTRIBUTES.lower()].split(";"))
+    assert attributes["features"] == loaded.artifact.contract.digest
+    assert attributes["engine"] == loaded.choice.engine.name
+    assert attributes["model"] == "3"
+
+
+def test_refusals_carry_their_status(server: int) -> None:
+    status, headers, body = invoke(server, '{"State": "OH"}')
+    assert status == 400
+    assert ATTRIBUTES.lower() in headers
+    assert json.loads(body)["error"]["column"] == "Account Length"
+    assert invoke(server, "1", "image/png")[0] == 415
+    assert invoke(server, SAMPLE, accept="image/png")[0] == 406
+    row = {ATTRIBUTES.replace("-", "_"): "features=0"}
+    assert invoke(server, "1", "text/csv", **row)[0] == 409
+    assert ask(server, "GET", "/invocations")[0] == 405
+    assert ask(server, "GET", "/")[0] == 404
+
+
+def test_a_body_beyond_the_limit(server: int) -> None:
+    assert invoke(server, b"1" * (MAX_BODY + 1), "text/csv")[0] == 413
+
+
+def test_a_large_body_is_scored(server: int, loaded: LoadedModel) -> None:
+    line = ",".join(["1"] * len(loaded.artifact.contract.columns))
+    status, _, body = invoke(server, "\n".join([line] * 5000), "text/csv", accept="text/csv")
+    assert status == 200
+    assert len(set(body.splitlines())) == 1
+    assert body.count("\n") == 5000
+
+
+def test_clients_at_once_get_their_own_answers(server: int, loaded: LoadedModel) -> None:
+    goldens = loaded.artifact.golden.records * 10
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda g: invoke(server, json.dumps(g.record)), goldens))
+    scores = [json.loads(body)["predictions"][0]["score"] for _, _, body in answers]
+    assert scores == pytest.approx([golden.score for golden in goldens], abs=1e-5)
+
+
+def test_a_request_in_flight_is_answered_after_sigterm(churn: Folders) -> None:
+    port = free_port()
+    with serving(churn.train, port) as process:
+        client = socket.create_connection(("127.0.0.1", port), timeout=20)
+        head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(SAMPLE)}\r\n"
+        client.sendall(
+            f"{head}Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        assert b"100 Continue" in client.recv(1000)
+        process.send_signal(signal.SIGTERM)
+        await_closed(port)
+        client.sendall(SAMPLE.encode())
+        answer = client.recv(10_000)
+        assert b"200 OK" in answer
+        assert b'"score"' in answer
+        client.close()
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def await_closed(port: int) -> None:
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except (ConnectionRefusedError, ConnectionResetError):
+            return
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"SAGEMAKER_BIND_TO_PORT": "http"}, "SAGEMAKER_BIND_TO_PORT: 'http' is not a port"),
+        ({"BOOSTLINE_MODEL_VERSION": "a;b"}, "BOOSTLINE_MODEL_VERSION"),
+    ],
+)
+def test_a_wrong_environment(churn: Folders, variables: dict[str, str], message: str) -> None:
+    process = start("serve", churn.train, **variables)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert message in errors
+
+
+def test_a_corrupt_model_is_never_served(churn: Folders, tmp_path: Path) -> None:
+    shutil.copytree(churn.model, tmp_path / "model")
+    with (tmp_path / "model" / "model.ubj").open("r+b") as file:
+        file.seek(100)
+        file.write(os.urandom(8))
+    process = start("serve", tmp_path, SAGEMAKER_BIND_TO_PORT=str(free_port()))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert errors.startswith("error: model.ubj: corrupt in ")

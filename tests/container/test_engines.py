@@ -1,0 +1,124 @@
+import importlib.util
+
+import numpy as np
+import pytest
+
+from boostline.container.engines import (
+    ConversionError,
+    Engine,
+    NativeEngine,
+    Rows,
+    choose_engine,
+    convert_onedal,
+    probe_rows,
+)
+from boostline.container.flavors.base import Model, Scores, Structure
+from boostline.container.loading import LoadedModel
+
+needs_onedal = pytest.mark.skipif(
+    importlib.util.find_spec("daal4py") is None, reason="oneDAL has no wheel here"
+)
+
+
+class Corrupted:
+    """A conversion of the trees that is wrong for some rows only."""
+
+    name = "corrupted"
+
+    def __init__(self, inner: Engine, column: int, offset: float) -> None:
+        self._inner = inner
+        self._column = column
+        self._offset = offset
+
+    def score(self, rows: Rows) -> Scores:
+        wrong = np.isnan(rows[:, self._column])
+        return self._inner.score(rows) + np.where(wrong, self._offset, 0.0)
+
+
+def golden(loaded: LoadedModel) -> list[list[float]]:
+    return loaded.artifact.golden.rows
+
+
+def width(loaded: LoadedModel) -> int:
+    return len(loaded.artifact.contract.columns)
+
+
+@needs_onedal
+def test_a_right_conversion_serves(loaded: LoadedModel) -> None:
+    choice = choose_engine(loaded.model, golden(loaded), width(loaded))
+    assert choice.engine.name == "onedal"
+    assert choice.reason == ""
+    assert choice.parity is not None
+    assert choice.parity.rows > 300
+    assert choice.parity.max_difference < 1e-6
+
+
+@pytest.mark.parametrize("offset", [1e-4, -0.5, float("nan")])
+def test_a_corrupted_conversion_does_not_serve(loaded: LoadedModel, offset: float) -> None:
+    def convert(model: Model) -> Engine:
+        return Corrupted(NativeEngine(model), column=5, offset=offset)
+
+    choice = choose_engine(loaded.model, golden(loaded), width(loaded), convert)
+    assert choice.engine.name == "native"
+    assert "corrupted differs from the native engine" in choice.reason
+
+
+def test_a_wrong_number_of_scores_does_not_serve(loaded: LoadedModel) -> None:
+    class Short(NativeEngine):
+        def score(self, rows: Rows) -> Scores:
+            return super().score(rows)[1:]
+
+    choice = choose_engine(loaded.model, golden(loaded), width(loaded), Short)
+    assert choice.engine is choice.native
+
+
+def test_a_conversion_that_raises_does_not_serve(loaded: LoadedModel) -> None:
+    class Raising(NativeEngine):
+        def score(self, rows: Rows) -> Scores:
+            raise RuntimeError("no device")
+
+    choice = choose_engine(loaded.model, golden(loaded), width(loaded), Raising)
+    assert choice.engine is choice.native
+    assert "RuntimeError: no device" in choice.reason
+
+
+def test_without_the_library_the_native_engine_serves(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "daal4py", None)
+    with pytest.raises(ConversionError, match="not available"):
+        convert_onedal(loaded.model)
+    choice = choose_engine(loaded.model, golden(loaded), width(loaded))
+    assert choice.engine is choice.native
+    assert "daal4py is not available" in choice.reason
+
+
+@needs_onedal
+def test_a_refused_model_is_no_failure(loaded: LoadedModel) -> None:
+    class Foreign:
+        native = object()
+        best_iteration = None
+        predict = staticmethod(loaded.model.predict)
+        structure = staticmethod(loaded.model.structure)
+
+    choice = choose_engine(Foreign(), golden(loaded), width(loaded))
+    assert choice.engine is choice.native
+    assert "does not take this model" in choice.reason
+
+
+def test_no_rows_no_scores(loaded: LoadedModel) -> None:
+    rows = np.empty((0, width(loaded)), dtype=np.float32)
+    assert loaded.choice.engine.score(rows).shape == (0,)
+    assert loaded.choice.native.score(rows).shape == (0,)
+
+
+def test_probes_lie_on_the_boundaries() -> None:
+    rows = probe_rows([[1.0, 2.0]], 2, Structure(1.0, [(1, 0.25)]))
+    below = np.nextafter(np.float32(0.25), np.float32(-1))
+    assert rows[-2:].tolist() == [[1.0, 0.25], [1.0, float(below)]]
+    assert np.isnan(rows).any(axis=0).all()
+
+
+def test_many_boundaries_are_sampled() -> None:
+    structure = Structure(1.0, [(0, float(value)) for value in range(100_000)])
+    assert len(probe_rows([], 3, structure)) < 2_100
