@@ -11,6 +11,7 @@ from boostline.local.services.lambda_.runtime_api import Invocation
 from boostline.local.services.lambda_.worker import Outcome, Worker
 
 INIT_SECONDS = 10.0
+RETURN_SECONDS = 0.02
 MOST_WORKERS = max(4, 2 * (os.cpu_count() or 1))
 
 
@@ -54,6 +55,11 @@ class Pool:
         await asyncio.gather(*(self._end(worker) for worker in list(self._all)))
 
     async def _worker(self, invocation: Invocation) -> tuple[Worker, Outcome | None]:
+        if self._leaving and not self._warm:
+            # A worker that has just answered is quicker to have than a new one.
+            await asyncio.wait(
+                self._leaving, timeout=RETURN_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
         while self._warm:
             worker = self._warm.pop()
             if await worker.idle(0):
