@@ -1,0 +1,1 @@
+"""Executes pipeline definitions and jobs; survives a restart of the platform."""

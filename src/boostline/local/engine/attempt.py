@@ -1,0 +1,219 @@
+"""One attempt at a job, from its folder to its published outputs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from boostline.local.engine.metrics import Metrics
+from boostline.local.engine.work import (
+    Document,
+    JobFailed,
+    Upload,
+    Work,
+    max_runtime,
+    remove,
+    require_buckets,
+    stage,
+    status_of,
+)
+from boostline.local.environment import scrubbed
+from boostline.local.platform import Platform
+from boostline.local.runners.base import Command, Program, Runner, RunnerError
+from boostline.local.runners.images import UnknownImage
+from boostline.local.store.objects import NoSuchBucket
+
+LOG = logging.getLogger(__name__)
+GRACE = 120.0  # seconds between SIGTERM and SIGKILL of a job that is stopped
+TAIL = 5  # last lines in the reason of a failure
+STATUS_MESSAGES = {
+    "Starting": "Starting the training job",
+    "Downloading": "Downloading input data",
+    "Training": "Training in progress",
+    "Uploading": "Uploading generated training model",
+    "Stopping": "Stopping the training job",
+    "Completed": "Training job completed",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job ran longer than MaxRuntimeInSeconds",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ends."""
+
+    status: str
+    secondary: str
+    reason: str = ""
+    message: str = ""
+    uploads: tuple[Upload, ...] = ()
+
+
+class Attempt:
+    """Runs a job in a thread of its own; `ended` is set when there is nothing more to come."""
+
+    def __init__(self, platform: Platform, runner: Runner, work: Work, name: str) -> None:
+        self._platform = platform
+        self._runner = runner
+        self._work = work
+        self._name = name
+        self._folder = platform.folder / "jobs" / work.kind / name
+        self._ml = self._folder / "ml"
+        self._changed = threading.Event()
+        self._stopping = threading.Event()
+        self._abandoned = threading.Event()
+        self.ended = threading.Event()
+        document = platform.resources.get(work.kind, name)
+        algorithm = document.get("AlgorithmSpecification", {})
+        self._metrics = Metrics(algorithm.get("MetricDefinitions", []))
+        self._stream = f"{name}/algo-1-{int(time.time())}"
+        self._thread = threading.Thread(target=self._run, name=f"{work.kind}/{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask for an end as Stopped."""
+        self._stopping.set()
+        self._changed.set()
+
+    def abandon(self) -> None:
+        """End the program and leave the job as it is, for a later platform to run again."""
+        self._abandoned.set()
+        self._changed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            outcome = self._outcome()
+            if not self._abandoned.is_set():
+                self._finish(outcome)
+        finally:
+            remove(self._folder)
+            self.ended.set()
+
+    def _outcome(self) -> Outcome:
+        try:
+            return self._work_through()
+        except JobFailed as error:
+            return Outcome("Failed", "Failed", error.reason)
+        except (RunnerError, UnknownImage) as error:
+            return Outcome("Failed", "Failed", f"ClientError: {error}")
+        except Exception:
+            LOG.exception("%s %s", self._work.kind, self._name)
+            return Outcome("Failed", "Failed", "InternalServerError: see the platform's own log")
+
+    def _work_through(self) -> Outcome:
+        document = self._phase("Starting")
+        if status_of(self._work, document) == "Stopping":
+            return Outcome("Stopped", "Stopped")
+        require_buckets(self._platform, self._work, document)
+        remove(self._folder)
+        self._phase("Downloading")
+        self._work.lay_out(self._platform, document, self._ml)
+        if self._stopping.is_set() or self._abandoned.is_set():
+            return Outcome("Stopped", "Stopped")
+        document = self._phase(self._work.stem, **{f"{self._work.stem}StartTime": time.time()})
+        program = self._start(document)
+        program.when_done(self._changed.set)
+        in_time = self._changed.wait(max_runtime(document))
+        if self._abandoned.is_set():
+            program.stop(0)
+            return Outcome("Stopped", "Stopped")
+        code = program.wait(0)
+        if code is None:
+            program.stop(GRACE)
+            return self._ending("Stopped", "Stopped" if in_time else "MaxRuntimeExceeded")
+        if code == 0:
+            return self._ending("Completed", "Completed")
+        return self._failure(code, program)
+
+    def _start(self, document: Document) -> Program:
+        launch = self._work.launch(self._platform, document)
+        home = self._folder / "home"
+        command = Command(
+            f"{self._work.kind}/{self._name}",
+            launch.argv,
+            scrubbed(self._platform, home, launch.environment),
+            self._ml,
+            home,
+            launch.read_only,
+        )
+        return self._runner.start(command, self._sink)
+
+    def _sink(self, lines: Sequence[str]) -> None:
+        self._platform.logs.append(self._work.log_group, self._stream, lines)
+        self._metrics.read(lines)
+
+    def _ending(self, status: str, secondary: str) -> Outcome:
+        document = self._phase("Uploading")
+        message = self._work.message(self._ml)
+        uploads = self._work.uploads(document, self._ml, status)
+        return Outcome(status, secondary, "", message, tuple(uploads))
+
+    def _failure(self, code: int, program: Program) -> Outcome:
+        document = self._platform.resources.get(self._work.kind, self._name)
+        message = self._work.message(self._ml)
+        ending = f"exit code: {code}"
+        if message:
+            reason = f"AlgorithmError: {message[: 1000 - len(ending)]}, {ending}"
+        else:
+            tail = "\n".join(program.tail()[-TAIL:])[-800:]
+            reason = f"AlgorithmError: the program ended with {ending}. Its last lines:\n{tail}"
+        uploads = self._work.uploads(document, self._ml, "Failed")
+        return Outcome("Failed", "Failed", reason, message, tuple(uploads))
+
+    def _finish(self, outcome: Outcome) -> None:
+        try:
+            staged = [blob for upload in outcome.uploads for blob in stage(self._platform, upload)]
+            with self._platform.database.transaction():
+                for bucket, key, blob in staged:
+                    self._platform.objects.put(bucket, key, blob)
+                self._phase(outcome.secondary, **self._last_members(outcome))
+        except (NoSuchBucket, OSError) as error:
+            reason = f"ClientError: the outputs could not be stored: {error!r}"
+            failed = Outcome("Failed", "Failed", reason, outcome.message)
+            self._phase("Failed", **self._last_members(failed))
+
+    def _last_members(self, outcome: Outcome) -> dict[str, Any]:
+        now, stem = time.time(), self._work.stem
+        members: dict[str, Any] = {
+            f"{self._work.member}Status": outcome.status,
+            f"{stem}EndTime": now,
+        }
+        if outcome.reason:
+            members["FailureReason"] = outcome.reason[:1024]
+        if self._work.kind == "processing-job":
+            return members | ({"ExitMessage": outcome.message} if outcome.message else {})
+        document = self._platform.resources.get(self._work.kind, self._name)
+        seconds = max(1, round(now - document.get("TrainingStartTime", now)))
+        members |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+        return members | {"FinalMetricDataList": self._metrics.final()}
+
+    def _phase(self, secondary: str, **members: Any) -> Document:
+        """Enter a phase; jobs that have a SecondaryStatus show it."""
+
+        def enter(document: Document) -> None:
+            now = time.time()
+            document.update(members, LastModifiedTime=now)
+            if "SecondaryStatus" in document:
+                message = members.get("FailureReason") or STATUS_MESSAGES.get(secondary, "")
+                change_secondary(document, secondary, message, now)
+
+        return self._platform.resources.change(self._work.kind, self._name, enter)
+
+
+def change_secondary(document: Document, secondary: str, message: str, now: float) -> None:
+    """Set `SecondaryStatus` and note the transition."""
+    transitions = document.setdefault("SecondaryStatusTransitions", [])
+    if transitions:
+        transitions[-1].setdefault("EndTime", now)
+    transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
+    if secondary in ("Completed", "Failed", "Stopped", "MaxRuntimeExceeded"):
+        transitions[-1]["EndTime"] = now
+    document["SecondaryStatus"] = secondary

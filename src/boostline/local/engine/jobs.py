@@ -1,0 +1,79 @@
+"""The jobs of a platform: those that run, and those that an earlier platform left."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from boostline.local.engine.attempt import Attempt, change_secondary
+from boostline.local.engine.processing import Processing
+from boostline.local.engine.training import Training
+from boostline.local.engine.work import Document, Work, status_of
+from boostline.local.platform import Platform
+from boostline.local.runners.base import Runner
+
+TRAINING, PROCESSING = Training(), Processing()
+KINDS: tuple[Work, ...] = (TRAINING, PROCESSING)
+
+
+class Jobs:
+    """Runs jobs whose documents are in the platform's resources.
+
+    A job that had not ended when the platform did runs again from its beginning: nothing of an
+    attempt is visible before its end.
+    """
+
+    def __init__(self, platform: Platform, runner: Runner) -> None:
+        self._platform = platform
+        self._runner = runner
+        self._lock = threading.Lock()
+        self._attempts: dict[tuple[str, str], Attempt] = {}
+        self._closed = False
+
+    def resume(self) -> None:
+        """Start every job that an earlier platform left unfinished."""
+        for work in KINDS:
+            for document in self._platform.resources.list(work.kind):
+                if status_of(work, document) in ("InProgress", "Stopping"):
+                    self.start(work, document[f"{work.member}Name"])
+
+    def start(self, work: Work, name: str) -> None:
+        """Run a job whose document is there."""
+        attempt = Attempt(self._platform, self._runner, work, name)
+        with self._lock:
+            if self._closed:
+                return
+            running = {key: run for key, run in self._attempts.items() if not run.ended.is_set()}
+            self._attempts = {**running, (work.kind, name): attempt}
+        attempt.start()
+
+    def stop(self, work: Work, name: str) -> None:
+        """Ask a running job to end; its program has 120 s."""
+
+        def stopping(document: Document) -> None:
+            if status_of(work, document) == "InProgress":
+                document[f"{work.member}Status"] = "Stopping"
+                if "SecondaryStatus" in document:
+                    change_secondary(document, "Stopping", "Stopping the job", time.time())
+
+        self._platform.resources.change(work.kind, name, stopping)
+        with self._lock:
+            attempt = self._attempts.get((work.kind, name))
+        if attempt is not None:
+            attempt.stop()
+
+    def wait(self, work: Work, name: str) -> Document:
+        """Wait for a job, and return its document; unfinished if the platform stops meanwhile."""
+        with self._lock:
+            attempt = self._attempts.get((work.kind, name))
+        if attempt is not None:
+            attempt.ended.wait()
+        return self._platform.resources.get(work.kind, name)
+
+    def close(self) -> None:
+        """End all programs; their jobs stay unfinished."""
+        with self._lock:
+            self._closed = True
+            attempts = list(self._attempts.values())
+        for attempt in attempts:
+            attempt.abandon()

@@ -1,0 +1,70 @@
+"""Paths into documents: `Outputs['train'].S3Output.S3Uri`, `metrics.auc.value`, `rows[0]`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_PART = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d+)\]|\['([^']*)'\]|\[\"([^\"]*)\"\]")
+
+
+class PathError(LookupError):
+    """A path that leads nowhere: the message says where it ends, and what is there."""
+
+
+def look_up(document: Any, path: str) -> Any:
+    """Return the value at a path.
+
+    A list is entered by number, or by the value of the member of its elements that ends in `Name`
+    (`OutputName`, `ChannelName`, `MetricName`), as pipeline definitions do.
+
+    Raises
+    ------
+    PathError
+        If there is none.
+    """
+    value, walked = document, ""
+    for part in _parts(path):
+        where = f"after {walked!r}" if walked else "at its beginning"
+        value = _enter(value, part, f"{path!r} leads nowhere {where}")
+        walked = f"{walked}.{part}" if walked else str(part)
+    return value
+
+
+def _parts(path: str) -> Iterator[str | int]:
+    end = 0
+    for match in _PART.finditer(path):
+        if match.start() != end:
+            break
+        end = match.end()
+        name, number, *quoted = match.groups()
+        yield (
+            int(number)
+            if number is not None
+            else next(text for text in (name, *quoted) if text is not None)
+        )
+    if end != len(path) or not path:
+        raise PathError(f"{path!r} is not a path; an example: a.b['c'][0]")
+
+
+def _enter(value: Any, part: str | int, problem: str) -> Any:
+    if isinstance(value, dict):
+        if str(part) in value:
+            return value[str(part)]
+        known = ", ".join(sorted(value)[:20]) or "nothing"
+        raise PathError(f"{problem}: there is no {part!r}, but {known}")
+    if isinstance(value, list):
+        if isinstance(part, int):
+            if part < len(value):
+                return value[part]
+            raise PathError(f"{problem}: there are {len(value)} elements, no [{part}]")
+        for element in value:
+            if isinstance(element, dict) and part in _names(element):
+                return element
+        raise PathError(f"{problem}: no element is named {part!r}")
+    raise PathError(f"{problem}: there is a {type(value).__name__}, which has no {part!r}")
+
+
+def _names(element: dict[str, Any]) -> list[Any]:
+    return [value for key, value in element.items() if key.endswith("Name")]

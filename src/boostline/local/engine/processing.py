@@ -1,0 +1,114 @@
+"""Processing jobs: what the processing container finds under `/opt/ml`, and what is kept of it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+from boostline.local.engine.work import Document, JobFailed, Launch, Upload, download, head
+from boostline.local.platform import Platform
+from boostline.local.runners.base import ML
+from boostline.local.runners.images import command_line, resolve
+
+MESSAGE_LENGTH = 1024  # bytes of /opt/ml/output/message that are read
+
+# What processingjobconfig.json shows as null where the request has nothing.
+CONFIG_MEMBERS = (
+    "ProcessingJobArn",
+    "ProcessingJobName",
+    "ProcessingInputs",
+    "ProcessingOutputConfig",
+    "ProcessingResources",
+    "StoppingCondition",
+    "AppSpecification",
+    "Environment",
+    "NetworkConfig",
+    "RoleArn",
+    "ExperimentConfig",
+)
+
+
+class Processing:
+    """Processing jobs; see `Work`. Source: "How Amazon SageMaker Processing runs your container".
+
+    Outputs of mode Continuous are published when the job ends, however it ends.
+    """
+
+    kind = "processing-job"
+    member = "ProcessingJob"
+    stem = "Processing"
+    log_group = "/aws/sagemaker/ProcessingJobs"
+
+    def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
+        """Write the configuration, download the inputs, make the outputs' folders."""
+        config = ml / "config"
+        for folder in (config, ml / "processing", ml / "output"):
+            folder.mkdir(parents=True)
+        (config / "processingjobconfig.json").write_text(
+            json.dumps({member: document.get(member) for member in CONFIG_MEMBERS})
+        )
+        hosts = {"current_host": "algo-1", "hosts": ["algo-1"]}
+        (config / "resourceconfig.json").write_text(json.dumps(hosts))
+        for given in document.get("ProcessingInputs", []):
+            source = given["S3Input"]
+            folder = _inside(ml, source["LocalPath"])
+            download(platform, source["S3Uri"], folder, given["InputName"])
+            if source.get("S3CompressionType") == "Gzip":
+                _decompress(folder, given["InputName"])
+        for output in _outputs(document):
+            _inside(ml, output["LocalPath"]).mkdir(parents=True, exist_ok=True)
+
+    def launch(self, platform: Platform, document: Document) -> Launch:
+        """Return the image's command, overridden as Docker does."""
+        application = document["AppSpecification"]
+        argv = command_line(
+            resolve(platform.settings.images, application["ImageUri"]),
+            (),
+            application.get("ContainerEntrypoint"),
+            application.get("ContainerArguments"),
+        )
+        return Launch(argv, document.get("Environment", {}))
+
+    def message(self, ml: Path) -> str:
+        """Return the beginning of `/opt/ml/output/message`, which must be UTF-8."""
+        data = head(ml / "output/message", MESSAGE_LENGTH + 1)
+        cut = len(data) > MESSAGE_LENGTH
+        try:
+            return data[:MESSAGE_LENGTH].decode("utf-8", "ignore" if cut else "strict").strip()
+        except UnicodeDecodeError as error:
+            raise JobFailed(
+                f"ClientError: {ML}/output/message is not UTF-8 at byte {error.start}"
+            ) from None
+
+    def uploads(self, document: Document, ml: Path, status: str) -> list[Upload]:
+        """Return the outputs; of a job that did not complete, only those of mode Continuous."""
+        return [
+            Upload(_inside(ml, output["LocalPath"]), output["S3Uri"])
+            for output in _outputs(document)
+            if status == "Completed" or output["S3UploadMode"] == "Continuous"
+        ]
+
+    def buckets(self, document: Document) -> list[str]:
+        """Return where the outputs go."""
+        return [output["S3Uri"] for output in _outputs(document)]
+
+
+def _outputs(document: Document) -> list[Document]:
+    outputs = document.get("ProcessingOutputConfig", {}).get("Outputs", [])
+    return [output["S3Output"] for output in outputs]
+
+
+def _inside(ml: Path, local_path: str) -> Path:
+    return ml / local_path.removeprefix(ML).lstrip("/")
+
+
+def _decompress(folder: Path, name: str) -> None:
+    for path in sorted(folder.rglob("*.gz")):
+        try:
+            with gzip.open(path) as packed, path.with_suffix("").open("wb") as file:
+                shutil.copyfileobj(packed, file)
+        except (OSError, EOFError) as error:
+            raise JobFailed(f"ClientError: input {name!r}: {path.name}: {error}") from None
+        path.unlink()

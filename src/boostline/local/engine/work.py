@@ -1,0 +1,159 @@
+"""What kinds of jobs have in common, and in what they differ."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from boostline.local.platform import Platform
+from boostline.local.store.blobs import Blob
+from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
+
+Document: TypeAlias = dict[str, Any]
+
+REASON_LENGTH = 1024  # characters of FailureReason
+
+
+class JobFailed(Exception):
+    """Why a job fails: `reason` begins with `ClientError: ` or `AlgorithmError: `, as AWS's do."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason[:REASON_LENGTH]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file or a folder of a job, and the S3 URI where it goes."""
+
+    path: Path
+    uri: str
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a job's program starts: command line, variables of its own, folders it may only read."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    read_only: tuple[str, ...] = ()
+
+
+class Work(Protocol):
+    """A kind of job. `document` is what its Describe call answers; `ml` the program's `/opt/ml`."""
+
+    kind: str
+    """Resource kind and part of the ARN, for example `training-job`."""
+    member: str
+    """Stem of its members: `TrainingJob` of `TrainingJobName`, `TrainingJobStatus`, …"""
+    stem: str
+    """Stem of its times (`Training` of `TrainingStartTime`), and its phase while it runs."""
+    log_group: str
+
+    def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
+        """Make the folders and files that the program finds, inputs included."""
+
+    def launch(self, platform: Platform, document: Document) -> Launch:
+        """Return how the program starts."""
+
+    def message(self, ml: Path) -> str:
+        """Return what the program left to say: its failure or its exit message, or nothing."""
+
+    def uploads(self, document: Document, ml: Path, status: str) -> list[Upload]:
+        """Return what is published when the job ends as `status`; archives are made beside `ml`."""
+
+    def buckets(self, document: Document) -> list[str]:
+        """Return the S3 URIs whose buckets the job will write to."""
+
+
+def name_of(work: Work, document: Document) -> str:
+    """Return a job's name."""
+    return str(document[f"{work.member}Name"])
+
+
+def status_of(work: Work, document: Document) -> str:
+    """Return a job's status."""
+    return str(document[f"{work.member}Status"])
+
+
+def max_runtime(document: Document) -> float:
+    """Return how long a job's program may run, in seconds."""
+    return float(document["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400))
+
+
+def require_buckets(platform: Platform, work: Work, document: Document) -> None:
+    """Fail a job that could not be published, before it has run for hours."""
+    for uri in work.buckets(document):
+        try:
+            platform.objects.require_bucket(split_uri(uri)[0])
+        except NoSuchBucket as error:
+            raise JobFailed(f"ClientError: {uri}: the bucket {error} does not exist") from None
+        except ValueError as error:
+            raise JobFailed(f"ClientError: {error}") from None
+
+
+def download(platform: Platform, uri: str, folder: Path, input_name: str) -> None:
+    """Copy an input from S3 into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        platform.objects.download(uri, folder)
+    except (NoSuchKey, NoSuchBucket):
+        raise JobFailed(
+            f"ClientError: No S3 objects found under S3 URL {uri!r} given in the input "
+            f"{input_name!r}: the bucket and objects under this prefix must exist in "
+            f"{platform.settings.region}"
+        ) from None
+    except ValueError as error:
+        raise JobFailed(f"ClientError: input {input_name!r}: {error}") from None
+
+
+def stage(platform: Platform, upload: Upload) -> list[tuple[str, str, Blob]]:
+    """Store the contents of an upload; their names are given when the job ends, all at once.
+
+    Links and what is no file are left out.
+    """
+    bucket, prefix = split_uri(upload.uri)
+    if upload.path.is_file():
+        return [(bucket, prefix, platform.blobs.add(upload.path))]
+    staged = []
+    for parent, folders, files in os.walk(upload.path):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(parent, name)
+            if path.is_symlink() or not path.is_file():
+                continue
+            relative = path.relative_to(upload.path).as_posix()
+            key = "/".join(filter(None, [prefix.rstrip("/"), relative]))
+            staged.append((bucket, key, platform.blobs.add(path)))
+    return staged
+
+
+def make_read_only(folder: Path) -> None:
+    """Take the right to write from all files and folders below a folder."""
+    for parent, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            Path(parent, name).chmod(0o444)
+        Path(parent).chmod(0o555)
+
+
+def remove(folder: Path) -> None:
+    """Remove a job's folder, whatever its program did to the modes in it."""
+    for parent, folders, _ in os.walk(folder):
+        for name in (*folders, "."):
+            path = Path(parent, name)
+            if not path.is_symlink() and not path.stat().st_mode & stat.S_IWUSR:
+                path.chmod(0o755)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def head(path: Path, length: int) -> bytes:
+    """Return the first bytes of a file, or none if it is not there."""
+    try:
+        with path.open("rb") as file:
+            return file.read(length)
+    except (FileNotFoundError, IsADirectoryError):
+        return b""

@@ -1,0 +1,1 @@
+"""Endpoints: the processes behind them, their health, traffic and updates."""

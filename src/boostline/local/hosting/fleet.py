@@ -1,0 +1,85 @@
+"""The servers of an endpoint's configuration."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeAlias
+
+from boostline.local.hosting.container import Container, ServerFailed
+from boostline.local.hosting.server import GRACE, Server
+from boostline.local.platform import Platform
+from boostline.local.runners.base import Runner
+
+Document: TypeAlias = dict[str, Any]
+
+
+class NoSuchVariant(LookupError):
+    """The endpoint has no variant of that name."""
+
+
+class Fleet:
+    """One server for each variant, and the traffic among them.
+
+    Parameters
+    ----------
+    variants
+        Documents with `VariantName`, `Weight` and `Container` (the members of `Container`).
+    """
+
+    def __init__(
+        self, platform: Platform, runner: Runner, endpoint: str, variants: list[Document]
+    ) -> None:
+        self._servers = {
+            variant["VariantName"]: Server(
+                platform,
+                runner,
+                Container(**variant["Container"]),
+                endpoint,
+                variant["VariantName"],
+            )
+            for variant in variants
+        }
+        self._weights = [float(variant["Weight"]) for variant in variants]
+
+    def start(self) -> None:
+        """Begin to start all servers."""
+        for server in self._servers.values():
+            server.start()
+
+    def settle(self) -> None:
+        """Wait until all servers are healthy.
+
+        Raises
+        ------
+        ServerFailed
+            If one will not be; the message names the variant.
+        """
+        for variant, server in self._servers.items():
+            try:
+                server.settle()
+            except ServerFailed as error:
+                raise ServerFailed(
+                    f"The primary container for production variant {variant} did not pass the "
+                    f"ping health check: {error}"
+                ) from None
+
+    def choose(self, variant: str | None) -> tuple[str, Server]:
+        """Return the variant asked for, or one by the weights.
+
+        Raises
+        ------
+        NoSuchVariant
+            If there is none of that name.
+        """
+        if variant is None:
+            (variant,) = random.choices(list(self._servers), self._weights)  # noqa: S311
+        if variant not in self._servers:
+            raise NoSuchVariant(variant)
+        return variant, self._servers[variant]
+
+    def close(self, drain: float = 0.0, grace: float = GRACE) -> None:
+        """Stop all servers, after the requests in flight."""
+        with ThreadPoolExecutor(len(self._servers)) as executor:
+            for server in self._servers.values():
+                executor.submit(server.close, drain, grace)

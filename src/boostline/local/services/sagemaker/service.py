@@ -1,0 +1,44 @@
+"""The service, put together from its parts."""
+
+from __future__ import annotations
+
+from boostline.local.engine.executions import Executions
+from boostline.local.engine.jobs import Jobs
+from boostline.local.hosting.endpoints import Endpoints
+from boostline.local.platform import Platform
+from boostline.local.runners.process import ProcessRunner
+from boostline.local.services.sagemaker.endpoints import EndpointOperations
+from boostline.local.services.sagemaker.jobs import JobOperations
+from boostline.local.services.sagemaker.models import ModelOperations
+from boostline.local.services.sagemaker.pipelines import PipelineOperations
+from boostline.local.services.sagemaker.tags import TagOperations
+
+
+class SageMaker(
+    PipelineOperations,
+    JobOperations,
+    ModelOperations,
+    EndpointOperations,
+    TagOperations,
+):
+    """Amazon SageMaker; the registry comes with the models."""
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform)
+        self.runner = ProcessRunner(platform.database)
+        self.jobs = Jobs(platform, self.runner)
+        self.executions = Executions(platform, self.jobs, self)
+        self.endpoints = Endpoints(platform, self.runner)
+
+    def start(self) -> None:
+        """End orphans, then take up jobs, executions and endpoints."""
+        self.runner.end_left_over()
+        self.jobs.resume()
+        self.executions.resume()
+        self.endpoints.resume()
+
+    def stop(self) -> None:
+        """End all programs; what was running is taken up at the next start."""
+        self.jobs.close()
+        self.executions.close()
+        self.endpoints.close()

@@ -1,0 +1,97 @@
+"""InvokeEndpoint."""
+
+from __future__ import annotations
+
+import urllib3
+
+from boostline.local.hosting.fleet import Document, NoSuchVariant
+from boostline.local.hosting.server import Server, Unavailable
+from boostline.local.service import Service
+from boostline.local.services.sagemaker.service import SageMaker
+from boostline.local.wire.errors import AwsError
+
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+# Input member → the header in which the container gets it. Only these arrive.
+HEADERS = {
+    "ContentType": "Content-Type",
+    "Accept": "Accept",
+    "CustomAttributes": CUSTOM_ATTRIBUTES,
+    "InferenceId": "X-Amzn-SageMaker-Inference-Id",
+    "TargetVariant": "X-Amzn-SageMaker-Target-Variant",
+}
+NOT_HERE = ("TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId")
+MESSAGE_LENGTH = 2048  # characters of OriginalMessage
+
+
+class SageMakerRuntime(Service):
+    """Passes requests on to model servers."""
+
+    def invoke_endpoint(self, request: Document) -> Document:
+        """Return a container's answer; its 4xx and 5xx become `ModelError`."""
+        name = request["EndpointName"]
+        for member in NOT_HERE:
+            if member in request:
+                raise _invalid(f"{member}: the local platform does not have this")
+        fleet = self.platform.get(SageMaker).endpoints.fleet(name)
+        if fleet is None:
+            raise self._not_serving(name)
+        try:
+            variant, server = fleet.choose(request.get("TargetVariant"))
+        except NoSuchVariant as error:
+            raise _invalid(f"Variant {error} not found for Request") from None
+        headers = {HEADERS[member]: request[member] for member in HEADERS if member in request}
+        answer = self._invoke(name, server, request["Body"], headers)
+        if answer.status >= 400:
+            text = answer.data.decode("utf-8", "replace")
+            raise self._model_error(server, answer.status, text)
+        shown = {
+            "Body": answer.data,
+            "ContentType": answer.headers.get("Content-Type"),
+            "InvokedProductionVariant": variant,
+            "CustomAttributes": answer.headers.get(CUSTOM_ATTRIBUTES),
+        }
+        return {member: value for member, value in shown.items() if value is not None}
+
+    def _invoke(
+        self, name: str, server: Server, body: bytes, headers: dict[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        try:
+            return server.invoke(body, headers)
+        except Unavailable as error:
+            message = f"Endpoint {name}: {error}"
+            raise AwsError("ServiceUnavailable", message, 503) from None
+        except TimeoutError:
+            reason = (
+                "Your invocation timed out while waiting for a response from container primary. "
+                "Review the latency metrics for each container in Amazon CloudWatch, resolve the "
+                "issue, and try again."
+            )
+            raise self._model_error(server, 0, reason) from None
+
+    def _not_serving(self, name: str) -> AwsError:
+        found = self.platform.resources.find("endpoint", name)
+        if found is None:
+            account = self.platform.settings.account
+            return _invalid(f"Endpoint {name} of account {account} not found.")
+        status = found["EndpointStatus"]
+        if status == "SystemUpdating":
+            return AwsError("ServiceUnavailable", f"Endpoint {name} is being restarted", 503)
+        return _invalid(f"Endpoint {name} is {status}: it must be InService to be invoked")
+
+    def _model_error(self, server: Server, status: int, text: str) -> AwsError:
+        kind = "client" if 400 <= status < 500 else "server"
+        group, stream = server.log_group, server.log_stream
+        return AwsError(
+            "ModelError",
+            f'Received {kind} error ({status}) from primary with message "{text}". See the log '
+            f"group {group} in account {self.platform.settings.account} for more information.",
+            424,
+            OriginalStatusCode=status,
+            OriginalMessage=text[:MESSAGE_LENGTH],
+            LogStreamArn=self.platform.arn("logs", f"log-group:{group}:log-stream:{stream}"),
+        )
+
+
+def _invalid(message: str) -> AwsError:
+    """Return the runtime's own error for bad requests, which is not named ValidationException."""
+    return AwsError("ValidationError", message)

@@ -1,0 +1,351 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from boostline.contracts.pipeline import get, join, json_get
+from tests.conftest import RunningPlatform
+from tests.local.services.sagemaker_bench import ROLE, Bench, image, images
+
+CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Mapping[str, Any]:
+    return {"images": images(tmp_path / "programs")}
+
+
+@pytest.fixture
+def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
+    bench = Bench(platform, tmp_path / "programs")
+    bench.program(
+        "process",
+        """
+        data = (base / "processing/input/data/data.csv").read_text()
+        (base / "processing/output/train/train.csv").write_text(data.upper())
+        """,
+    )
+    bench.program(
+        "train",
+        """
+        text = (base / "input/data/train/train.csv").read_text()
+        rounds = json.loads((base / "input/config/hyperparameters.json").read_text())["rounds"]
+        (base / "model/model.txt").write_text(text * int(rounds))
+        """,
+    )
+    bench.program(
+        "evaluate",
+        """
+        import tarfile
+        with tarfile.open(base / "processing/input/model/model.tar.gz") as archive:
+            model = archive.extractfile("model.txt").read().decode()
+        metrics = {"metrics": {"length": {"value": len(model)}, "nan": float("nan"), "text": "1"}}
+        (base / "processing/output/evaluation/evaluation.json").write_text(json.dumps(metrics))
+        """,
+    )
+    bench.put("data.csv", b"abc")
+    return bench
+
+
+def processing(
+    name: str, program: str, inputs: dict[str, Any], outputs: dict[str, str], **members: Any
+) -> dict[str, Any]:
+    return {
+        "Name": name,
+        "Type": "Processing",
+        "Arguments": {
+            "AppSpecification": {"ImageUri": image(program)},
+            "RoleArn": ROLE,
+            "ProcessingResources": {"ClusterConfig": CLUSTER},
+            "ProcessingInputs": [
+                {
+                    "InputName": key,
+                    "S3Input": {
+                        "S3Uri": uri,
+                        "LocalPath": f"/opt/ml/processing/input/{key}",
+                        "S3DataType": "S3Prefix",
+                        "S3InputMode": "File",
+                    },
+                }
+                for key, uri in inputs.items()
+            ],
+            "ProcessingOutputConfig": {
+                "Outputs": [
+                    {
+                        "OutputName": key,
+                        "S3Output": {
+                            "S3Uri": join(
+                                "/", f"s3://bench/{uri}", get("Execution.PipelineExecutionId")
+                            ),
+                            "LocalPath": f"/opt/ml/processing/output/{key}",
+                            "S3UploadMode": "EndOfJob",
+                        },
+                    }
+                    for key, uri in outputs.items()
+                ]
+            },
+        },
+        **members,
+    }
+
+
+def training(**members: Any) -> dict[str, Any]:
+    output = "Steps.Process.ProcessingOutputConfig.Outputs['train'].S3Output.S3Uri"
+    return {
+        "Name": "Train",
+        "Type": "Training",
+        "Arguments": {
+            "AlgorithmSpecification": {
+                "TrainingImage": image("train"),
+                "TrainingInputMode": "File",
+            },
+            "RoleArn": ROLE,
+            "OutputDataConfig": {"S3OutputPath": "s3://bench/models"},
+            "ResourceConfig": CLUSTER,
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            "HyperParameters": {"rounds": join("", get("Parameters.Rounds"))},
+            "InputDataConfig": [
+                {
+                    "ChannelName": "train",
+                    "DataSource": {
+                        "S3DataSource": {"S3Uri": get(output), "S3DataType": "S3Prefix"}
+                    },
+                }
+            ],
+        },
+        **members,
+    }
+
+
+def gate(name: str, path: str, bound: Any, then: list[Any], otherwise: list[Any]) -> dict[str, Any]:
+    return {
+        "Name": name,
+        "Type": "Condition",
+        "Arguments": {
+            "Conditions": [
+                {
+                    "Type": "GreaterThanOrEqualTo",
+                    "LeftValue": json_get("Evaluate", "Report", path),
+                    "RightValue": bound,
+                }
+            ],
+            "IfSteps": then,
+            "ElseSteps": otherwise,
+        },
+    }
+
+
+REGISTER = {
+    "Name": "Register",
+    "Type": "RegisterModel",
+    "Arguments": {
+        "ModelPackageGroupName": "churn",
+        "ModelApprovalStatus": get("Parameters.Approval"),
+        "InferenceSpecification": {
+            "Containers": [
+                {
+                    "Image": image("serve"),
+                    "ModelDataUrl": get("Steps.Train.ModelArtifacts.S3ModelArtifacts"),
+                }
+            ],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["application/json"],
+        },
+    },
+}
+TOO_SHORT = {
+    "Name": "TooShort",
+    "Type": "Fail",
+    "Arguments": {
+        "ErrorMessage": join(
+            " ",
+            "length",
+            json_get("Evaluate", "Report", "metrics.length.value"),
+            "is below",
+            get("Parameters.Bound"),
+        )
+    },
+}
+
+
+def definition(path: str = "metrics.length.value", **changes: Any) -> str:
+    return json.dumps(
+        {
+            "Version": "2020-12-01",
+            "Metadata": {},
+            "Parameters": [
+                {"Name": "Rounds", "Type": "Integer", "DefaultValue": 3},
+                {"Name": "Bound", "Type": "Float", "DefaultValue": 5.0},
+                {
+                    "Name": "Approval",
+                    "Type": "String",
+                    "DefaultValue": "PendingManualApproval",
+                    "EnumValues": ["PendingManualApproval", "Approved"],
+                },
+            ],
+            "PipelineExperimentConfig": {"ExperimentName": get("Execution.PipelineName")},
+            "Steps": [
+                # Against the order in which they can run.
+                gate("Gate", path, get("Parameters.Bound"), [REGISTER], [TOO_SHORT]),
+                processing(
+                    "Evaluate",
+                    "evaluate",
+                    {"model": get("Steps.Train.ModelArtifacts.S3ModelArtifacts")},
+                    {"evaluation": "evaluation"},
+                    PropertyFiles=[
+                        {
+                            "PropertyFileName": "Report",
+                            "OutputName": "evaluation",
+                            "FilePath": "evaluation.json",
+                        }
+                    ],
+                ),
+                training(),
+                processing(
+                    "Process", "process", {"data": "s3://bench/data.csv"}, {"train": "train"}
+                ),
+            ],
+        }
+        | changes
+    )
+
+
+def create(bench: Bench, text: str, name: str = "pipe") -> str:
+    answer = bench.sagemaker.create_pipeline(
+        PipelineName=name,
+        PipelineDefinition=text,
+        RoleArn=ROLE,
+        Tags=[{"Key": "team", "Value": "churn"}],
+    )
+    return str(answer["PipelineArn"])
+
+
+def run(bench: Bench, **parameters: str) -> dict[str, Any]:
+    arn = bench.sagemaker.start_pipeline_execution(
+        PipelineName="pipe",
+        PipelineParameters=[{"Name": n, "Value": v} for n, v in parameters.items()],
+    )["PipelineExecutionArn"]
+    return bench.settled(
+        lambda: bench.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn),
+        "PipelineExecutionStatus",
+    )
+
+
+def steps(bench: Bench, execution: dict[str, Any]) -> dict[str, Any]:
+    pages = bench.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+        PipelineExecutionArn=execution["PipelineExecutionArn"]
+    )
+    return {step["StepName"]: step for page in pages for step in page["PipelineExecutionSteps"]}
+
+
+def test_execution_from_data_to_a_registered_package(bench: Bench) -> None:
+    pipeline = create(bench, definition())
+    execution = run(bench, Approval="Approved")
+    found = steps(bench, execution)
+    assert execution["PipelineExecutionStatus"] == "Succeeded", execution
+    assert list(found) == ["Register", "Gate", "Evaluate", "Train", "Process"]
+    assert {step["StepStatus"] for step in found.values()} == {"Succeeded"}
+    assert all(step["StartTime"] <= step["EndTime"] for step in found.values())
+    assert found["Gate"]["Metadata"] == {"Condition": {"Outcome": "True"}}
+    job = found["Train"]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
+    number = execution["PipelineExecutionArn"].rpartition("/")[2]
+    assert execution["PipelineExecutionArn"] == f"{pipeline}/execution/{number}"
+    assert job.startswith(f"pipelines-{number}-Train-")
+    package = bench.sagemaker.describe_model_package(
+        ModelPackageName=found["Register"]["Metadata"]["RegisterModel"]["Arn"]
+    )
+    assert package["ModelPackageVersion"] == 1
+    assert package["ModelApprovalStatus"] == "Approved"
+    data = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+    assert data == f"s3://bench/models/{job}/output/model.tar.gz"
+    assert bench.keys(f"train/{number}") == [f"train/{number}/train.csv"]
+
+
+def test_gate_that_does_not_hold_ends_with_the_message_of_its_fail_step(bench: Bench) -> None:
+    create(bench, definition())
+    execution = run(bench, Bound="9.5")
+    found = steps(bench, execution)
+    assert execution["PipelineExecutionStatus"] == "Failed"
+    assert "TooShort: length 9 is below 9.5" in execution["FailureReason"]
+    assert found["TooShort"]["FailureReason"] == "length 9 is below 9.5"
+    assert found["TooShort"]["Metadata"]["Fail"]["ErrorMessage"] == "length 9 is below 9.5"
+    assert found["Gate"]["Metadata"]["Condition"]["Outcome"] == "False"
+    assert "Register" not in found
+    assert bench.sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("metrics.absent.value", "there is no 'absent', but length, nan, text"),
+        ("metrics.nan", "is nan, not a finite number"),
+        ("metrics.text", "is '1', not a finite number"),
+        ("metrics.length", "not a finite number"),
+    ],
+)
+def test_metric_that_is_no_number_fails_the_gate(bench: Bench, path: str, what: str) -> None:
+    create(bench, definition(path))
+    execution = run(bench)
+    gate = steps(bench, execution)["Gate"]
+    assert execution["PipelineExecutionStatus"] == "Failed"
+    assert gate["StepStatus"] == "Failed"
+    assert what in gate["FailureReason"]
+    assert f"{path!r}" in gate["FailureReason"]
+    assert "evaluation.json" in gate["FailureReason"]
+    assert bench.sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
+
+
+def test_step_whose_job_fails_starts_nothing_after_it(bench: Bench) -> None:
+    bench.program("train", 'sys.exit("no way to fit this")')
+    create(bench, definition())
+    execution = run(bench)
+    found = steps(bench, execution)
+    assert set(found) == {"Process", "Train"}
+    assert found["Train"]["StepStatus"] == "Failed"
+    assert "no way to fit this" in found["Train"]["FailureReason"]
+    assert execution["FailureReason"].startswith("Step failure: One or multiple steps failed.")
+
+
+def test_request_that_cannot_be_is_named_with_its_step(bench: Bench) -> None:
+    step = training()
+    step["Arguments"]["ResourceConfig"] = {**CLUSTER, "InstanceType": "ml.huge"}
+    text = json.loads(definition())
+    text["Steps"][2] = step
+    create(bench, json.dumps(text))
+    reason = steps(bench, run(bench))["Train"]["FailureReason"]
+    assert "CreateTrainingJob" in reason
+    assert "ml.huge" in reason
+
+
+def test_parameters_are_checked_at_the_start(bench: Bench) -> None:
+    create(bench, definition())
+    for given, problem in [
+        ({"Nobody": "1"}, "Unknown pipeline parameter 'Nobody'; there are: Rounds, Bound"),
+        ({"Rounds": "many"}, "'Rounds': 'many' is not of type Integer"),
+        ({"Approval": "Maybe"}, "'Approval': 'Maybe' is not one of"),
+    ]:
+        with pytest.raises(ClientError, match="ValidationException") as error:
+            run(bench, **given)
+        assert problem in str(error.value)
+    assert (
+        bench.sagemaker.list_pipeline_executions(PipelineName="pipe")["PipelineExecutionSummaries"]
+        == []
+    )
+
+
+def test_parameters_of_an_execution_are_listed_with_their_defaults(bench: Bench) -> None:
+    create(bench, definition())
+    execution = run(bench, Rounds="2")
+    listed = bench.sagemaker.list_pipeline_parameters_for_execution(
+        PipelineExecutionArn=execution["PipelineExecutionArn"]
+    )["PipelineParameters"]
+    assert {pair["Name"]: pair["Value"] for pair in listed} == {
+        "Rounds": "2",
+        "Bound": "5.0",
+        "Approval": "PendingManualApproval",
+    }
