@@ -76,7 +76,7 @@ def test_wrong_categories_are_refused(contract: FeatureContract, column: int) ->
         FeatureContract.from_json(change(contract, inputs=inputs))
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}"])
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"version":"\xff"}'])
 def test_what_is_no_contract_is_refused(text: bytes) -> None:
     with pytest.raises(ContractError, match=r"features\.json"):
         FeatureContract.from_json(text)

@@ -54,7 +54,7 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         try:
             golden = msgspec.json.decode(text, type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ArtifactError(f"{NAME}: {error}") from None
         if golden.version != VERSION:
             raise ArtifactError(f"{NAME}: version {golden.version} is not known")

@@ -85,7 +85,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                     f"{VERSION}: use the release that wrote it, or train again"
                 )
             manifest = msgspec.json.decode(text, type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ArtifactError(f"{NAME}: {error}") from None
         if manifest.artifact != manifest.expected_digest():
             raise ArtifactError(f"{NAME}: its digest does not fit its content: it was changed")

@@ -121,7 +121,7 @@ class FeatureContract(
                     f"version {VERSION}: use the release that wrote it, or train again"
                 )
             contract = msgspec.json.decode(text, type=cls)
-        except msgspec.DecodeError as error:  # the base of ValidationError too
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ContractError(f"features.json: {error}") from None
         _check(contract)
         return contract

@@ -81,7 +81,7 @@ def read_config(text: bytes) -> Config:
     """
     try:
         config = msgspec.json.decode(text, type=Config)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ContainerError(f"config.json: {error}") from None
     if config.version != VERSION:
         raise ContainerError(f"config.json: version {config.version} is not known: use {VERSION}")

@@ -80,7 +80,7 @@ def _golden(folder: Path, contract: FeatureContract, model: Model) -> Golden:
         records: list[Mapping[str, Any]] = msgspec.json.decode(
             read_bytes(path), type=list[dict[str, Any]]
         )
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ContainerError(f"{path.name}: {error}") from None
     transform = RecordTransform(contract)
     rows = [transform.transform(record) for record in records]
