@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 
 if TYPE_CHECKING:
     from boostline.project.target import Target
@@ -28,7 +29,7 @@ def follow(target: Target, arn: str, quiet: bool) -> tuple[dict[str, Any], list[
         for step in latest[1]:
             if shown.get(step["StepName"]) != step["StepStatus"]:
                 shown[step["StepName"]] = step["StepStatus"]
-                console.print(_line(step))
+                console.print(_line(step), soft_wrap=True)
     return latest
 
 
@@ -40,5 +41,5 @@ def _line(step: dict[str, Any]) -> str:
     if "Condition" in step.get("Metadata", {}):
         words.append(f"outcome {step['Metadata']['Condition'].get('Outcome', '')}")
     if "FailureReason" in step:
-        words.append(f"[red]{step['FailureReason']}[/]")
+        words.append(f"[red]{escape(step['FailureReason'])}[/]")
     return "  ".join(words)

@@ -70,13 +70,16 @@ def ensure_bucket(s3: Any, target: Target) -> None:
 
 
 def job_config(config: Config) -> bytes:
-    """Return the `config.json` of the processing job: features and split, nothing else."""
+    """Return the `config.json` of the processing job: features and split, nothing else.
+
+    Derived columns stay in the order of the file, since each may read those before it.
+    """
     plain = {
         "version": 1,
         "features": msgspec.to_builtins(config.spec),
         "split": config.split.model_dump(),
     }
-    return msgspec.json.format(msgspec.json.encode(plain, order="deterministic"), indent=1)
+    return msgspec.json.format(msgspec.json.encode(plain), indent=1)
 
 
 def _upload_config(s3: Any, bucket: str, config: Config) -> str:
