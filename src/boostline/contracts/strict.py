@@ -74,9 +74,12 @@ def check(service: str, operation: str, params: Mapping[str, Any]) -> None:
 
 
 def install(target: Any) -> None:
-    """Check each call of a boto3 client, or of a session's later clients, before it is sent."""
+    """Check each call of a boto3 client, or of a session's later clients, before it is sent.
+
+    The check comes after botocore's own additions, for example of an idempotency token.
+    """
     events = target.meta.events if hasattr(target, "meta") else target.events
-    events.register_first("before-parameter-build", _check_call)
+    events.register_last("before-parameter-build", _check_call)
 
 
 def _check_call(params: Mapping[str, Any], model: Any, **_: Any) -> None:

@@ -56,12 +56,10 @@ class BlobWriter:
         os.fchmod(self._file.fileno(), 0o444)
         self._file.close()
         target = self._folder / blob.digest[:2] / blob.digest
-        if target.exists():
-            os.unlink(self._file.name)
-        else:
-            target.parent.mkdir(exist_ok=True)
-            os.rename(self._file.name, target)
-            sync_folder(target.parent)
+        if not target.exists():
+            Path(self._file.name).rename(target)
+        # Also where another writer was first: its name may not be on disk yet.
+        sync_folder(target.parent)
         return blob
 
     def abandon(self) -> None:
@@ -79,6 +77,10 @@ class Blobs:
         self._incoming.mkdir(parents=True, exist_ok=True)
         for left_over in self._incoming.iterdir():
             left_over.unlink()
+        if not (folder / "ff").exists():
+            for number in range(256):
+                (folder / f"{number:02x}").mkdir(exist_ok=True)
+            sync_folder(folder)
 
     @contextmanager
     def writer(self) -> Iterator[BlobWriter]:

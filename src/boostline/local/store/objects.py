@@ -201,15 +201,15 @@ class Objects:
     def below(self, uri: str) -> Iterator[tuple[str, Object]]:
         """Give what an S3 URI means as an input, each with its path relative to the URI.
 
-        That is every object whose key starts with the URI's (`S3Prefix`). An object of exactly that
-        key is named by the last part of its key.
+        That is every object whose key starts with the URI's (`S3Prefix`). What does not lie below
+        it, as below a folder, is named from the last slash of the URI's key.
         """
         bucket, prefix = split_uri(uri)
         for found in self.list(bucket, prefix):
             rest = found.key[len(prefix) :]
             inside = not prefix or prefix.endswith("/") or rest.startswith("/")
             if not found.key.endswith("/"):
-                yield rest.lstrip("/") if inside else found.key.rpartition("/")[2], found
+                yield rest.lstrip("/") if inside else found.key[prefix.rfind("/") + 1 :], found
 
     def download(self, uri: str, folder: Path) -> int:
         """Copy what an S3 URI means into a folder; return how many files.
@@ -232,12 +232,12 @@ class Objects:
         return count
 
     def upload(self, folder: Path, uri: str) -> int:
-        """Store every file below a folder under an S3 URI; return how many.
+        """Store every file below a folder under an S3 URI, all at once; return how many.
 
         Symbolic links are not followed.
         """
         bucket, prefix = split_uri(uri)
-        count = 0
+        found: list[tuple[str, Blob]] = []
         for parent, folders, files in os.walk(folder):
             folders.sort()
             for name in sorted(files):
@@ -247,9 +247,11 @@ class Objects:
                 key = "/".join(
                     filter(None, [prefix.rstrip("/"), path.relative_to(folder).as_posix()])
                 )
-                self.put(bucket, key, self.blobs.add(path))
-                count += 1
-        return count
+                found.append((key, self.blobs.add(path)))
+        with self._database.transaction():
+            for key, blob in found:
+                self.put(bucket, key, blob)
+        return len(found)
 
 
 def _object(row: Any) -> Object:

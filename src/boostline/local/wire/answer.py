@@ -60,27 +60,25 @@ def failure(
 ) -> Answer:
     """Return an error on the wire; `model` knows the members and names of its shape, if any."""
     shape = model.shape_for_error_code(error.code) if model is not None else None
-    members = {**error.members, **_message(shape, error.message)}
     answer = Answer(error.status, _request_id(protocol, request_id))
     if shape is not None:
-        answer.headers.update(_headers(shape, members))
+        answer.headers.update(_headers(shape, error.members))
     if protocol in {"json", "rest-json"}:
-        answer.headers["content-type"] = "application/json"
-        answer.headers["x-amzn-errortype"] = error.code
-        named = to_json(shape, members) if shape is not None else members
-        if protocol == "json":
-            answer.headers["content-type"] = "application/x-amz-json-1.1"
-            named = {"__type": error.code, **named}
-        answer.body = json.dumps(named).encode()
+        json_type = "application/x-amz-json-1.1" if protocol == "json" else "application/json"
+        answer.headers |= {"content-type": json_type, "x-amzn-errortype": error.code}
+        answer.body = json.dumps(_error_json(error, shape, protocol)).encode()
     elif not head_only and error.status != 304:
         answer.headers["content-type"] = "application/xml"
         answer.body = _error_xml(error, model, protocol, request_id)
     return answer
 
 
-def _message(shape: AnyShape | None, message: str) -> dict[str, str]:
+def _error_json(error: AwsError, shape: AnyShape | None, protocol: str) -> dict[str, Any]:
     names = shape.members if shape is not None else ()
-    return {next((name for name in names if name.lower() == "message"), "message"): message}
+    message = next((name for name in names if name.lower() == "message"), "message")
+    members = error.members if shape is None else to_json(shape, error.members)
+    kind = {"__type": error.code} if protocol == "json" else {}
+    return {**kind, **members, message: error.message}
 
 
 def _request_id(protocol: str, request_id: str) -> dict[str, str]:

@@ -30,12 +30,16 @@ from boostline.local.wire.head import Head
 from boostline.local.wire.parse import parse
 from boostline.local.wire.refusals import Refused, refusal
 from boostline.local.wire.routing import route, service_of
-from boostline.local.wire.signature import UNSIGNED_PAYLOAD, BadSignature, Signature
+from boostline.local.wire.signature import UNSIGNED_PAYLOAD, BadSignature, Signature, is_signed
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
+# Where deployed REST APIs answer, to whoever has their own key: the unsigned way in.
+DEPLOYED = "/restapis/"
+# A service's calls share its threads: endpoints that take a minute keep nobody else waiting.
 THREADS = 64
+FILES = "files"  # reading and writing contents, as if it were a service
 MB = 1 << 20
 # The longest body of a service in bytes; what streams to a blob has no limit.
 # Lambda: a zip of 50 MB in Base64 (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
@@ -57,11 +61,12 @@ class Api:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
+        self._pools: dict[str, ThreadPoolExecutor] = {}
 
     def close(self) -> None:
         """Let go of the threads; calls that still run in them are on their own."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -70,15 +75,19 @@ class Api:
         request, head = Request(scope, receive), Head.of(scope)
         if not self._is_ours(head):
             response: Response = JSONResponse({"message": "this Host is not served"}, 403)
-        elif head.path.startswith("/restapis/") and "authorization" not in head.headers:
+        elif head.path.startswith(DEPLOYED) and not is_signed(head):
             response = await self._deployed(request)
         else:
-            response = self._response(await _Call(self._platform, self.run, request, head).answer())
+            call = _Call(self._platform, self.run, request, head)
+            response = self._response(await call.answer())
         await response(scope, receive, send)
 
-    async def run(self, call: Callable[..., Result], *arguments: Any) -> Result:
-        """Run something that may block in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+    async def run(self, service: str, call: Callable[..., Result], *arguments: Any) -> Result:
+        """Run something that may block in one of a service's threads."""
+        if service not in self._pools:
+            self._pools[service] = ThreadPoolExecutor(THREADS, thread_name_prefix=service)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pools[service], call, *arguments)
 
     def _is_ours(self, head: Head) -> bool:
         port = self._platform.port
@@ -102,11 +111,11 @@ class Api:
         return Response(answer.body, answer.status, answer.headers)
 
     async def _chunks(self, body: FileRange) -> AsyncIterator[bytes]:
-        descriptor = await self.run(os.open, body.path, os.O_RDONLY)
+        descriptor = await self.run(FILES, os.open, body.path, os.O_RDONLY)
         try:
             at, end = body.start, body.start + body.length
             while at < end:
-                data = await self.run(os.pread, descriptor, min(CHUNK, end - at), at)
+                data = await self.run(FILES, os.pread, descriptor, min(CHUNK, end - at), at)
                 if not data:
                     raise EOFError(f"{body.path} ends before byte {end}")
                 at += len(data)
@@ -179,7 +188,7 @@ class _Call:
         if inspect.iscoroutinefunction(handler):
             members = await handler(params)
         else:
-            members = await self._run(handler, params)
+            members = await self._run(service, handler, params)
         log.debug("%s:%s %s", service, operation.name, self._id)
         return output(operation, self._protocol, members or {}, self._id)
 
@@ -211,11 +220,11 @@ class _Call:
             async for chunk in self._request.stream():
                 waiting += chunk
                 if len(waiting) >= CHUNK:
-                    await self._run(writer.write, bytes(waiting))
+                    await self._run(FILES, writer.write, bytes(waiting))
                     waiting.clear()
-            await self._run(writer.write, bytes(waiting))
+            await self._run(FILES, writer.write, bytes(waiting))
             _check_payload(payload, writer.sha256)
-            blob: Blob = await self._run(writer.commit)
+            blob: Blob = await self._run(FILES, writer.commit)
             return blob
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -52,10 +53,19 @@ def _structure(shape: AnyShape, value: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _number(value: float) -> float | str:
+    """Return a number as JSON can have it: AWS writes what is not finite as text."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+
+
 _WRITERS: dict[str, Callable[[AnyShape, Any], Any]] = {
     "structure": _structure,
     "list": lambda shape, value: [to_json(shape.member, item) for item in value],
     "map": lambda shape, value: {key: to_json(shape.value, value[key]) for key in value},
+    "float": lambda _, value: _number(value),
+    "double": lambda _, value: _number(value),
     "blob": lambda _, value: to_base64(value),
     "timestamp": lambda shape, value: to_time(shape, value, "unixTimestamp"),
 }

@@ -45,12 +45,23 @@ def parse(
         if protocol == "query":
             pairs = head.parameters + parse_qsl(_text(body), keep_blank_values=True)
             return _structure(shape, dict(pairs), "")
-    return _rest(shape, protocol, head, labels, body)
+    members = _body(shape, protocol, body)
+    return members | _located(shape, head, labels, _free_query(operation, head))
+
+
+def _free_query(operation: Operation, head: Head) -> dict[str, list[str]]:
+    """Return the query without what names the operation itself, for example `mode=import`."""
+    fixed = parse_qsl(operation.http["requestUri"].partition("?")[2], keep_blank_values=True)
+    query = defaultdict(list)
+    for name, value in head.parameters:
+        if (name, value) not in fixed:
+            query[name].append(value)
+    return query
 
 
 def _object(shape: AnyShape, body: bytes) -> dict[str, Any]:
     try:
-        decoded = json.loads(body or b"{}")
+        decoded = json.loads(body or b"{}", parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
         raise malformed(f"The body is not JSON: {error}") from None
     if not isinstance(decoded, dict):
@@ -59,13 +70,14 @@ def _object(shape: AnyShape, body: bytes) -> dict[str, Any]:
     return members
 
 
-def _rest(
-    shape: AnyShape, protocol: str, head: Head, labels: dict[str, str], body: Body
+def _not_json(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _located(
+    shape: AnyShape, head: Head, labels: dict[str, str], query: dict[str, list[str]]
 ) -> dict[str, Any]:
-    members = _body(shape, protocol, body)
-    query = defaultdict(list)
-    for name, value in head.parameters:
-        query[name].append(value)
+    members = {}
     for name, member in shape.members.items():
         wire = wire_name(name, member)
         match member.serialization.get("location"):

@@ -17,6 +17,8 @@ from boostline.local.wire.app import Api
 
 # How long answers under way may take once the platform was told to stop.
 GRACE_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75  # longer than clients that pool connections wait between two calls
+LIFE = "platform"
 
 
 class PortInUse(Exception):
@@ -84,6 +86,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
 
@@ -131,13 +134,13 @@ class Server(uvicorn.Server):
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
         try:
-            await self._api.run(self._platform.start, self._socket.getsockname()[1])
+            await self._api.run(LIFE, self._platform.start, self._socket.getsockname()[1])
             yield
         except BaseException as error:
             self.error = error
             raise
         finally:
-            await self._api.run(self._platform.stop)
+            await self._api.run(LIFE, self._platform.stop)
             self._api.close()
 
 

@@ -61,10 +61,9 @@ class Signature(NamedTuple):
         BadSignature
             If there is none, or it cannot be read.
         """
-        authorization = head.headers.get("authorization", "")
         query = dict(head.parameters)
-        if authorization.startswith(f"{ALGORITHM} "):
-            fields = dict(_FIELD.findall(authorization))
+        if is_signed(head):
+            fields = dict(_FIELD.findall(head.headers["authorization"]))
             stamp = head.headers.get("x-amz-date", "")
             payload = head.headers.get("x-amz-content-sha256")
             return cls._read(fields, stamp, payload, None)
@@ -152,6 +151,11 @@ class Signature(NamedTuple):
         return "\n".join(
             [head.method, path, _canonical_query(head.query), *headers, "", signed, payload]
         )
+
+
+def is_signed(head: Head) -> bool:
+    """Tell whether a request claims to be signed in its headers, rightly or not."""
+    return head.headers.get("authorization", "").startswith(f"{ALGORITHM} ")
 
 
 _NAMES = ("Credential", "SignedHeaders", "Signature")

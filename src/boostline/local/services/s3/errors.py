@@ -37,11 +37,36 @@ def invalid_argument(message: str, **members: str) -> AwsError:
     return AwsError("InvalidArgument", message, 400, **members)
 
 
+# What S3 can do with an object and this one cannot: refused, for to ignore it would be to lie.
+UNSUPPORTED = frozenset(
+    {
+        "CopySourceSSECustomerKey",
+        "MFA",
+        "ObjectLockLegalHoldStatus",
+        "ObjectLockMode",
+        "ObjectLockRetainUntilDate",
+        "SSECustomerKey",
+        "Tagging",
+        "VersionId",
+        "WebsiteRedirectLocation",
+        "WriteOffsetBytes",
+    }
+)
+
+
+def check_supported(request: Members) -> None:
+    """Raise `NotImplemented` (501) for a member that asks for what the platform does not have."""
+    for name in UNSUPPORTED & request.keys():
+        message = f"A header you provided implies functionality that is not implemented: {name}"
+        raise AwsError("NotImplemented", message, 501, Header=name)
+
+
 def s3_errors(handler: Handler[Self]) -> Handler[Self]:
-    """Let a handler's missing buckets and keys be S3's errors."""
+    """Let a handler refuse in S3's way: missing buckets and keys, and what there is not."""
 
     @functools.wraps(handler)
     def refusing(self: Self, request: Members) -> Members:
+        check_supported(request)
         try:
             return handler(self, request)
         except NoSuchBucket as error:

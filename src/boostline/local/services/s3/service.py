@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from boostline.local.service import Service
 from boostline.local.services.s3.checksums import verify
 from boostline.local.services.s3.conditions import byte_range, check_read, check_write
-from boostline.local.services.s3.errors import Members, no_such_key, s3_errors
+from boostline.local.services.s3.errors import Members, check_supported, no_such_key, s3_errors
 from boostline.local.services.s3.listing import list_v1, list_v2
 from boostline.local.services.s3.uploads import Uploads
 from boostline.local.store.objects import Object
@@ -125,6 +125,8 @@ class S3(Service):
         return self._described(request, found, part)
 
     def _read(self, request: Members) -> tuple[Object, range]:
+        if "PartNumber" in request:
+            raise AwsError("NotImplemented", "Objects are read whole here, not by parts", 501)
         found = self._objects.get(request["Bucket"], request["Key"])
         check_read(request, found)
         return found, byte_range(request.get("Range"), found.size)
@@ -158,6 +160,8 @@ class S3(Service):
         """Remove up to 1,000 objects."""
         wanted = request["Delete"]
         keys = [entry["Key"] for entry in wanted["Objects"]]
+        for entry in wanted["Objects"]:
+            check_supported(entry)
         if not 1 <= len(keys) <= 1_000:
             raise AwsError("MalformedXML", f"1 to 1,000 keys can be deleted, not {len(keys)}")
         with self.platform.database.transaction():
