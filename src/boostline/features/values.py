@@ -102,6 +102,8 @@ def _from_int(value: int) -> float:
 
 
 def _from_text(value: str, missing: set[str]) -> float:
+    if _is_number(value):  # most have no blanks; the numbers that mean missing are looked up later
+        return float(value)
     text = value.strip(BLANKS)
     if text in missing:
         return NAN
