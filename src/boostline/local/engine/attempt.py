@@ -211,6 +211,8 @@ class Attempt:
 def change_secondary(document: Document, secondary: str, message: str, now: float) -> None:
     """Set `SecondaryStatus` and note the transition."""
     transitions = document.setdefault("SecondaryStatusTransitions", [])
+    if transitions and transitions[-1]["Status"] == secondary:
+        return
     if transitions:
         transitions[-1].setdefault("EndTime", now)
     transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib3
 
+from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.hosting.fleet import Document, NoSuchVariant
 from boostline.local.hosting.server import Server, Unavailable
 from boostline.local.service import Service
@@ -21,6 +22,10 @@ HEADERS = {
 }
 NOT_HERE = ("TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId")
 MESSAGE_LENGTH = 2048  # characters of OriginalMessage
+TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container primary. Review the "
+    "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+)
 
 
 class SageMakerRuntime(Service):
@@ -32,15 +37,9 @@ class SageMakerRuntime(Service):
         for member in NOT_HERE:
             if member in request:
                 raise _invalid(f"{member}: the local platform does not have this")
-        fleet = self.platform.get(SageMaker).endpoints.fleet(name)
-        if fleet is None:
-            raise self._not_serving(name)
-        try:
-            variant, server = fleet.choose(request.get("TargetVariant"))
-        except NoSuchVariant as error:
-            raise _invalid(f"Variant {error} not found for Request") from None
         headers = {HEADERS[member]: request[member] for member in HEADERS if member in request}
-        answer = self._invoke(name, server, request["Body"], headers)
+        target = request.get("TargetVariant")
+        variant, server, answer = self._invoke(name, target, request["Body"], headers)
         if answer.status >= 400:
             text = answer.data.decode("utf-8", "replace")
             raise self._model_error(server, answer.status, text)
@@ -53,20 +52,28 @@ class SageMakerRuntime(Service):
         return {member: value for member, value in shown.items() if value is not None}
 
     def _invoke(
-        self, name: str, server: Server, body: bytes, headers: dict[str, str]
-    ) -> urllib3.BaseHTTPResponse:
+        self, name: str, target: str | None, body: bytes, headers: dict[str, str]
+    ) -> tuple[str, Server, urllib3.BaseHTTPResponse]:
+        fleet = self._endpoints.fleet(name)
+        if fleet is None:
+            raise self._not_serving(name)
         try:
-            return server.invoke(body, headers)
+            variant, server = fleet.choose(target)
+        except NoSuchVariant as error:
+            raise _invalid(f"Variant {error} not found for Request") from None
+        try:
+            return variant, server, server.invoke(body, headers)
         except Unavailable as error:
+            if self._endpoints.fleet(name) is not fleet:  # an update moved the traffic just now
+                return self._invoke(name, target, body, headers)
             message = f"Endpoint {name}: {error}"
             raise AwsError("ServiceUnavailable", message, 503) from None
         except TimeoutError:
-            reason = (
-                "Your invocation timed out while waiting for a response from container primary. "
-                "Review the latency metrics for each container in Amazon CloudWatch, resolve the "
-                "issue, and try again."
-            )
-            raise self._model_error(server, 0, reason) from None
+            raise self._model_error(server, 0, TIMED_OUT) from None
+
+    @property
+    def _endpoints(self) -> Endpoints:
+        return self.platform.get(SageMaker).endpoints
 
     def _not_serving(self, name: str) -> AwsError:
         found = self.platform.resources.find("endpoint", name)
