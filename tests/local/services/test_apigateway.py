@@ -1,0 +1,490 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import urllib3
+from botocore.exceptions import ClientError
+
+from boostline.local.platform import Platform, Settings
+from boostline.local.services.apigateway.document import Document
+from boostline.local.services.apigateway.plans import TokenBucket, period_start
+from boostline.local.wire.errors import AwsError
+from boostline.local.wire.server import running
+from tests.conftest import RunningPlatform
+
+RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
+# Answers what the request's body says, or else with the event.
+SOURCE = """
+import json, time
+def handler(event, context):
+    order = json.loads(event["body"]) if event["body"] and event["body"][0] == "{" else {}
+    time.sleep(order.get("sleep", 0))
+    if "fail" in order:
+        raise ValueError(order["fail"])
+    return order.get("answer", {"statusCode": 200, "body": json.dumps(event)})
+"""
+
+
+def operation(function: str = "echo", keyed: bool = False, **integration: Any) -> dict[str, Any]:
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{FUNCTION}{function}"
+    return {
+        "responses": {"200": {"description": "OK"}},
+        **({"security": [{"key": []}]} if keyed else {}),
+        "x-amazon-apigateway-integration": {
+            "type": "aws_proxy",
+            "httpMethod": "POST",
+            "uri": f"{uri}/invocations",
+            **integration,
+        },
+    }
+
+
+def document(paths: dict[str, Any], title: str = "api", **more: Any) -> dict[str, Any]:
+    scheme = {"type": "apiKey", "name": "x-api-key", "in": "header"}
+    return {
+        "openapi": "3.0.1",
+        "info": {"title": title, "version": "1"},
+        "paths": paths,
+        "components": {"securitySchemes": {"key": scheme}},
+        **more,
+    }
+
+
+def encoded(paths: dict[str, Any], **more: Any) -> bytes:
+    return json.dumps(document(paths, **more)).encode()
+
+
+PATHS = {
+    "/": {"get": operation()},
+    "/open": {"post": operation(), "get": operation()},
+    "/keyed": {"post": operation(keyed=True)},
+    "/items/{id}": {"get": operation()},
+    "/files/{path+}": {"x-amazon-apigateway-any-method": operation()},
+    "/slow": {"post": operation(timeoutInMillis=100)},
+    "/closed": {"get": operation("closed")},
+    "/nobody": {"get": operation("nobody")},
+}
+
+
+class Deployed:
+    """An API on a stage, as a client without AWS credentials sees it."""
+
+    def __init__(self, platform: RunningPlatform) -> None:
+        self.client = platform.client("apigateway")
+        self.functions = platform.client("lambda")
+        self.pool = urllib3.PoolManager(retries=False)
+        body = encoded(PATHS, **{"x-amazon-apigateway-binary-media-types": ["image/*"]})
+        self.id: str = self.client.import_rest_api(body=body)["id"]
+        variables = {"side": "left"}
+        self.client.create_deployment(restApiId=self.id, stageName="prod", variables=variables)
+        self.url = f"{platform.endpoint}/restapis/{self.id}/prod"
+
+    def call(
+        self, method: str, path: str, body: object = None, **headers: str
+    ) -> tuple[urllib3.BaseHTTPResponse, Any]:
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = self.pool.request(method, self.url + path, body=data, headers=sent)
+        try:
+            return answer, answer.json()
+        except ValueError:
+            return answer, answer.data
+
+    def key(self, name: str, **limits: Any) -> tuple[str, str]:
+        """Return a key's value and its usage plan."""
+        key = self.client.create_api_key(name=name, enabled=True)
+        stages = [{"apiId": self.id, "stage": "prod"}]
+        plan = self.client.create_usage_plan(name=name, apiStages=stages, **limits)["id"]
+        self.client.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+        return key["value"], plan
+
+
+def make_functions(platform: RunningPlatform) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("main.py", SOURCE)
+    client = platform.client("lambda")
+    for name in ("echo", "closed"):
+        client.create_function(
+            FunctionName=name,
+            Runtime=RUNTIME,
+            Role="arn:aws:iam::000000000000:role/functions",
+            Handler="main.handler",
+            Timeout=20,
+            Code={"ZipFile": file.getvalue()},
+        )
+    client.add_permission(
+        FunctionName="echo",
+        StatementId="api",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn="arn:aws:execute-api:us-east-1:000000000000:*/*/*",
+    )
+
+
+@pytest.fixture(scope="module")
+def api(shared_platform: RunningPlatform) -> Iterator[Deployed]:
+    make_functions(shared_platform)
+    made = Deployed(shared_platform)
+    yield made
+    made.pool.clear()
+
+
+def refused(call: Callable[..., Any], **request: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call(**request)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_the_function_gets_the_proxy_event(api: Deployed) -> None:
+    answer, event = api.call(
+        "POST", "/open?a=1&b=2&a=%C3%BC", {"x": 1}, user_agent="test", x_two="2"
+    )
+    assert answer.status == 200
+    assert set(event) == {
+        *("resource", "path", "httpMethod", "headers", "multiValueHeaders", "pathParameters"),
+        *("queryStringParameters", "multiValueQueryStringParameters", "stageVariables"),
+        *("requestContext", "body", "isBase64Encoded"),
+    }
+    assert (event["resource"], event["path"], event["httpMethod"]) == ("/open", "/open", "POST")
+    assert event["queryStringParameters"] == {"a": "ü", "b": "2"}
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "ü"], "b": ["2"]}
+    assert (event["headers"]["x-two"], event["multiValueHeaders"]["x-two"]) == ("2", ["2"])
+    assert event["headers"]["X-Forwarded-Proto"] == "http"
+    assert event["pathParameters"] is None
+    assert event["stageVariables"] == {"side": "left"}
+    assert (event["body"], event["isBase64Encoded"]) == ('{"x": 1}', False)
+    context = event["requestContext"]
+    assert context["apiId"] == api.id
+    assert (context["stage"], context["path"]) == ("prod", "/prod/open")
+    assert (context["resourcePath"], context["httpMethod"]) == ("/open", "POST")
+    assert context["accountId"] == "000000000000"
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+    assert context["identity"]["userAgent"] == "test"
+    assert "apiKey" not in context["identity"]
+    assert abs(context["requestTimeEpoch"] / 1000 - datetime.now(UTC).timestamp()) < 60
+    assert answer.headers["x-amzn-RequestId"] == context["requestId"]
+    assert answer.headers["x-amz-apigw-id"] == context["extendedRequestId"]
+    assert answer.headers["X-Amzn-Trace-Id"] == event["headers"]["X-Amzn-Trace-Id"]
+
+
+def test_nothing_sent_is_null(api: Deployed) -> None:
+    _, event = api.call("GET", "/open")
+    assert event["body"] is None
+    assert event["queryStringParameters"] is None
+    assert event["multiValueQueryStringParameters"] is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "resource", "parameters"),
+    [
+        ("GET", "/", "/", None),
+        ("GET", "/items/7", "/items/{id}", {"id": "7"}),
+        ("GET", "/items/a%20b%2Fc", "/items/{id}", {"id": "a b/c"}),
+        ("DELETE", "/files/a/b.txt", "/files/{path+}", {"path": "a/b.txt"}),
+    ],
+)
+def test_paths_have_parameters(
+    api: Deployed, method: str, path: str, resource: str, parameters: object
+) -> None:
+    _, event = api.call(method, path)
+    assert (event["resource"], event["pathParameters"]) == (resource, parameters)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/none"), ("PUT", "/open"), ("GET", "/items"), ("GET", "/files/"), ("GET", "/open/")],
+)
+def test_an_unknown_route_is_forbidden(api: Deployed, method: str, path: str) -> None:
+    answer, body = api.call(method, path)
+    assert (answer.status, body) == (403, {"message": "Missing Authentication Token"})
+    assert answer.headers["x-amzn-ErrorType"] == "MissingAuthenticationTokenException"
+
+
+def test_an_unknown_stage_is_forbidden(api: Deployed, shared_platform: RunningPlatform) -> None:
+    for place in (f"{api.id}/none", "none/prod"):
+        answer = api.pool.request("GET", f"{shared_platform.endpoint}/restapis/{place}/open")
+        assert (answer.status, answer.json()) == (403, {"message": "Forbidden"})
+
+
+def test_a_key_opens_its_stage_only(api: Deployed) -> None:
+    value, plan = api.key("opens")
+    stranger = api.client.create_api_key(name="of no plan", enabled=True)["value"]
+    assert len(value) >= 20
+    answer, event = api.call("POST", "/keyed", x_api_key=value)
+    assert answer.status == 200
+    assert event["requestContext"]["identity"]["apiKey"] == value
+    for headers in ({}, {"x_api_key": "wrong" * 8}, {"x_api_key": stranger}):
+        answer, body = api.call("POST", "/keyed", **headers)
+        assert (answer.status, body) == (403, {"message": "Forbidden"})
+    operations = [{"op": "remove", "path": "/apiStages", "value": f"{api.id}:prod"}]
+    api.client.update_usage_plan(usagePlanId=plan, patchOperations=operations)
+    assert api.call("POST", "/keyed", x_api_key=value)[0].status == 403
+
+
+def test_a_disabled_or_deleted_key_opens_nothing(api: Deployed) -> None:
+    disabled = api.client.create_api_key(name="disabled")
+    value, plan = api.key("deleted")
+    api.client.create_usage_plan_key(usagePlanId=plan, keyId=disabled["id"], keyType="API_KEY")
+    assert api.call("POST", "/keyed", x_api_key=disabled["value"])[0].status == 403
+    assert api.call("POST", "/keyed", x_api_key=value)[0].status == 200
+    (key,) = api.client.get_api_keys(nameQuery="deleted")["items"]
+    api.client.delete_api_key(apiKey=key["id"])
+    assert api.call("POST", "/keyed", x_api_key=value)[0].status == 403
+
+
+def test_a_plan_throttles(api: Deployed) -> None:
+    value, plan = api.key("throttled", throttle={"rateLimit": 0.001, "burstLimit": 2})
+    statuses = [api.call("POST", "/keyed", x_api_key=value)[0].status for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    assert api.call("POST", "/keyed", x_api_key=value)[1] == {"message": "Too Many Requests"}
+    operations = [{"op": "replace", "path": "/throttle/burstLimit", "value": "5"}]
+    api.client.update_usage_plan(usagePlanId=plan, patchOperations=operations)
+    assert api.call("POST", "/keyed", x_api_key=value)[0].status == 200
+
+
+def test_a_quota_ends_and_outlives_a_restart(tmp_path: Any) -> None:
+    first = Platform(Settings(tmp_path, port=0))
+    with running(first):
+        platform = RunningPlatform(first)
+        make_functions(platform)
+        api = Deployed(platform)
+        value, _ = api.key("quota", quota={"limit": 2, "period": "MONTH"})
+        assert api.call("POST", "/keyed", x_api_key=value)[0].status == 200
+        api.pool.clear()
+    second = Platform(Settings(tmp_path, port=0))
+    with running(second):
+        api.url = f"{second.endpoint}/restapis/{api.id}/prod"
+        assert api.call("POST", "/keyed", x_api_key=value)[0].status == 200
+        answer, body = api.call("POST", "/keyed", x_api_key=value)
+        assert (answer.status, body) == (429, {"message": "Limit Exceeded"})
+        api.pool.clear()
+
+
+@pytest.mark.parametrize(
+    ("order", "status"),
+    [
+        ({"answer": "text"}, 502),
+        ({"answer": {"body": "no status"}}, 502),
+        ({"answer": {"statusCode": "many"}}, 502),
+        ({"answer": {"statusCode": 200, "body": {"not": "text"}}}, 502),
+        ({"answer": {"statusCode": 200, "other": 1}}, 502),
+        ({"answer": {"statusCode": 200, "headers": {"a": "b\r\nc: d"}}}, 502),
+        ({"fail": "on purpose"}, 502),
+    ],
+)
+def test_a_bad_answer_is_a_bad_gateway(api: Deployed, order: object, status: int) -> None:
+    answer, body = api.call("POST", "/open", order)
+    assert (answer.status, body) == (status, {"message": "Internal server error"})
+
+
+def test_an_answer_is_passed_on(api: Deployed) -> None:
+    order = {
+        "answer": {
+            "statusCode": 418,
+            "headers": {"X-One": "1", "Server": "mine", "X-Number": 2},
+            "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2"]},
+            "body": "short and stout",
+        }
+    }
+    answer, body = api.call("POST", "/open", order)
+    assert (answer.status, body) == (418, b"short and stout")
+    assert answer.headers.getlist("set-cookie") == ["a=1", "b=2"]
+    assert (answer.headers["x-one"], answer.headers["x-number"]) == ("1", "2")
+    assert answer.headers["x-amzn-remapped-server"] == "mine"
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_binary_bodies_travel_as_base64(api: Deployed) -> None:
+    data = bytes(range(256))
+    _, event = api.call("POST", "/open", data, content_type="image/png")
+    assert (base64.b64decode(event["body"]), event["isBase64Encoded"]) == (data, True)
+    text = base64.b64encode(data).decode()
+    order = {"answer": {"statusCode": 200, "body": text, "isBase64Encoded": True}}
+    assert api.call("POST", "/open", order, accept="image/png")[1] == data
+    assert api.call("POST", "/open", order, accept="text/plain")[1] == text.encode()
+
+
+def test_a_body_has_a_limit(api: Deployed) -> None:
+    answer, body = api.call("POST", "/open", b"x" * 10_485_761)
+    assert (answer.status, body) == (413, {"message": "Request Too Long"})
+    assert api.call("POST", "/open", b"x" * 7_000_000)[0].status == 413  # Lambda takes 6 MB
+    assert api.call("POST", "/open", b"x" * 1_000_000)[0].status == 200
+
+
+def test_a_slow_function_times_out(api: Deployed) -> None:
+    answer, body = api.call("POST", "/slow", {"sleep": 2})
+    assert (answer.status, body) == (504, {"message": "Endpoint request timed out"})
+
+
+@pytest.mark.parametrize("path", ["/closed", "/nobody"])
+def test_a_function_has_to_be_there_and_to_permit_it(api: Deployed, path: str) -> None:
+    answer, body = api.call("GET", path)
+    assert (answer.status, body) == (500, {"message": "Internal server error"})
+
+
+def test_many_at_once(api: Deployed) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: api.call("POST", "/open", {"n": n}), range(100)))
+    assert [json.loads(event["body"])["n"] for _, event in answers] == list(range(100))
+
+
+def test_a_stage_shows_what_was_deployed(api: Deployed) -> None:
+    client = api.client
+    made = client.import_rest_api(body=encoded({"/one": {"get": operation()}}, title="staged"))
+    first = client.create_deployment(restApiId=made["id"], stageName="prod", description="one")
+    replaced = encoded({"/two": {"get": operation()}}, title="staged again")
+    client.put_rest_api(restApiId=made["id"], mode="overwrite", body=replaced)
+    found = client.get_rest_api(restApiId=made["id"])
+    assert (found["name"], found["apiKeySource"]) == ("staged again", "HEADER")
+    base = api.url.replace(api.id, made["id"])
+    statuses = [api.pool.request("GET", f"{base}/{path}").status for path in ("one", "two")]
+    assert statuses == [200, 403]
+    second = client.create_deployment(restApiId=made["id"], stageName="prod")
+    statuses = [api.pool.request("GET", f"{base}/{path}").status for path in ("one", "two")]
+    assert statuses == [403, 200]
+    stage = client.get_stage(restApiId=made["id"], stageName="prod")
+    assert stage["deploymentId"] == second["id"] != first["id"]
+    assert [one["stageName"] for one in client.get_stages(restApiId=made["id"])["item"]] == ["prod"]
+    client.delete_rest_api(restApiId=made["id"])
+    assert refused(client.get_rest_api, restApiId=made["id"])[0] == "NotFoundException"
+    assert api.pool.request("GET", f"{base}/two").status == 403
+
+
+def test_listings_have_pages(platform: RunningPlatform) -> None:
+    client = platform.client("apigateway")
+    for number in range(5):
+        client.create_api_key(name=f"key {number}")
+    pages = client.get_paginator("get_api_keys").paginate(PaginationConfig={"PageSize": 2})
+    names = [[key["name"] for key in page["items"]] for page in pages]
+    assert names == [["key 0", "key 1"], ["key 2", "key 3"], ["key 4"]]
+    assert all("value" not in key for key in client.get_api_keys()["items"])
+    (found,) = client.get_api_keys(nameQuery="key 3", includeValues=True)["items"]
+    shown = client.get_api_key(apiKey=found["id"], includeValue=True)
+    assert shown["value"] == found["value"]
+    assert "value" not in client.get_api_key(apiKey=found["id"])
+
+
+def test_keys_and_plans_say_what_is_wrong(api: Deployed) -> None:
+    client = api.client
+    assert refused(client.create_api_key, value="short")[0] == "BadRequestException"
+    value = client.create_api_key(name="given", value="v" * 20)["value"]
+    assert refused(client.create_api_key, value=value)[0] == "ConflictException"
+    assert refused(client.get_api_key, apiKey="none")[0] == "NotFoundException"
+    assert refused(client.get_usage_plan, usagePlanId="none")[0] == "NotFoundException"
+    stages = [{"apiId": api.id, "stage": "none"}]
+    assert refused(client.create_usage_plan, name="p", apiStages=stages)[0] == "NotFoundException"
+    quota = {"limit": 0, "period": "DAY"}
+    assert refused(client.create_usage_plan, name="p", quota=quota)[0] == "BadRequestException"
+    _, plan = api.key("says what is wrong")
+    operations = [{"op": "replace", "path": "/productCode", "value": "x"}]
+    code, message = refused(client.update_usage_plan, usagePlanId=plan, patchOperations=operations)
+    assert (code, "/productCode" in message) == ("BadRequestException", True)
+    assert refused(client.delete_usage_plan, usagePlanId=plan)[0] == "BadRequestException"
+    (member,) = client.get_usage_plan_keys(usagePlanId=plan)["items"]
+    twice = refused(
+        client.create_usage_plan_key, usagePlanId=plan, keyId=member["id"], keyType="API_KEY"
+    )
+    assert twice[0] == "ConflictException"
+    assert client.get_usage_plans(keyId=member["id"])["items"][0]["id"] == plan
+
+
+EXTENSION = "x-amazon-apigateway-"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({f"{EXTENSION}request-validators": {}}, f"{EXTENSION}request-validators"),
+        ({f"{EXTENSION}policy": {}}, f"{EXTENSION}policy"),
+        ({f"{EXTENSION}api-key-source": "AUTHORIZER"}, "HEADER"),
+        ({"security": [{"key": []}]}, "security"),
+        ({"info": {}}, "info.title"),
+        ({"paths": None}, "paths is required"),
+        ({"openapi": "2.0"}, "OpenAPI 3"),
+        ({"paths": {"/a{b}": {}}}, "/a{b}"),
+        ({"paths": {"/{a+}/b": {}}}, "/{a+}/b"),
+        ({"paths": {"/a": {"get": {}}}}, "GET /a: No integration defined"),
+        ({"paths": {"/a": {"get": operation(type="mock")}}}, "'mock'"),
+        ({"paths": {"/a": {"get": operation(httpMethod="GET")}}}, "httpMethod 'POST'"),
+        ({"paths": {"/a": {"get": operation(uri="http://a")}}}, "Invalid ARN"),
+        ({"paths": {"/a": {"get": operation(timeoutInMillis=30_000)}}}, "29000 ms"),
+        ({"paths": {"/a": {"get": operation(credentials="arn")}}}, "'credentials'"),
+        (
+            {"paths": {"/a": {"get": operation() | {"security": [{"oauth": []}]}}}},
+            "security 'oauth'",
+        ),
+        (
+            {"paths": {"/a": {"get": operation() | {f"{EXTENSION}request-validator": "all"}}}},
+            f"GET /a: the local platform does not have '{EXTENSION}request-validator'",
+        ),
+    ],
+)
+def test_a_document_is_refused_by_name(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(AwsError) as caught:
+        Document(json.dumps(document({}) | changes).encode())
+    assert caught.value.code == "BadRequestException"
+    assert said in caught.value.message
+
+
+def test_all_problems_of_a_document_are_told_at_once(api: Deployed) -> None:
+    paths = {"/a": {"get": operation(type="mock")}, "/b": {"put": {}}}
+    code, message = refused(api.client.import_rest_api, body=encoded(paths), failOnWarnings=True)
+    assert code == "BadRequestException"
+    assert "GET /a" in message
+    assert "PUT /b" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "resource"),
+    [
+        ("/a/b", "/a/b"),
+        ("/a/c", "/a/{x}"),
+        ("/a/c/d", "/a/{y+}"),
+        ("/b", "/{z+}"),
+        ("/", None),
+    ],
+)
+def test_the_most_specific_route_answers(path: str, resource: str | None) -> None:
+    resources = ["/{z+}", "/a/{y+}", "/a/{x}", "/a/b"]
+    made = Document(encoded({resource: {"get": operation()} for resource in resources}))
+    found = made.match("GET", path)
+    assert (found.route.resource if found else None) == resource
+
+
+def test_a_bucket_fills_with_time() -> None:
+    now = [0.0]
+    bucket = TokenBucket(2, 3, clock=lambda: now[0])
+    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+    now[0] = 0.5
+    assert [bucket.take() for _ in range(2)] == [True, False]
+    now[0] = 100
+    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("period", "offset", "day", "start"),
+    [
+        ("DAY", 0, "2026-11-25", "2026-11-25"),
+        ("WEEK", 0, "2026-11-25", "2026-11-22"),  # a Wednesday; weeks begin on Sunday
+        ("WEEK", 0, "2026-11-22", "2026-11-22"),
+        ("WEEK", 3, "2026-11-25", "2026-11-25"),
+        ("WEEK", 4, "2026-11-25", "2026-11-19"),
+        ("MONTH", 0, "2026-11-25", "2026-11-01"),
+        ("MONTH", 9, "2026-11-25", "2026-11-10"),
+        ("MONTH", 27, "2026-11-25", "2026-10-28"),
+    ],
+)
+def test_a_quota_s_period_begins(period: str, offset: int, day: str, start: str) -> None:
+    assert period_start(period, offset, datetime.fromisoformat(day)) == start
