@@ -159,7 +159,9 @@ def test_target_aws_is_refused_when_the_credentials_are_of_another_account(
     aws = '[aws]\naccount = "123456789012"\nregion = "us-east-1"\nrole = "r"\n\n[tags]'
     project = line.copy(tmp_path, ("[tags]", aws))
     environment = {
-        name: text for name, text in line.environment.items() if not name.startswith("AWS_")
+        name: text
+        for name, text in line.environment.items()
+        if not name.startswith(("AWS_", "HTTP_"))
     }
     other = Line(line.folder, project, environment | line.address.exports())
     done = other.run("run", "--target", "aws", code=3)

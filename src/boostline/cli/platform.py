@@ -63,6 +63,8 @@ def env(
         found = msgspec.structs.replace(found, endpoint=f"http://127.0.0.1:{port}")
     for name, value in found.exports().items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+    for name in ("NO_PROXY", "no_proxy"):
+        typer.echo(f'export {name}="127.0.0.1${{{name}:+,${name}}}"')
     # A profile would be preferred to the key, by some tools without a word.
     typer.echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
     if folder is not None:

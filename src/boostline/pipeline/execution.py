@@ -40,7 +40,7 @@ class GateResult:
     def __str__(self) -> str:
         found = "is not in the evaluation" if self.value is None else f"is {self.value:.6g}"
         bound = f"{self.gate.kind}imum {self.gate.bound:g}"
-        return f"{self.gate.metric} {found}, the {bound} {'holds' if self.holds else 'does not'}"
+        return f"{self.gate.metric} {found}, the {bound} {'holds' if self.holds else 'does not hold'}"
 
 
 def upsert(target: Target, config: Config, definition: PipelineDefinition) -> str:
