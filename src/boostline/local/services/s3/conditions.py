@@ -50,8 +50,8 @@ def check_write(request: dict[str, Any], found: Object | None) -> None:
             raise precondition_failed("If-Match")
 
 
-def byte_range(header: str | None, size: int) -> range:
-    """Return the bytes that a Range header means; all, if it is none that S3 understands.
+def byte_range(header: str | None, size: int) -> range | None:
+    """Return the bytes that a Range header means; None, if it is none that S3 understands.
 
     Raises
     ------
@@ -60,12 +60,12 @@ def byte_range(header: str | None, size: int) -> range:
     """
     found = _RANGE.fullmatch(header.strip()) if header is not None else None
     if found is None or found[0] == "bytes=-":
-        return range(size)
+        return None
     first, last = found.groups()
     if not first:
         part = range(max(0, size - int(last)), size)
     elif last and int(last) < int(first):
-        return range(size)
+        return None
     else:
         part = range(int(first), min(size, int(last) + 1) if last else size)
     if not part:

@@ -9,10 +9,11 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from boostline.local.service import Service
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.wire.errors import AwsError
 
-Self = TypeVar("Self")
+Self = TypeVar("Self", bound=Service)
 Members = dict[str, Any]
 Handler = Callable[[Self, Members], Members]
 
@@ -67,6 +68,9 @@ def s3_errors(handler: Handler[Self]) -> Handler[Self]:
     @functools.wraps(handler)
     def refusing(self: Self, request: Members) -> Members:
         check_supported(request)
+        owner = request.get("ExpectedBucketOwner", self.platform.settings.account)
+        if owner != self.platform.settings.account:
+            raise AwsError("AccessDenied", f"The bucket is not {owner}'s", 403)
         try:
             return handler(self, request)
         except NoSuchBucket as error:

@@ -115,8 +115,8 @@ class S3(Service):
         """Return an object or a range of it."""
         found, part = self._read(request)
         path = self.platform.blobs.path(found.digest)
-        answer = self._described(request, found, part)
-        return answer | {"Body": FileRange(path, part.start, len(part))}
+        start, length = (0, found.size) if part is None else (part.start, len(part))
+        return self._described(request, found, part) | {"Body": FileRange(path, start, length)}
 
     @s3_errors
     def head_object(self, request: Members) -> Members:
@@ -124,29 +124,28 @@ class S3(Service):
         found, part = self._read(request)
         return self._described(request, found, part)
 
-    def _read(self, request: Members) -> tuple[Object, range]:
+    def _read(self, request: Members) -> tuple[Object, range | None]:
         if "PartNumber" in request:
             raise AwsError("NotImplemented", "Objects are read whole here, not by parts", 501)
         found = self._objects.get(request["Bucket"], request["Key"])
         check_read(request, found)
         return found, byte_range(request.get("Range"), found.size)
 
-    def _described(self, request: Members, found: Object, part: range) -> Members:
+    def _described(self, request: Members, found: Object, part: range | None) -> Members:
         headers = {name: value for name, value in found.headers.items() if name in KEPT}
-        if request.get("ChecksumMode") == "ENABLED" and len(part) == found.size:
+        if request.get("ChecksumMode") == "ENABLED" and (part is None or len(part) == found.size):
             headers = dict(found.headers)
         for name, override in _RESPONSE.items():
             if override in request:
                 headers[name] = request[override]
-        whole = "Range" not in request
         return {
             "ContentType": "binary/octet-stream",
             **headers,
             "AcceptRanges": "bytes",
             "ETag": quoted(found.etag),
             "LastModified": found.modified,
-            "ContentLength": len(part),
-            **({} if whole else _partial(part, found.size)),
+            "ContentLength": found.size if part is None else len(part),
+            **({} if part is None else _partial(part, found.size)),
         }
 
     @s3_errors
