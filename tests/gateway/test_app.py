@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from boostline.features.contract import FeatureContract
+from boostline.features.schema import record_schema
+from boostline.gateway.app import Gateway
+from tests.gateway.conftest import Answer, Runtime, model_error
+
+RECORD = {"day": 1.5, "eve": 2, "plan": "yes"}
+
+
+@dataclass
+class Context:
+    aws_request_id: str = "invocation-1"
+
+
+class Client:
+    """The gateway with its log."""
+
+    def __init__(self, contract: FeatureContract, runtime: Runtime) -> None:
+        self.lines: list[str] = []
+        self._gateway = Gateway(contract, runtime.endpoint(), self.lines.append)
+
+    def call(
+        self, method: str, resource: str, body: object = None, **event: Any
+    ) -> tuple[int, dict[str, Any]]:
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        context = {"requestId": "request-1"}
+        sent = {"httpMethod": method, "resource": resource, "body": text, "requestContext": context}
+        self.answer = self._gateway.handle(sent | event, Context())
+        assert self.answer["headers"]["Content-Type"] == "application/json"
+        return self.answer["statusCode"], json.loads(self.answer["body"])
+
+    def log(self) -> dict[str, Any]:
+        (line,) = self.lines
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@pytest.fixture
+def client(contract: FeatureContract, runtime: Runtime) -> Client:
+    return Client(contract, runtime)
+
+
+def test_a_record_gets_a_decision(
+    client: Client, runtime: Runtime, contract: FeatureContract
+) -> None:
+    assert client.call("POST", "/predict", RECORD) == (
+        200,
+        {
+            "prediction": "True.",
+            "label": 1,
+            "score": 0.93,
+            "threshold": 0.41,
+            "model": "churn/3",
+            "requestId": "request-1",
+        },
+    )
+    ((_, headers, body),) = runtime.calls
+    assert body == b"1.5,2.0,1.0,3.5"
+    assert headers["x-amzn-sagemaker-custom-attributes"] == f"features={contract.digest}"
+    log = client.log()
+    assert (log["status"], log["path"], log["model"]) == (200, "/predict", "churn/3")
+    assert log["milliseconds"] > 0
+
+
+def test_the_order_of_keys_does_not_matter(client: Client, runtime: Runtime) -> None:
+    shuffled = dict(reversed(RECORD.items()))
+    assert client.call("POST", "/predict", RECORD) == client.call("POST", "/predict", shuffled)
+    assert runtime.calls[0][2] == runtime.calls[1][2]
+
+
+def test_all_problems_are_told_at_once(client: Client, runtime: Runtime) -> None:
+    record = {"day": "many", "plan": "maybe", "extra": 1, "phone": "ignored"}
+    status, body = client.call("POST", "/predict", record)
+    assert (status, body["error"]["code"]) == (400, "invalid_record")
+    assert body["requestId"] == "request-1"
+    fields = {each["field"]: each["message"] for each in body["error"]["fields"]}
+    assert fields.keys() == {"day", "eve", "plan", "extra"}
+    assert "required" in fields["eve"]
+    assert "'yes'" in fields["plan"]
+    assert not runtime.calls
+    assert client.log()["error"] == "invalid_record"
+
+
+def test_another_model_s_transform_is_never_used(client: Client, runtime: Runtime) -> None:
+    runtime.answers = [model_error(409, "other features"), Answer()]
+    text = json.dumps(RECORD, indent=3)
+    assert client.call("POST", "/predict", text)[0] == 200
+    assert runtime.calls[1][2] == text.encode()
+
+
+def test_a_refusal_keeps_its_headers(client: Client, runtime: Runtime) -> None:
+    runtime.answers = [Answer(429, {}, "", "ModelNotReadyException")]
+    assert client.call("POST", "/predict", RECORD)[0] == 503
+    assert client.answer["headers"]["Retry-After"] == "5"
+
+
+def test_what_it_holds_is_shown(client: Client, contract: FeatureContract) -> None:
+    assert client.call("GET", "/schema") == (200, record_schema(contract))
+    assert client.call("GET", "/health") == (200, {"status": "ok", "features": contract.digest})
+
+
+def test_other_routes_are_refused(client: Client) -> None:
+    assert client.call("GET", "/none")[0] == 404
+    assert client.call("GET", "/predict")[0] == 405
+    assert client.answer["headers"]["Allow"] == "POST"
+
+
+def test_an_invocation_without_api_gateway_has_an_id_too(client: Client) -> None:
+    _, body = client.call("POST", "/predict", "", requestContext=None)
+    assert body["requestId"] == "invocation-1"
+
+
+def test_a_bug_is_an_answer_and_a_traceback_in_the_log(client: Client) -> None:
+    status, body = client.call("POST", "/predict", RECORD, headers=["not", "a", "mapping"])
+    assert (status, body["error"]["code"]) == (500, "internal_error")
+    assert "Traceback" not in client.answer["body"]
+    assert "Traceback" in client.log()["message"]

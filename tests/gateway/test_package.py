@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boostline.features.contract import FeatureContract
+from boostline.gateway.package import INSTALLED, LOCKED, PackageError, build
+from tests.conftest import RunningPlatform
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def test_the_zip_holds_what_the_handler_needs(tmp_path: Path, contract: FeatureContract) -> None:
+    archive = tmp_path / "gateway.zip"
+    digest = build(contract.to_json(), archive, INSTALLED, PYTHON)
+    assert digest == hashlib.sha256(archive.read_bytes()).hexdigest()
+    with zipfile.ZipFile(archive) as packed:
+        names = set(packed.namelist())
+        assert packed.read("contract.json") == contract.to_json()
+    assert {"boostline/gateway/handler.py", "boostline/features/record.py"} < names
+    assert "msgspec/__init__.py" in names
+    ours = {name.split("/")[1] for name in names if name.startswith("boostline/")}
+    assert ours == {"__init__.py", "features", "gateway"}
+    assert not {"boostline/gateway/package.py", "boostline/features/table.py"} & names
+
+
+def test_equal_inputs_give_equal_bytes(tmp_path: Path, contract: FeatureContract) -> None:
+    digests = {
+        build(contract.to_json(), tmp_path / name, INSTALLED, PYTHON) for name in ("one", "two")
+    }
+    assert len(digests) == 1
+    assert build(b"{}", tmp_path / "three", INSTALLED, PYTHON) not in digests
+
+
+def test_installed_code_is_for_this_python_only(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match=r"wants 3\.99"):
+        build(b"{}", tmp_path / "a.zip", INSTALLED, "3.99")
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("no-such-thing==1.0\n")
+    with pytest.raises(PackageError, match="no-such-thing is not installed"):
+        build(b"{}", tmp_path / "a.zip", INSTALLED, PYTHON, requirements)
+
+
+def wheel(folder: Path) -> Path:
+    """Write a wheel of one module."""
+    path = folder / "tiny_thing-1.0-py3-none-any.whl"
+    info = "tiny_thing-1.0.dist-info"
+    files = {
+        "tiny_thing.py": "value = 1\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, text in files.items():
+            packed.writestr(name, text)
+            sha256 = hashlib.sha256(text.encode()).digest()
+            encoded = base64.urlsafe_b64encode(sha256).decode().rstrip("=")
+            record += f"{name},sha256={encoded},{len(text)}\n"
+        packed.writestr(f"{info}/RECORD", f"{record}{info}/RECORD,,\n")
+    return path
+
+
+def test_locked_wheels_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    requirements = tmp_path / "requirements.txt"
+    digest = hashlib.sha256(wheel(tmp_path).read_bytes()).hexdigest()
+    requirements.write_text(f"tiny-thing==1.0 --hash=sha256:{digest}\n")
+    archive = tmp_path / "gateway.zip"
+    build(b"{}", archive, LOCKED, "3.12", requirements)
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.read("tiny_thing.py") == b"value = 1\n"
+    requirements.write_text(f"tiny-thing==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(PackageError, match="DO NOT MATCH"):
+        build(b"{}", archive, LOCKED, "3.12", requirements)
+
+
+def test_lambda_runs_it(
+    platform: RunningPlatform, tmp_path: Path, contract: FeatureContract
+) -> None:
+    archive = tmp_path / "gateway.zip"
+    build(contract.to_json(), archive, INSTALLED, PYTHON)
+    client = platform.client("lambda")
+    client.create_function(
+        FunctionName="gateway",
+        Runtime=f"python{PYTHON}",
+        Role="arn:aws:iam::000000000000:role/gateway",
+        Handler="boostline.gateway.handler.handler",
+        Timeout=29,
+        Environment={"Variables": {"ENDPOINT_NAME": "none"}},
+        Code={"ZipFile": archive.read_bytes()},
+    )
+
+    def call(method: str, resource: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        event = {"httpMethod": method, "resource": resource, "body": json.dumps(body)}
+        answer = client.invoke(FunctionName="gateway", Payload=json.dumps(event).encode())
+        payload = json.loads(answer["Payload"].read())
+        return payload["statusCode"], json.loads(payload["body"])
+
+    assert call("GET", "/health") == (200, {"status": "ok", "features": contract.digest})
+    status, body = call("POST", "/predict", {"day": 1, "eve": 2, "plan": "sometimes"})
+    assert (status, [each["field"] for each in body["error"]["fields"]]) == (400, ["plan"])
+    status, body = call("POST", "/predict", {"day": 1, "eve": 2, "plan": "yes"})
+    assert (status, body["error"]["message"]) == (503, "there is no endpoint to answer")
