@@ -281,6 +281,8 @@ def test_a_quota_ends_and_outlives_a_restart(tmp_path: Any) -> None:
         ({"answer": {"statusCode": 200, "body": {"not": "text"}}}, 502),
         ({"answer": {"statusCode": 200, "other": 1}}, 502),
         ({"answer": {"statusCode": 200, "headers": {"a": "b\r\nc: d"}}}, 502),
+        ({"answer": {"statusCode": 200, "headers": {"a\r\nb": "c"}}}, 502),
+        ({"answer": {"statusCode": 200, "headers": {"a": "\u20ac"}}}, 502),
         ({"fail": "on purpose"}, 502),
     ],
 )

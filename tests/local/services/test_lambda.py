@@ -322,6 +322,15 @@ def test_invocations_run_side_by_side(
     assert len(pids) == 3
 
 
+def test_the_caller_s_context_arrives(shared_platform: RunningPlatform, make: Make) -> None:
+    name = make("def handler(event, context):\n    return context.client_context.custom\n")
+    context = base64.b64encode('{"custom": {"a": "\u00fc"},\n "env": {}}'.encode()).decode()
+    assert invoke(shared_platform, name, ClientContext=context)["Payload"] == {"a": "\u00fc"}
+    bad = base64.b64encode(b"a\r\nb: c").decode()
+    code, _ = refused(shared_platform.client("lambda").invoke, FunctionName=name, ClientContext=bad)
+    assert code == "InvalidRequestContentException"
+
+
 def test_an_event_is_handled_after_the_answer(
     shared_platform: RunningPlatform, make: Make, listener: socket.socket
 ) -> None:

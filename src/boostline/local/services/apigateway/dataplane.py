@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from boostline.local.platform import Platform
@@ -96,6 +96,8 @@ class DataPlane:
             response = await self._through(request, request_id, extended_id, trace)
         except Refusal as refusal:
             response = refusal.response()
+        except ClientDisconnect:
+            response = Response(status_code=400)  # for nobody
         response.headers["x-amzn-RequestId"] = request_id
         response.headers["x-amz-apigw-id"] = extended_id
         response.headers["X-Amzn-Trace-Id"] = trace

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ _NO_IDENTITY = dict.fromkeys(
     cognitoIdentityId cognitoIdentityPoolId principalOrgId user userArn
     """.split()  # noqa: SIM905
 )
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class MalformedAnswer(Exception):
@@ -148,7 +150,7 @@ class Call:
             headers[name.lower()] = values
         for name, values in headers.items():
             for value in values:
-                response.headers.append(REMAPPED.get(name, name), _text(value))
+                response.headers.append(REMAPPED.get(name, name), _text(name, value))
         return response
 
 
@@ -181,10 +183,13 @@ def _decoded(body: str) -> bytes:
         raise MalformedAnswer("body is not base64, and isBase64Encoded says so") from None
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, dict | list) or (isinstance(value, str) and set(value) & {"\r", "\n"}):
-        raise MalformedAnswer("a header is no line of text")
-    return value if isinstance(value, str) else json.dumps(value)
+def _text(name: str, value: Any) -> str:
+    """Return a header's value, if the header can be sent."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    latin = all(" " <= char <= "\xff" or char == "\t" for char in text)
+    if isinstance(value, dict | list) or not latin or not _TOKEN.fullmatch(name):
+        raise MalformedAnswer(f"header {name!r} is no line of text")
+    return text
 
 
 def _is_binary(media_type: str, patterns: list[str]) -> bool:

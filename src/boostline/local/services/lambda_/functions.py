@@ -66,12 +66,13 @@ class Functions:
     def get(self, reference: str, qualifier: str | None = None) -> Document:
         """Return a function by name, partial or full ARN."""
         name = self._name(reference, qualifier)
-        if name not in self._cache:
+        cache = self._cache  # a change while this one is read puts another in its place
+        if name not in cache:
             found = self._platform.resources.find(KIND, name)
             if found is None:
                 raise self._unknown(name)
-            self._cache[name] = found
-        return self._cache[name]
+            cache[name] = found
+        return cache[name]
 
     def create(self, request: Mapping[str, Any]) -> Document:
         """Make a function from a CreateFunction request."""
@@ -159,7 +160,7 @@ class Functions:
             document = self._platform.resources.change(KIND, name, edit)
         except Missing:
             raise self._unknown(name) from None
-        self._cache.pop(name, None)
+        self._cache = {}
         return document
 
     def delete(self, document: Document) -> None:
@@ -169,7 +170,7 @@ class Functions:
             self._platform.resources.delete(KIND, name)
         except Missing:
             raise self._unknown(name) from None
-        self._cache.pop(name, None)
+        self._cache = {}
 
     def code(self, document: Document) -> Path:
         """Return the folder with a function's unpacked code."""

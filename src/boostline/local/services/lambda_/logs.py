@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import deque
 
 from boostline.local.store.logs import Logs
 
-CROWDED = 20_000
+CROWDED = 20_000  # lines that wait for the disk
+TAIL = 4_096  # bytes, and so at most as many lines
 
 
 class LogWriter:
@@ -51,7 +53,7 @@ class LogStream:
         self._writer = writer
         self.group = group
         self.name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{secrets.token_hex(16)}"
-        self._invocation: list[str] = []
+        self._invocation: deque[str] = deque(maxlen=TAIL)
 
     @property
     def crowded(self) -> bool:
@@ -59,7 +61,9 @@ class LogStream:
         return self._writer.crowded
 
     def write(self, *lines: str) -> None:
-        """Add lines."""
+        """Add lines, if there are any."""
+        if not lines:
+            return
         self._invocation.extend(lines)
         self._writer.write(self.group, self.name, list(lines))
 
@@ -69,4 +73,4 @@ class LogStream:
 
     def tail(self) -> bytes:
         """Return the last 4 KB of the invocation's lines, as `LogType=Tail` does."""
-        return "".join(f"{line}\n" for line in self._invocation).encode()[-4096:]
+        return "".join(f"{line}\n" for line in self._invocation).encode()[-TAIL:]

@@ -9,6 +9,7 @@ from boostline.local.services.lambda_.logs import LogStream, LogWriter
 from boostline.local.services.lambda_.runtime import Launch
 from boostline.local.services.lambda_.runtime_api import Invocation
 from boostline.local.services.lambda_.worker import Outcome, Worker
+from boostline.local.wire.errors import AwsError
 
 INIT_SECONDS = 10.0
 RETURN_SECONDS = 0.02
@@ -29,6 +30,7 @@ class Pool:
         self._all: set[Worker] = set()
         self._leaving: set[asyncio.Task[None]] = set()
         self._retired = False
+        self._closed = False
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """Run an invocation to its end."""
@@ -50,8 +52,8 @@ class Pool:
         await asyncio.gather(*(self._end(worker) for worker in warm))
 
     async def close(self) -> None:
-        """End all workers, busy or not."""
-        self._retired = True
+        """End all workers, busy or not; what still waits for one is refused."""
+        self._retired = self._closed = True
         await asyncio.gather(*(self._end(worker) for worker in list(self._all)))
 
     async def _worker(self, invocation: Invocation) -> tuple[Worker, Outcome | None]:
@@ -79,6 +81,8 @@ class Pool:
         return worker, worker.refuse(invocation, problem) if problem else None
 
     async def _start(self) -> Worker:
+        if self._closed:
+            raise AwsError("ServiceException", "The platform is stopping.", 500)
         log = LogStream(self._writer, self._launch.group)
         worker = await Worker.start(self._launch, log)
         self._all.add(worker)

@@ -95,14 +95,13 @@ class Launch:
         return scrubbed(self.platform, scratch, {"TZ": ":UTC"} | variables | fixed)
 
 
-@cache
 def provided_packages(parent: Path) -> Path:
     """Return a folder that holds links to what AWS's runtime provides, made if absent.
 
     That is awslambdaric, boto3 and all that they need, as they are installed here: nothing else of
     this environment can be imported from it.
     """
-    links = dict(sorted(_links()))
+    links = _links()
     digest = hashlib.sha256(repr(links).encode()).hexdigest()[:16]
     folder = parent / f"{NAME}-{digest}"
     if not folder.exists():
@@ -117,13 +116,16 @@ def provided_packages(parent: Path) -> Path:
     return folder
 
 
-def _links() -> Iterator[tuple[str, str]]:
-    """Give the top-level names of the provided distributions, and where they are."""
+@cache
+def _links() -> dict[str, str]:
+    """Return the top-level names of the provided distributions, and where they are."""
+    links = {}
     for found in _with_requirements(list(PROVIDED)):
         for file in found.files or ():
             top = file.parts[0]
             if top not in {"..", "__pycache__"}:
-                yield top, str(Path(str(found.locate_file(top))).resolve())
+                links[top] = str(Path(str(found.locate_file(top))).resolve())
+    return dict(sorted(links.items()))
 
 
 def _with_requirements(names: list[str]) -> Iterator[Distribution]:

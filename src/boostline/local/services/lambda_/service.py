@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import time
-import uuid
-from concurrent.futures import Future
 from typing import Any
 
 from boostline.local.platform import Platform
 from boostline.local.service import Service
 from boostline.local.services.lambda_ import permissions
 from boostline.local.services.lambda_.functions import Document, Functions
-from boostline.local.services.lambda_.logs import LogWriter
-from boostline.local.services.lambda_.loop import LoopThread
-from boostline.local.services.lambda_.pool import Pool
-from boostline.local.services.lambda_.runtime import Launch
-from boostline.local.services.lambda_.runtime_api import Invocation
+from boostline.local.services.lambda_.invoker import Invoker, check_payload, new_invocation
 from boostline.local.services.lambda_.worker import Outcome
 from boostline.local.wire.errors import AwsError
-
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-SYNCHRONOUS = 6_291_456
-ASYNCHRONOUS = 1_048_576
-CONCURRENCY = 1_000
-RETRY_AFTER = (60.0, 120.0)  # seconds before an asynchronous invocation is tried again
 
 
 class AccessDenied(Exception):
@@ -43,10 +29,7 @@ class Lambda(Service):
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
         self._functions = Functions(platform)
-        self._writer = LogWriter(platform.logs)
-        self._pools: dict[str, tuple[str, Pool]] = {}
-        self._thread: LoopThread | None = None
-        self._running = 0
+        self._invoker = Invoker(platform, self._functions)
 
     def start(self) -> None:
         """Clear away what an earlier run left."""
@@ -54,10 +37,7 @@ class Lambda(Service):
 
     def stop(self) -> None:
         """End all workers."""
-        if self._thread is not None:
-            self._thread.submit(self._close()).result()
-            self._thread.close()
-            self._thread = None
+        self._invoker.close()
 
     def create_function(self, request: dict[str, Any]) -> Document:
         """Make a function; it is active at once."""
@@ -97,9 +77,7 @@ class Lambda(Service):
         """Remove a function; what runs is let to its end."""
         document = self._function(request)
         self._functions.delete(document)
-        name = document["Configuration"]["FunctionName"]
-        if self._thread is not None:
-            self._thread.submit(self._retire(name)).result()
+        self._invoker.retire(document["Configuration"]["FunctionName"])
         return {"StatusCode": 204}
 
     def add_permission(self, request: dict[str, Any]) -> Document:
@@ -151,14 +129,14 @@ class Lambda(Service):
         document = self._function(request)
         payload = request.get("Payload") or b"{}"
         kind = request.get("InvocationType", "RequestResponse")
-        _check_payload(payload, kind)
+        check_payload(payload, kind)
         if kind == "DryRun":
             return _answer(204)
-        invocation = _invocation(document, payload, context=request.get("ClientContext"))
+        invocation = new_invocation(document, payload, context=request.get("ClientContext"))
         if kind == "Event":
-            self._loop().submit(self._run_in_background(document, invocation))
+            self._invoker.start(document, invocation)
             return _answer(202)
-        outcome = await self._outcome(document, invocation)
+        outcome = await self._invoker.run(document, invocation)
         answer = _answer(200, ExecutedVersion="$LATEST", Payload=outcome.payload)
         if outcome.error:
             answer["FunctionError"] = outcome.error
@@ -194,63 +172,11 @@ class Lambda(Service):
         document = self._functions.get(function)
         if not permissions.allows(document["Policy"], service, source):
             raise AccessDenied(f"{service} may not invoke {function} for {source}")
-        _check_payload(payload, "RequestResponse")
-        return await self._outcome(document, _invocation(document, payload, trace=trace))
+        check_payload(payload, "RequestResponse")
+        return await self._invoker.run(document, new_invocation(document, payload, trace=trace))
 
     def _function(self, request: dict[str, Any]) -> Document:
         return self._functions.get(request["FunctionName"], request.get("Qualifier"))
-
-    async def _outcome(self, document: Document, invocation: Invocation) -> Outcome:
-        if self._running >= CONCURRENCY:
-            raise AwsError(
-                "TooManyRequestsException",
-                "Rate Exceeded.",
-                429,
-                Reason="ConcurrentInvocationLimitExceeded",
-                Type="User",
-            )
-        running: Future[Outcome] = self._loop().submit(self._run(document, invocation))
-        self._running += 1
-        running.add_done_callback(self._count_down)
-        # A caller that goes away does not end the function, as on AWS.
-        return await asyncio.shield(asyncio.wrap_future(running))
-
-    def _count_down(self, _: Future[Outcome]) -> None:
-        self._running -= 1
-
-    async def _run(self, document: Document, invocation: Invocation) -> Outcome:
-        name = document["Configuration"]["FunctionName"]
-        revision = document["Configuration"]["RevisionId"]
-        known = self._pools.get(name)
-        if known is None or known[0] != revision:
-            code = await asyncio.to_thread(self._functions.code, document)
-            launch = Launch(self.platform, document["Configuration"], code)
-            known = self._pools.get(name)
-            if known is None or known[0] != revision:
-                await self._retire(name)
-                known = self._pools[name] = (revision, Pool(launch, self._writer))
-        return await known[1].invoke(invocation)
-
-    async def _run_in_background(self, document: Document, invocation: Invocation) -> None:
-        for wait in (*RETRY_AFTER, None):
-            outcome = await self._run(document, invocation)
-            if outcome.error is None or wait is None:
-                return
-            await asyncio.sleep(wait)
-
-    async def _retire(self, name: str) -> None:
-        known = self._pools.pop(name, None)
-        if known is not None:
-            await known[1].retire()
-
-    async def _close(self) -> None:
-        await asyncio.gather(*(pool.close() for _, pool in self._pools.values()))
-        await self._writer.flush()
-
-    def _loop(self) -> LoopThread:
-        if self._thread is None:
-            self._thread = LoopThread("functions")
-        return self._thread
 
 
 def _configuration(document: Document) -> Document:
@@ -263,37 +189,3 @@ def _answer(status: int, **members: Any) -> Document:
 
 def _not_found(message: str) -> AwsError:
     return AwsError("ResourceNotFoundException", message, 404, Type="User")
-
-
-def _check_payload(payload: bytes, kind: str) -> None:
-    limit = ASYNCHRONOUS if kind == "Event" else SYNCHRONOUS
-    if len(payload) > limit:
-        raise AwsError(
-            "RequestEntityTooLargeException",
-            f"Request must be smaller than {limit} bytes for the InvokeFunction operation",
-            413,
-        )
-    try:
-        json.loads(payload)
-    except ValueError as error:
-        raise AwsError(
-            "InvalidRequestContentException",
-            f"Could not parse request body into json: {error}",
-            400,
-            Type="User",
-        ) from None
-
-
-def _invocation(
-    document: Document, payload: bytes, context: str | None = None, trace: str = ""
-) -> Invocation:
-    configuration = document["Configuration"]
-    root = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0"
-    return Invocation(
-        request_id=str(uuid.uuid4()),
-        payload=payload,
-        arn=configuration["FunctionArn"],
-        deadline=int((time.time() + configuration["Timeout"]) * 1000),
-        trace=trace or root,
-        client_context=base64.b64decode(context).decode() if context else None,
-    )
