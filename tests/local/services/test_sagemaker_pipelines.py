@@ -349,3 +349,133 @@ def test_parameters_of_an_execution_are_listed_with_their_defaults(bench: Bench)
         "Bound": "5.0",
         "Approval": "PendingManualApproval",
     }
+
+
+def test_pipeline_is_described_updated_listed_and_deleted(bench: Bench) -> None:
+    client = bench.sagemaker
+    arn = create(bench, definition())
+    with pytest.raises(ClientError, match=r"ValidationException.*already exists"):
+        create(bench, definition())
+    uri = bench.put("definition.json", definition(Metadata={"second": True}).encode())
+    client.update_pipeline(
+        PipelineName="pipe",
+        PipelineDescription="second",
+        PipelineDefinitionS3Location={"Bucket": "bench", "ObjectKey": uri.rpartition("/")[2]},
+    )
+    for name in ("pipe", arn):
+        found = client.describe_pipeline(PipelineName=name)
+        assert found["PipelineArn"] == arn
+        assert found["PipelineDescription"] == "second"
+        assert json.loads(found["PipelineDefinition"])["Metadata"] == {"second": True}
+    assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "churn"}]
+    (summary,) = client.list_pipelines(PipelineNamePrefix="pi")["PipelineSummaries"]
+    assert summary["PipelineName"] == "pipe"
+    assert client.list_pipelines(PipelineNamePrefix="x")["PipelineSummaries"] == []
+    client.delete_pipeline(PipelineName="pipe")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        client.describe_pipeline(PipelineName="pipe")
+    assert client.list_tags(ResourceArn=arn)["Tags"] == []
+
+
+def test_token_makes_a_start_and_a_create_idempotent(bench: Bench) -> None:
+    token = "t" * 32
+    arns = {
+        bench.sagemaker.create_pipeline(
+            PipelineName="pipe",
+            PipelineDefinition=definition(),
+            RoleArn=ROLE,
+            ClientRequestToken=token,
+        )["PipelineArn"]
+        for _ in range(2)
+    }
+    assert len(arns) == 1
+    started = {
+        bench.sagemaker.start_pipeline_execution(PipelineName="pipe", ClientRequestToken=token)[
+            "PipelineExecutionArn"
+        ]
+        for _ in range(2)
+    }
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "not JSON"),
+        (
+            definition(Steps=[{"Name": "T", "Type": "Tuning", "Arguments": {}}]),
+            "step T: type 'Tuning' does not run here",
+        ),
+        (
+            definition(Steps=[training()]),
+            "step Train: there is no step 'Process' to depend on",
+        ),
+    ],
+)
+def test_definition_that_cannot_run_is_refused(bench: Bench, text: str, problem: str) -> None:
+    with pytest.raises(ClientError, match="ValidationException") as error:
+        create(bench, text)
+    assert problem in str(error.value)
+
+
+def test_stopped_execution_stops_its_job_and_starts_no_more(bench: Bench) -> None:
+    bench.program("train", 'print("ready", flush=True); signal.pause()')
+    create(bench, definition())
+    arn = bench.sagemaker.start_pipeline_execution(PipelineName="pipe")["PipelineExecutionArn"]
+    bench.await_line("/aws/sagemaker/TrainingJobs", "ready")
+    with pytest.raises(ClientError, match="ConflictException"):
+        bench.sagemaker.delete_pipeline(PipelineName="pipe")
+    bench.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    execution = bench.settled(
+        lambda: bench.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn),
+        "PipelineExecutionStatus",
+    )
+    found = steps(bench, execution)
+    assert execution["PipelineExecutionStatus"] == "Stopped"
+    assert {name: step["StepStatus"] for name, step in found.items()} == {
+        "Process": "Succeeded",
+        "Train": "Stopped",
+    }
+    job = found["Train"]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
+    assert bench.trained(job)["TrainingJobStatus"] == "Stopped"
+    with pytest.raises(ClientError, match="only one that is Executing can be stopped"):
+        bench.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+
+
+def test_independent_steps_run_side_by_side(bench: Bench) -> None:
+    meeting = bench.programs / "meeting"
+    meeting.mkdir(parents=True)
+    bench.program(
+        "other",
+        f"""
+        meeting = pathlib.Path({str(meeting)!r})
+        (meeting / os.environ["MINE"]).touch()
+        deadline = time.monotonic() + 30
+        while len(list(meeting.iterdir())) < 2:
+            assert time.monotonic() < deadline, "the other one never came"
+            time.sleep(0.01)
+        """,
+    )
+    both = [processing(name, "other", {}, {}) for name in ("A", "B")]
+    for step in both:
+        step["Arguments"]["Environment"] = {"MINE": step["Name"]}
+    after = processing("C", "other", {}, {}, DependsOn=["A", "B"])
+    after["Arguments"]["Environment"] = {"MINE": get("Steps.A.ProcessingJobName")}
+    create(bench, definition(Steps=[after, *both]))
+    execution = run(bench)
+    assert execution["PipelineExecutionStatus"] == "Succeeded", execution
+    assert next(iter(steps(bench, execution))) == "C"
+
+
+def test_executions_are_listed_newest_first(bench: Bench) -> None:
+    create(bench, definition())
+    first, second = (run(bench, Bound="99")["PipelineExecutionArn"] for _ in range(2))
+    listed = bench.sagemaker.list_pipeline_executions(PipelineName="pipe")
+    found = listed["PipelineExecutionSummaries"]
+    assert [summary["PipelineExecutionArn"] for summary in found] == [second, first]
+    assert found[0]["PipelineExecutionStatus"] == "Failed"
+    assert "TooShort" in found[0]["PipelineExecutionFailureReason"]
+    text = bench.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=first)
+    assert json.loads(text["PipelineDefinition"]) == json.loads(definition())
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        bench.sagemaker.describe_pipeline_execution(PipelineExecutionArn=first + "x")

@@ -36,7 +36,7 @@ class Executions:
     def create(self, pipeline: Document, request: Document, values: dict[str, Any]) -> Document:
         """Store an execution of a pipeline, to be started."""
         number = "".join(secrets.choice(ALPHABET) for _ in range(12))
-        arn, now = f"{pipeline['PipelineArn']}/execution/{number}", time.time()
+        arn, now = f"{pipeline['PipelineArn']}/execution/{number}", round(time.time(), 3)
         document = {
             "RoleArn": pipeline["RoleArn"],
             "PipelineExecutionDisplayName": f"execution-{int(now * 1000)}",

@@ -24,7 +24,7 @@ class Part(Service):
 
         Raises `taken` if there is one of that name.
         """
-        arn, now = self.arn(f"{kind}/{name}"), time.time()
+        arn, now = self.arn(f"{kind}/{name}"), round(time.time(), 3)  # as precise as clients see it
         kept = {key: value for key, value in document.items() if key != "Tags"}
         stamped = {"CreationTime": now, "LastModifiedTime": now, **kept}
         parent = str(document.get("ModelPackageGroupName", "")) if kind == "model-package" else ""

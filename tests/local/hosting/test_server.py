@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from boostline.local.hosting.container import Container, ServerFailed
+from boostline.local.hosting.server import Server, Unavailable
+from boostline.local.platform import Platform, Settings
+from boostline.local.runners.process import ProcessRunner
+from tests.local.services.sagemaker_bench import HEADER, SERVER
+
+Make = Callable[..., Server]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    program = tmp_path / "program.py"
+    platform = Platform(
+        Settings(tmp_path / "platform", images={"*": (sys.executable, str(program))})
+    )
+    made: list[Server] = []
+
+    def make(body: str, timeout: float = 20, data: str = "") -> Server:
+        program.write_text(HEADER + SERVER + textwrap.dedent(body))
+        container = Container("any", data=data, timeout=timeout)
+        server = Server(platform, ProcessRunner(platform.database), container, "live", "A")
+        made.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in made:
+        server.close(drain=0, grace=1)
+    platform.stop()
+
+
+def test_server_that_never_becomes_healthy_fails_in_time(make: Make) -> None:
+    server = make("Handler.do_GET = lambda self: self.answer(503); run()", timeout=1)
+    with pytest.raises(ServerFailed, match="/ping did not answer 200 within"):
+        server.settle()
+    with pytest.raises(Unavailable):
+        server.invoke(b"", {})
+
+
+def test_server_that_ends_is_tried_once_more(make: Make, tmp_path: Path) -> None:
+    server = make(
+        f"""
+        first = pathlib.Path({str(tmp_path / "first")!r})
+        if not first.exists():
+            first.touch()
+            sys.exit("not yet")
+        Handler.invoke = lambda self, body: self.answer(200, body)
+        run()
+        """
+    )
+    server.settle()
+    assert server.invoke(b"body", {}).data == b"body"
+
+
+def test_model_data_that_is_not_there_is_named(make: Make) -> None:
+    server = make("run()", data="s3://nowhere/model.tar.gz")
+    with pytest.raises(ServerFailed, match=r"no model data at s3://nowhere/model\.tar\.gz"):
+        server.settle()
+
+
+def test_closing_lets_requests_in_flight_be_answered(make: Make, tmp_path: Path) -> None:
+    server = make(
+        """
+        def invoke(self, body):
+            pathlib.Path(body.decode()).touch()
+            time.sleep(0.5)
+            self.answer(200, b"late")
+        Handler.invoke = invoke
+        run()
+        """
+    )
+    server.settle()
+    answers: list[bytes] = []
+    asked = tmp_path / "asked"
+    body = str(asked).encode()
+    asking = threading.Thread(target=lambda: answers.append(server.invoke(body, {}).data))
+    asking.start()
+    while not asked.exists():
+        time.sleep(0.01)
+    server.close(drain=20)
+    asking.join()
+    assert answers == [b"late"]

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import RunningPlatform
+
+SPECIFICATION = {
+    "Containers": [{"Image": "any:1", "ModelDataUrl": "s3://bench/m.tar.gz"}],
+    "SupportedContentTypes": ["text/csv"],
+    "SupportedResponseMIMETypes": ["text/csv"],
+}
+
+
+@pytest.fixture
+def client(platform: RunningPlatform) -> Any:
+    client = platform.client("sagemaker")
+    client.create_model_package_group(ModelPackageGroupName="churn")
+    return client
+
+
+def register(client: Any, **members: Any) -> str:
+    request = {"ModelPackageGroupName": "churn", "InferenceSpecification": SPECIFICATION}
+    return str(client.create_model_package(**{**request, **members})["ModelPackageArn"])
+
+
+def packages(client: Any, **asked: Any) -> list[str]:
+    found = client.list_model_packages(**asked)["ModelPackageSummaryList"]
+    return [package["ModelPackageArn"].partition(":model-package/")[2] for package in found]
+
+
+def test_versions_count_up_and_are_never_given_twice(client: Any) -> None:
+    first, second = register(client), register(client)
+    assert first.endswith(":model-package/churn/1")
+    assert second.endswith(":model-package/churn/2")
+    client.delete_model_package(ModelPackageName=second)
+    assert register(client).endswith("/3")
+    assert packages(client, ModelPackageGroupName="churn") == ["churn/1", "churn/3"]
+    newest_first = packages(client, ModelPackageGroupName="churn", SortOrder="Descending")
+    assert newest_first == ["churn/3", "churn/1"]
+
+
+def test_token_registers_once(client: Any) -> None:
+    token = "a" * 36
+    assert register(client, ClientToken=token) == register(client, ClientToken=token)
+    assert register(client, ClientToken="b" * 36).endswith("/2")
+
+
+def test_package_is_described_as_it_was_registered(client: Any) -> None:
+    metrics = {
+        "ModelQuality": {
+            "Statistics": {"ContentType": "application/json", "S3Uri": "s3://bench/e.json"}
+        }
+    }
+    arn = register(client, ModelMetrics=metrics, CustomerMetadataProperties={"a": "1"})
+    found = client.describe_model_package(ModelPackageName=arn)
+    assert found["ModelPackageArn"] == arn
+    assert found["ModelPackageGroupName"] == "churn"
+    assert found["ModelPackageVersion"] == 1
+    assert found["ModelPackageStatus"] == "Completed"
+    assert found["ModelPackageStatusDetails"]["ValidationStatuses"] == []
+    assert found["ModelApprovalStatus"] == "PendingManualApproval"
+    assert found["ModelMetrics"] == metrics
+    assert found["InferenceSpecification"] == SPECIFICATION
+    client.update_model_package(
+        ModelPackageArn=arn,
+        CustomerMetadataProperties={"b": "2"},
+        CustomerMetadataPropertiesToRemove=["a"],
+    )
+    found = client.describe_model_package(ModelPackageName=arn)
+    assert found["CustomerMetadataProperties"] == {"b": "2"}
+    assert found["ModelApprovalStatus"] == "PendingManualApproval"
+
+
+@pytest.mark.parametrize("decision", ["Approved", "Rejected"])
+def test_decision_can_be_turned_but_not_taken_back(client: Any, decision: str) -> None:
+    arn = register(client)
+    other = "Rejected" if decision == "Approved" else "Approved"
+    for status in (decision, other, decision):
+        client.update_model_package(
+            ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=f"now {status}"
+        )
+        found = client.describe_model_package(ModelPackageName=arn)
+        assert found["ModelApprovalStatus"] == status
+        assert found["ApprovalDescription"] == f"now {status}"
+    with pytest.raises(ClientError, match="cannot change from"):
+        client.update_model_package(
+            ModelPackageArn=arn, ModelApprovalStatus="PendingManualApproval"
+        )
+    assert packages(client, ModelPackageGroupName="churn", ModelApprovalStatus=other) == []
+
+
+def test_without_a_group_only_unversioned_packages_are_listed(client: Any) -> None:
+    register(client)
+    client.create_model_package(ModelPackageName="alone", InferenceSpecification=SPECIFICATION)
+    assert packages(client) == ["alone"]
+    assert packages(client, ModelPackageType="Both") == ["churn/1", "alone"]
+    assert packages(client, ModelPackageType="Versioned") == ["churn/1"]
+    assert client.describe_model_package(ModelPackageName="alone")["ModelPackageName"] == "alone"
+
+
+def test_group_is_deleted_only_when_empty(client: Any) -> None:
+    arn = register(client)
+    with pytest.raises(ClientError, match=r"ConflictException.*contains model packages"):
+        client.delete_model_package_group(ModelPackageGroupName="churn")
+    client.delete_model_package(ModelPackageName=arn)
+    client.delete_model_package_group(ModelPackageGroupName="churn")
+    with pytest.raises(ClientError, match="does not exist"):
+        client.describe_model_package_group(ModelPackageGroupName="churn")
+    with pytest.raises(ClientError, match="does not exist"):
+        register(client)
+
+
+def test_group_names_are_given_once(client: Any) -> None:
+    with pytest.raises(ClientError, match="already exists"):
+        client.create_model_package_group(ModelPackageGroupName="churn")
+    (group,) = client.list_model_package_groups()["ModelPackageGroupSummaryList"]
+    assert group["ModelPackageGroupName"] == "churn"
+    assert group["ModelPackageGroupStatus"] == "Completed"
+
+
+def test_tags_are_added_replaced_listed_and_removed(client: Any) -> None:
+    arn = client.describe_model_package_group(ModelPackageGroupName="churn")["ModelPackageGroupArn"]
+    client.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    client.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "3"}])
+    tags = client.list_tags(ResourceArn=arn)["Tags"]
+    assert tags == [{"Key": "a", "Value": "3"}, {"Key": "b", "Value": "2"}]
+    client.delete_tags(ResourceArn=arn, TagKeys=["a"])
+    assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
