@@ -23,6 +23,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from boostline.local.platform import Platform, Settings
+from boostline.local.services.lambda_ import pool
 from boostline.local.services.lambda_.permissions import allows, statement
 from boostline.local.wire.server import running
 from tests.conftest import RunningPlatform
@@ -300,6 +301,51 @@ def handler(event, context):
     assert lines[1:] == ["at start", *tail]
 
 
+def test_a_function_may_write_a_lot(shared_platform: RunningPlatform, make: Make) -> None:
+    source = """
+def handler(event, context):
+    for number in range(event):
+        print(number)
+    print("no end of line", end="")
+"""
+    name = make(source, Timeout=60)
+    answer = invoke(shared_platform, name, 50_000, LogType="Tail")
+    tail = base64.b64decode(answer["LogResult"]).decode().splitlines()
+    assert tail[-4:-2] == ["49999", "no end of line"]
+    shared_platform.client("lambda").delete_function(FunctionName=name)
+    logs = shared_platform.platform.logs
+    written = [e.message for e in logs.events(f"/aws/lambda/{name}", limit=100_000)]
+    assert [line for line in written if line.isdecimal()] == [str(n) for n in range(50_000)]
+
+
+@pytest.mark.slow
+def test_slow_starts_begin_again_on_the_invocation_s_time(
+    shared_platform: RunningPlatform, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "INIT_SECONDS", 0.3)
+    name = make(f"import time\ntime.sleep(0.6)\n{ECHO}", Timeout=5)
+    assert invoke(shared_platform, name, "there")["Payload"] == "there"
+    shared_platform.client("lambda").update_function_configuration(FunctionName=name, Timeout=1)
+    code = zipped(main=f"import time\ntime.sleep(60)\n{ECHO}")
+    shared_platform.client("lambda").update_function_code(FunctionName=name, ZipFile=code)
+    answer = invoke(shared_platform, name)
+    assert answer["FunctionError"] == "Unhandled"
+    assert "Task timed out after 1.00 seconds" in answer["Payload"]["errorMessage"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="waits for a process that is no child")
+def test_an_idle_worker_that_died_is_replaced(shared_platform: RunningPlatform, make: Make) -> None:
+    name = make("import os\ndef handler(event, context):\n    return os.getpid()\n")
+    pid = invoke(shared_platform, name)["Payload"]
+    descriptor = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    select.select([descriptor], [], [])  # until it has ended
+    os.close(descriptor)
+    answer = invoke(shared_platform, name)
+    assert "FunctionError" not in answer
+    assert answer["Payload"] != pid
+
+
 def test_workers_are_kept_warm(shared_platform: RunningPlatform, make: Make) -> None:
     name = make("import os\ndef handler(event, context):\n    return os.getpid()\n")
     pids = {invoke(shared_platform, name)["Payload"] for _ in range(3)}
@@ -311,14 +357,14 @@ def test_invocations_run_side_by_side(
 ) -> None:
     name = make(CALLER, Timeout=20)
     event = {"port": port(listener)}
-    with ThreadPoolExecutor() as pool:
-        running = [pool.submit(invoke, shared_platform, name, event) for _ in range(3)]
-        connections = [listener.accept()[0] for _ in running]  # all three are there at once
+    with ThreadPoolExecutor() as threads:
+        running_now = [threads.submit(invoke, shared_platform, name, event) for _ in range(3)]
+        connections = [listener.accept()[0] for _ in running_now]  # all three are there at once
         pids = {connection.recv(100) for connection in connections}
         for connection in connections:
             connection.sendall(b"go")
             connection.close()
-        assert [each.result()["Payload"] for each in running] == ["go"] * 3
+        assert [each.result()["Payload"] for each in running_now] == ["go"] * 3
     assert len(pids) == 3
 
 

@@ -47,7 +47,7 @@ class Invoker:
             self._thread = None
 
     def retire(self, name: str) -> None:
-        """End a function's workers, each once it has nothing to do."""
+        """End a function's workers, each once it has nothing to do, and store their lines."""
         if self._thread is not None:
             self._thread.submit(self._retire(name)).result()
 
@@ -112,6 +112,7 @@ class Invoker:
         known = self._pools.pop(name, None)
         if known is not None:
             await known[1].retire()
+        await self._writer.flush()
 
     async def _close(self) -> None:
         await asyncio.gather(*(pool.close() for pool in list(self._every_pool)))
