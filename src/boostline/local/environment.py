@@ -18,7 +18,8 @@ def scrubbed(platform: Platform, home: Path, extra: Mapping[str, str]) -> dict[s
     """Return the environment of a job, a model server or a function.
 
     Only PATH (the platform's Python first) and LANG come from the caller. The platform's key and
-    endpoint take the place of credentials, profiles and instance metadata.
+    endpoint take the place of credentials, profiles and instance metadata. Python writes its lines
+    at once, as it is set to in SageMaker's images.
 
     Parameters
     ----------

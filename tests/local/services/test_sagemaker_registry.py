@@ -129,3 +129,5 @@ def test_tags_are_added_replaced_listed_and_removed(client: Any) -> None:
     assert tags == [{"Key": "a", "Value": "3"}, {"Key": "b", "Value": "2"}]
     client.delete_tags(ResourceArn=arn, TagKeys=["a"])
     assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
+    with pytest.raises(ClientError, match="Could not find the resource"):
+        client.add_tags(ResourceArn=arn + "x", Tags=[{"Key": "a", "Value": "1"}])

@@ -66,6 +66,7 @@ class Attempt:
         self._changed = threading.Event()
         self._stopping = threading.Event()
         self._abandoned = threading.Event()
+        self._program: Program | None = None
         self.ended = threading.Event()
         document = platform.resources.get(work.kind, name)
         algorithm = document.get("AlgorithmSpecification", {})
@@ -86,6 +87,8 @@ class Attempt:
         """End the program and leave the job as it is, for a later platform to run again."""
         self._abandoned.set()
         self._changed.set()
+        if self._program is not None:  # it may be in its 120 s
+            self._program.stop(0)
         self._thread.join()
 
     def _run(self) -> None:
@@ -119,7 +122,7 @@ class Attempt:
         if self._stopping.is_set() or self._abandoned.is_set():
             return Outcome("Stopped", "Stopped")
         document = self._phase(self._work.stem, **{f"{self._work.stem}StartTime": time.time()})
-        program = self._start(document)
+        program = self._program = self._start(document)
         program.when_done(self._changed.set)
         in_time = self._changed.wait(max_runtime(document))
         if self._abandoned.is_set():

@@ -8,7 +8,7 @@ import time
 from boostline.local.engine.attempt import Attempt, change_secondary
 from boostline.local.engine.processing import Processing
 from boostline.local.engine.training import Training
-from boostline.local.engine.work import Document, Work, status_of
+from boostline.local.engine.work import Document, Work, remove, status_of
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Runner
 
@@ -31,7 +31,8 @@ class Jobs:
         self._closed = False
 
     def resume(self) -> None:
-        """Start every job that an earlier platform left unfinished."""
+        """Start every job that an earlier platform left unfinished, in new folders."""
+        remove(self._platform.folder / "jobs")
         for work in KINDS:
             for document in self._platform.resources.list(work.kind):
                 if status_of(work, document) in ("InProgress", "Stopping"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from boostline.local.engine.work import remove
 from boostline.local.hosting.container import ServerFailed
 from boostline.local.hosting.fleet import Document, Fleet
 from boostline.local.hosting.server import ANSWER_TIMEOUT
@@ -35,6 +37,8 @@ class Endpoints:
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._fleets: dict[str, Fleet] = {}
         self._pending: dict[str, Fleet] = {}
+        self._retired: list[Fleet] = []
+        self._deleting: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
 
@@ -48,30 +52,34 @@ class Endpoints:
 
     def delete(self, name: str) -> None:
         """End an endpoint whose document says Deleting; return at once."""
+        with self._lock:
+            self._deleting.add(name)
         self._apart(self._delete, name)
 
     def resume(self) -> None:
-        """Bring back the endpoints of an earlier platform."""
+        """Bring back the endpoints of an earlier platform, in new folders."""
+        remove(self._platform.folder / "endpoints")
         for document in self._platform.resources.list(ENDPOINT):
             name = document["EndpointName"]
             if document["EndpointStatus"] == "Deleting":
                 self.delete(name)
             elif "Deployed" in document or "Wanted" in document:
+                if "Wanted" not in document:
+                    self._platform.resources.update(ENDPOINT, name, EndpointStatus="SystemUpdating")
                 self._apart(self._return, name)
 
     def close(self) -> None:
         """End all servers; their endpoints come back with the next platform."""
         self._closed.set()
         with self._lock:
-            fleets = [*self._fleets.values(), *self._pending.values()]
+            fleets = [*self._fleets.values(), *self._pending.values(), *self._retired]
         with ThreadPoolExecutor(max(1, len(fleets))) as executor:
             for fleet in fleets:
                 executor.submit(fleet.close, 0.0, LAST_GRACE)
         for thread in self._threads:
             thread.join()
 
-    def _apart(self, act: object, name: str) -> None:
-        assert callable(act)  # noqa: S101
+    def _apart(self, act: Callable[[str], None], name: str) -> None:
         thread = threading.Thread(target=act, args=(name,), name=f"endpoint {name}", daemon=True)
         with self._lock:
             self._threads = [*(t for t in self._threads if t.is_alive()), thread]
@@ -79,11 +87,9 @@ class Endpoints:
 
     def _return(self, name: str) -> None:
         """Start what was deployed; then go on with a change that was under way."""
-        document = self._platform.resources.get(ENDPOINT, name)
+        document = self._platform.resources.find(ENDPOINT, name) or {}
         deployed, wanted = document.get("Deployed"), document.get("Wanted")
         if deployed is not None:
-            if wanted is None:
-                self._update(name, EndpointStatus="SystemUpdating")
             reason = self._deploy(name, deployed)
             if wanted is None and not self._closed.is_set():
                 self._settle(name, "Failed" if reason else "InService", reason)
@@ -91,7 +97,7 @@ class Endpoints:
             self._change(name)
 
     def _change(self, name: str) -> None:
-        document = self._platform.resources.get(ENDPOINT, name)
+        document = self._platform.resources.find(ENDPOINT, name) or {}
         wanted = document.get("Wanted")
         if wanted is None:
             return
@@ -110,8 +116,8 @@ class Endpoints:
         with self._turns[name]:
             fleet = Fleet(self._platform, self._runner, name, wanted["Fleet"])
             with self._lock:
-                if self._closed.is_set():
-                    return "the platform stops"
+                if self._closed.is_set() or name in self._deleting:
+                    return "the endpoint is being ended"
                 self._pending[name] = fleet
                 fleet.start()
             try:
@@ -125,8 +131,12 @@ class Endpoints:
             with self._lock:
                 before = self._fleets.get(name)
                 self._fleets[name] = fleet
+                if before is not None:
+                    self._retired.append(before)
             if before is not None:
                 before.close(drain=ANSWER_TIMEOUT)
+                with self._lock:
+                    self._retired.remove(before)
             return ""
 
     def _delete(self, name: str) -> None:
@@ -141,6 +151,8 @@ class Endpoints:
                 fleet.close(drain=ANSWER_TIMEOUT)
             if not self._closed.is_set():
                 self._platform.resources.delete(ENDPOINT, name)
+                with self._lock:
+                    self._deleting.discard(name)
 
     def _settle(
         self, name: str, status: str, reason: str, deployed: Document | None = None
@@ -162,6 +174,3 @@ class Endpoints:
             self._platform.resources.change(ENDPOINT, name, settle)
         except Missing:
             return  # deleted meanwhile
-
-    def _update(self, name: str, **members: object) -> None:
-        self._platform.resources.update(ENDPOINT, name, **members)

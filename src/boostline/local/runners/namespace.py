@@ -17,8 +17,7 @@ SCRIPT = """
 folder=$1 old=$2 count=$3
 shift 3
 if [ ! -d /opt/ml ]; then
-    mount --rbind /opt "$old"
-    mount -t tmpfs -o mode=755 boostline /opt
+    mount --rbind /opt "$old" && mount -t tmpfs -o mode=755 boostline /opt || exit 125
     for path in "$old"/*; do
         name=/opt/${path##*/}
         if [ -L "$path" ]; then cp -P "$path" "$name"

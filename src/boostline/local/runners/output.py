@@ -14,6 +14,7 @@ CHUNK = 1 << 16
 LONGEST_LINE = 256 * 1024  # bytes; the size of an event in CloudWatch Logs
 BATCH = 10_000  # lines
 PAUSE = 0.1  # seconds between batches: at most 100,000 lines a second; the program waits meanwhile
+IDLE = 1.0  # seconds between looks whether to give up, while nothing comes
 TAIL = 20  # lines kept for the reason of a failure
 
 
@@ -57,7 +58,7 @@ class Output:
         poll.register(self._descriptor, select.POLLIN)
         try:
             while not self._closing.is_set():
-                if poll.poll(PAUSE * 1000):
+                if poll.poll(1000 * (PAUSE if self._pending else IDLE)):
                     chunk = os.read(self._descriptor, CHUNK)
                     if not chunk:
                         break

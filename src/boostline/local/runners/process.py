@@ -151,7 +151,10 @@ class RunningProcess:
 
     def _reap(self) -> None:
         # The dead leader is kept until its group is ended: nobody else can get its pid meanwhile.
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        else:  # macOS before Python 3.13
+            self._popen.wait()
         end_session(self.pid)
         self._output.close(PATIENCE)
         with self._lock:

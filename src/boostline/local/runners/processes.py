@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from boostline.local.store.database import Database
 
 PROC = Path("/proc")
 BOOT = PROC / "sys/kernel/random/boot_id"
+PATIENCE = 10.0  # seconds for killed processes to be gone
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS process (
@@ -41,6 +43,13 @@ def end_session(leader: int) -> None:
     for pid in _members(leader):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _await_end(leader: int) -> None:
+    """Wait for processes that are not our children: nobody tells us of their end."""
+    deadline = time.monotonic() + PATIENCE
+    while any(_members(leader)) and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 def _members(leader: int) -> Iterator[int]:
@@ -90,6 +99,7 @@ class Processes:
             same_boot = BOOT.exists() and row["started"].startswith(BOOT.read_text().strip())
             if now == row["started"] or (now is None and same_boot):
                 end_session(row["pid"])
+                _await_end(row["pid"])
             owners.append(row["owner"])
             self.remove(row["pid"])
         return owners

@@ -104,8 +104,10 @@ class EndpointOperations(Part):
     def delete_endpoint(self, request: Document) -> Document:
         """Begin to end an endpoint: requests in flight are answered."""
         name = request["EndpointName"]
-        if self.the(ENDPOINT, name)["EndpointStatus"] != "Deleting":
+        with self.platform.database.transaction():
+            status = self.the(ENDPOINT, name)["EndpointStatus"]
             self.platform.resources.update(ENDPOINT, name, EndpointStatus="Deleting")
+        if status != "Deleting":
             self.endpoints.delete(name)
         return {}
 

@@ -168,7 +168,7 @@ class PipelineOperations(Part):
             {"Name": name, "Value": _shown(value)}
             for name, value in execution["Parameters"].items()
         ]
-        return listing(PARAMETERS, shown, {"SortBy": "Name", **request})
+        return listing(PARAMETERS, shown, request)
 
     def _definition(self, request: Document) -> str:
         inline, location = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from boostline.local.services.sagemaker.part import Document, Part
+from boostline.local.wire.errors import invalid
 
 
 class TagOperations(Part):
@@ -10,7 +11,11 @@ class TagOperations(Part):
 
     def add_tags(self, request: Document) -> Document:
         """Add tags, in place of those of the same keys."""
-        return {"Tags": self.put_tags(request["ResourceArn"], request["Tags"])}
+        arn = request["ResourceArn"]
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        if self.platform.resources.find(kind, name) is None or arn != self.arn(f"{kind}/{name}"):
+            raise invalid(f"Could not find the resource {arn} to tag")
+        return {"Tags": self.put_tags(arn, request["Tags"])}
 
     def list_tags(self, request: Document) -> Document:
         """Return all tags: there are at most 50."""
