@@ -47,6 +47,12 @@ def test_buckets_come_and_go(s3: Any) -> None:
     s3.create_bucket(Bucket="come-and-go")
     assert "come-and-go" in [found["Name"] for found in s3.list_buckets()["Buckets"]]
     assert s3.list_buckets(Prefix="nothing")["Buckets"] == []
+    s3.create_bucket(Bucket="come-second")
+    page = s3.list_buckets(Prefix="come-", MaxBuckets=1)
+    (second,) = s3.list_buckets(Prefix="come-", ContinuationToken=page["ContinuationToken"])[
+        "Buckets"
+    ]
+    assert (second["Name"], second["BucketRegion"]) == ("come-second", "us-east-1")
     assert s3.head_bucket(Bucket="come-and-go")["BucketRegion"] == "us-east-1"
     assert s3.get_bucket_location(Bucket="come-and-go")["LocationConstraint"] is None
     s3.put_object(Bucket="come-and-go", Key="a")
@@ -71,6 +77,7 @@ def test_outside_us_east_1_a_bucket_is_made_once(europe: RunningPlatform) -> Non
     place = {"LocationConstraint": "eu-west-1"}
     s3.create_bucket(Bucket="abc", CreateBucketConfiguration=place)
     assert s3.get_bucket_location(Bucket="abc")["LocationConstraint"] == "eu-west-1"
+    assert refused(s3.create_bucket, Bucket="def")[0] == "IllegalLocationConstraintException"
     again = refused(s3.create_bucket, Bucket="abc", CreateBucketConfiguration=place)
     assert again == ("BucketAlreadyOwnedByYou", 409)
 
@@ -367,6 +374,20 @@ def test_presigned_urls_need_no_key(shared_platform: RunningPlatform, bucket: st
     assert fetch("GET", get) == (200, b"content")
     assert fetch("GET", get.replace("a%20b", "other"))[0] == 403
     assert fetch("PUT", get, b"x")[0] == 403
+    old = shared_platform.client("s3", signature_version="s3").generate_presigned_url(
+        "get_object", place
+    )
+    status, answer = fetch("GET", old)
+    assert (status, b"Please use AWS4-HMAC-SHA256" in answer) == (400, True)
+
+
+def test_headers_stay_headers(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="a")
+    found = s3.get_object(
+        Bucket=bucket, Key="a", ResponseContentType="a\r\nSet-Cookie: b", ResponseCacheControl="ü€"
+    )
+    assert found["ContentType"] == "a Set-Cookie: b"
+    assert found["CacheControl"].encode("latin-1").decode() == "ü€"
 
 
 @pytest.mark.slow

@@ -83,7 +83,7 @@ def test_a_platform_starts_and_ends_quickly_in_tests(tmp_path: Path) -> None:
         pass
     began = time.perf_counter()
     for _ in start(tmp_path / "platform"):
-        assert time.perf_counter() - began < 0.3
+        assert time.perf_counter() - began < 1.5  # some 20 ms on a machine at rest
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

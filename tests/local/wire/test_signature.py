@@ -125,7 +125,7 @@ def test_a_date_that_is_not_the_scopes_is_refused() -> None:
     [
         ("", Refused.UNSIGNED),
         ("Bearer token", Refused.UNSIGNED),
-        ("AWS AKID:signature", Refused.UNSIGNED),
+        ("AWS AKID:signature", Refused.MECHANISM),
         ("AWS4-HMAC-SHA256 ", Refused.INCOMPLETE),
         ("AWS4-HMAC-SHA256 Credential=AKID/x, SignedHeaders=host, Signature=0", Refused.INCOMPLETE),
         ("AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request, Signature=0", Refused.INCOMPLETE),

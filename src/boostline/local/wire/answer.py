@@ -144,13 +144,20 @@ def _headers(shape: AnyShape, members: dict[str, Any]) -> dict[str, str]:
             continue
         match member.serialization.get("location"):
             case "header" if member.type_name == "list":
-                headers[wire_name(name, member).lower()] = ", ".join(map(str, value))
+                headers[wire_name(name, member).lower()] = _header(", ".join(map(str, value)))
             case "header":
-                headers[wire_name(name, member).lower()] = to_text(member, value, "rfc822")
+                text = to_text(member, value, "rfc822")
+                headers[wire_name(name, member).lower()] = _header(text)
             case "headers":
                 prefix = wire_name(name, member).lower()
-                headers.update({prefix + key.lower(): str(text) for key, text in value.items()})
+                headers.update({prefix + key.lower(): _header(value[key]) for key in value})
     return headers
+
+
+def _header(text: str) -> str:
+    """Return a text as a header may hold it: on one line, and beyond Latin-1 in UTF-8's bytes."""
+    line = " ".join(text.splitlines())
+    return line if all(ord(each) < 256 for each in line) else line.encode().decode("latin-1")
 
 
 def _error_xml(error: AwsError, model: Service | None, protocol: str, request_id: str) -> bytes:

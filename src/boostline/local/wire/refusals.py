@@ -15,6 +15,10 @@ class Refused(Enum):
     """The reasons."""
 
     UNSIGNED = "Missing Authentication Token"
+    MECHANISM = (
+        "The authorization mechanism you have provided is not supported. "
+        "Please use AWS4-HMAC-SHA256."
+    )
     INCOMPLETE = "The authorization information is incomplete or malformed"
     KEY = "The security token included in the request is invalid."
     SIGNATURE = (
@@ -32,6 +36,11 @@ _CODES: dict[Refused, tuple[tuple[str, int], tuple[str, int], tuple[str, int]]] 
         ("AccessDenied", 403),
         ("MissingAuthenticationToken", 403),
         ("MissingAuthenticationTokenException", 403),
+    ),
+    Refused.MECHANISM: (
+        ("InvalidRequest", 400),
+        ("IncompleteSignature", 400),
+        ("IncompleteSignatureException", 400),
     ),
     Refused.INCOMPLETE: (
         ("AuthorizationHeaderMalformed", 400),

@@ -73,6 +73,9 @@ class Signature(NamedTuple):
             payload = UNSIGNED_PAYLOAD if service == ["s3"] else None
             lifetime = query.get("X-Amz-Expires", "")
             return cls._read(fields, query.get("X-Amz-Date", ""), payload, lifetime)
+        if "AWSAccessKeyId" in query or head.headers.get("authorization", "").startswith("AWS "):
+            # Signature Version 2, which S3 refuses for buckets made since June 2020.
+            raise BadSignature(Refused.MECHANISM)
         raise BadSignature(Refused.UNSIGNED)
 
     @classmethod
@@ -87,7 +90,7 @@ class Signature(NamedTuple):
         if lifetime is not None and not (lifetime.isdecimal() and len(lifetime) < 9):
             raise BadSignature(Refused.INCOMPLETE, "X-Amz-Expires is no number of seconds")
         if payload is not None and payload.startswith("STREAMING-"):
-            raise BadSignature(Refused.INCOMPLETE, f"{payload} is not supported: send a digest")
+            raise BadSignature(Refused.MECHANISM, f"{payload} is not supported: send a digest")
         return cls(
             scope[0],
             scope[1],

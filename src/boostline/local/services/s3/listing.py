@@ -77,10 +77,10 @@ def list_v2(objects: Objects, request: Members, owner: Members) -> Members:
     """Return ListObjectsV2's answer; the token holds the last key."""
     token = request.get("ContinuationToken")
     start = request.get("StartAfter", "")
-    found, limit = _page(objects, request, start if token is None else _key_of(token))
+    found, limit = _page(objects, request, start if token is None else key_of(token))
     encode = _encoder(request)
     owners = {"Owner": owner} if request.get("FetchOwner") else {}
-    more = {"NextContinuationToken": _token_of(found.last)} if found.last is not None else {}
+    more = {"NextContinuationToken": token_of(found.last)} if found.last is not None else {}
     return {
         **_common(request, found, limit),
         "KeyCount": len(found.objects) + len(found.prefixes),
@@ -135,11 +135,13 @@ def _encoder(request: Members) -> Any:
     return quote if request.get("EncodingType") == "url" else str
 
 
-def _token_of(key: str) -> str:
+def token_of(key: str) -> str:
+    """Return the token that stands for the last name of a page."""
     return base64.urlsafe_b64encode(key.encode()).decode()
 
 
-def _key_of(token: str) -> str:
+def key_of(token: str) -> str:
+    """Return the name that a token stands for, or raise `InvalidArgument`."""
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):

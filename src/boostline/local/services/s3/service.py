@@ -10,7 +10,7 @@ from boostline.local.service import Service
 from boostline.local.services.s3.checksums import verify
 from boostline.local.services.s3.conditions import byte_range, check_read, check_write
 from boostline.local.services.s3.errors import Members, check_supported, no_such_key, s3_errors
-from boostline.local.services.s3.listing import list_v1, list_v2
+from boostline.local.services.s3.listing import key_of, list_v1, list_v2, token_of
 from boostline.local.services.s3.uploads import Uploads
 from boostline.local.store.objects import Object
 from boostline.local.wire.body import FileRange
@@ -19,6 +19,7 @@ from boostline.local.wire.errors import AwsError
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 LONGEST_KEY = 1_024
+MOST_BUCKETS = 10_000
 LONGEST_METADATA = 2_048
 # What an object is given with its content and gives back with it.
 KEPT = (
@@ -48,17 +49,19 @@ class S3(Service):
 
     @s3_errors
     def list_buckets(self, request: Members) -> Members:
-        """Return all buckets that start with the prefix."""
-        prefix = request.get("Prefix", "")
-        found = self._objects.buckets().items()
-        return {
-            "Buckets": [
-                {"Name": name, "CreationDate": created}
-                for name, created in found
-                if name.startswith(prefix)
-            ],
-            "Owner": self._owner(),
-        }
+        """Return a page of the buckets that start with the prefix."""
+        prefix, after = request.get("Prefix", ""), key_of(request.get("ContinuationToken", ""))
+        region = self.platform.settings.region
+        found = [
+            {"Name": name, "CreationDate": created, "BucketRegion": region}
+            for name, created in self._objects.buckets().items()
+            if name.startswith(prefix) and name > after
+        ]
+        if request.get("BucketRegion", region) != region:
+            found = []
+        page = found[: request.get("MaxBuckets", MOST_BUCKETS)]
+        more = {"ContinuationToken": token_of(page[-1]["Name"])} if len(page) < len(found) else {}
+        return {"Buckets": page, "Owner": self._owner(), **more}
 
     @s3_errors
     def create_bucket(self, request: Members) -> Members:
@@ -68,7 +71,13 @@ class S3(Service):
             raise AwsError(
                 "InvalidBucketName", "The specified bucket is not valid.", 400, BucketName=name
             )
-        if not self._objects.create_bucket(name) and self.platform.settings.region != "us-east-1":
+        region, configuration = self.platform.settings.region, "CreateBucketConfiguration"
+        if region not in {"us-east-1", request.get(configuration, {}).get("LocationConstraint")}:
+            raise AwsError(
+                "IllegalLocationConstraintException",
+                f"Buckets are made in {region} here: say so in {configuration}.LocationConstraint",
+            )
+        if not self._objects.create_bucket(name) and region != "us-east-1":
             raise AwsError(
                 "BucketAlreadyOwnedByYou",
                 "Your previous request to create the named bucket succeeded and you already own "
