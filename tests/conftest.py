@@ -12,6 +12,8 @@ import pytest
 from botocore.config import Config
 
 from boostline.contracts import strict
+from boostline.features.contract import FeatureContract, fitted
+from boostline.features.spec import FeatureSpec
 from boostline.local.platform import Platform, Settings
 from boostline.local.wire.server import running
 
@@ -61,3 +63,20 @@ def shared_platform() -> Iterator[RunningPlatform]:
     """A platform of this module's tests: each takes its own names."""
     with tempfile.TemporaryDirectory() as folder:
         yield from start(Path(folder))
+
+
+@pytest.fixture
+def contract() -> FeatureContract:
+    """A contract of two numbers, a category and a computed column."""
+    spec = FeatureSpec(
+        label="churn",
+        classes=["False.", "True."],
+        objective="binary",
+        numeric=["day", "eve"],
+        categorical=["plan"],
+        ignore=["phone"],
+        derived={"total": 'col("day") + col("eve")'},
+        missing=[],
+        unknown_category="error",
+    )
+    return fitted(spec, {"plan": ["no", "yes"]}, ["False.", "True."])

@@ -12,8 +12,6 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from boostline.features.contract import FeatureContract, fitted
-from boostline.features.spec import FeatureSpec
 from boostline.gateway.endpoint import Endpoint
 
 ATTRIBUTES = "artifact=abc;engine=onedal;features=f;threshold=0.41;model=churn/3"
@@ -96,20 +94,3 @@ def runtime() -> Iterator[Runtime]:
     made = Runtime()
     yield made
     made.close()
-
-
-@pytest.fixture
-def contract() -> FeatureContract:
-    """A contract of two numbers, a category and a computed column."""
-    spec = FeatureSpec(
-        label="churn",
-        classes=["False.", "True."],
-        objective="binary",
-        numeric=["day", "eve"],
-        categorical=["plan"],
-        ignore=["phone"],
-        derived={"total": 'col("day") + col("eve")'},
-        missing=[],
-        unknown_category="error",
-    )
-    return fitted(spec, {"plan": ["no", "yes"]}, ["False.", "True."])

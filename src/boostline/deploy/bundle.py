@@ -1,4 +1,4 @@
-"""The zip that Lambda gets; this module runs where it is built, and is not in it."""
+"""The zip that Lambda gets: the gateway, found by its imports, and its dependencies."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from boostline.contracts.archives import pack_zip
+from boostline.contracts.errors import BoostlineError
 
 INSTALLED, LOCKED = "installed", "locked"
 ENTRY = "boostline.gateway.handler"
 CONTRACT = "contract.json"
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+PACKAGE = Path(__file__).parents[1]
+REQUIREMENTS = PACKAGE / "gateway/requirements.txt"
 PLATFORM = "manylinux2014_x86_64"  # Lambda's, for Python up to the versions it now offers
 # What an installer writes for itself, which differs from one environment to the next.
 _NOT_CODE = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 
-class PackageError(Exception):
+class BundleError(BoostlineError):
     """A zip that cannot be built; the message says what to do."""
 
 
@@ -61,7 +63,7 @@ def build(
 
     Raises
     ------
-    PackageError
+    BundleError
         If a dependency is not to be had.
     """
     members: dict[str, bytes | Path] = {CONTRACT: contract}
@@ -104,14 +106,13 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def _place(path: Path) -> str:
-    root = Path(__file__).parents[2]
-    return path.relative_to(root).as_posix()
+    return path.relative_to(PACKAGE.parent).as_posix()
 
 
 def _installed(requirements: Path, python: str) -> dict[str, bytes | Path]:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     if python != own:
-        raise PackageError(
+        raise BundleError(
             f"this environment has Python {own}, the function wants {python}: "
             f"choose Python {own}, or locked dependencies"
         )
@@ -120,7 +121,7 @@ def _installed(requirements: Path, python: str) -> dict[str, bytes | Path]:
         try:
             files = distribution(name).files or ()
         except PackageNotFoundError:
-            raise PackageError(
+            raise BundleError(
                 f"{name} is not installed: install Boostline with its 'gateway' extra"
             ) from None
         for file in files:
@@ -136,7 +137,7 @@ def _install(requirements: Path, python: str, folder: Path) -> None:
     command += ["--target", str(folder), "--requirement", str(requirements)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise PackageError(
+        raise BundleError(
             f"pip could not fetch the wheels of {requirements.name} for Python {python} on "
             f"{PLATFORM}:\n{done.stderr.strip()}"
         )

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from boostline.deploy.bundle import INSTALLED, LOCKED, BundleError, build
 from boostline.features.contract import FeatureContract
-from boostline.gateway.package import INSTALLED, LOCKED, PackageError, build
 from tests.conftest import RunningPlatform
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -28,7 +28,7 @@ def test_the_zip_holds_what_the_handler_needs(tmp_path: Path, contract: FeatureC
     assert "msgspec/__init__.py" in names
     ours = {name.split("/")[1] for name in names if name.startswith("boostline/")}
     assert ours == {"__init__.py", "features", "gateway"}
-    assert not {"boostline/gateway/package.py", "boostline/features/table.py"} & names
+    assert not {"boostline/deploy/bundle.py", "boostline/features/table.py"} & names
 
 
 def test_equal_inputs_give_equal_bytes(tmp_path: Path, contract: FeatureContract) -> None:
@@ -40,14 +40,14 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path, contract: FeatureContract
 
 
 def test_installed_code_is_for_this_python_only(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match=r"wants 3\.99"):
+    with pytest.raises(BundleError, match=r"wants 3\.99"):
         build(b"{}", tmp_path / "a.zip", INSTALLED, "3.99")
 
 
 def test_what_is_not_installed_is_named(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("no-such-thing==1.0\n")
-    with pytest.raises(PackageError, match="no-such-thing is not installed"):
+    with pytest.raises(BundleError, match="no-such-thing is not installed"):
         build(b"{}", tmp_path / "a.zip", INSTALLED, PYTHON, requirements)
 
 
@@ -82,7 +82,7 @@ def test_locked_wheels_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with zipfile.ZipFile(archive) as packed:
         assert packed.read("tiny_thing.py") == b"value = 1\n"
     requirements.write_text(f"tiny-thing==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(PackageError, match="DO NOT MATCH"):
+    with pytest.raises(BundleError, match="DO NOT MATCH"):
         build(b"{}", archive, LOCKED, "3.12", requirements)
 
 
