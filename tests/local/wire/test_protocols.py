@@ -14,10 +14,13 @@ from starlette.datastructures import Headers
 
 from boostline.contracts.models import AnyShape, Operation, service_model
 from boostline.local.operations import SERVICES
-from boostline.local.wire.answer import output
+from boostline.local.wire.answer import failure, output
+from boostline.local.wire.errors import AwsError
 from boostline.local.wire.head import Head
+from boostline.local.wire.jsons import to_json
 from boostline.local.wire.parse import parse
 from boostline.local.wire.routing import route
+from boostline.local.wire.values import to_text
 
 MOMENT = dt.datetime(2026, 11, 23, 12, 30, 15, tzinfo=dt.UTC)
 OPERATIONS = [(name, each) for name, entry in SERVICES.items() for each in entry.operations]
@@ -132,3 +135,69 @@ def test_what_is_sent_botocore_reads(service: str, name: str) -> None:
     if "StatusCode" in members:
         members["StatusCode"] = answer.status
     assert {name: parsed[name] for name in members} == members
+
+
+ERRORS = [
+    (service, shape.error_code)
+    for service in SERVICES
+    for shape in service_model(service).error_shapes
+]
+
+
+@pytest.mark.parametrize(("service", "code"), ERRORS)
+def test_what_is_refused_botocore_reads(service: str, code: str) -> None:
+    model = service_model(service)
+    shape = model.shape_for_error_code(code)
+    members = {
+        name: sample(member)
+        for name, member in shape.members.items()
+        if name.lower() not in {"message", "code"}
+    }
+    for member, inner in shape.members.items():
+        if inner.serialization.get("location") == "header":
+            members[member] = "60"
+    error = AwsError(code, "What was wrong: ü <&>", 409, **members)
+    protocol = model.metadata["protocol"]
+    answer = failure(error, model, protocol, head_only=False, request_id="an-id")
+    response = {"status_code": 409, "headers": Headers(answer.headers), "body": answer.body}
+    parsed = create_parser(protocol).parse(response, None)
+    assert parsed["Error"]["Code"] == code
+    assert parsed["Error"]["Message"] == "What was wrong: ü <&>"
+    assert parsed["ResponseMetadata"]["RequestId"] == "an-id"
+    if protocol in {"json", "rest-json"}:
+        modeled = create_parser(protocol).parse(response, shape)
+        assert {name: modeled[name] for name in members} == members
+
+
+def test_an_error_on_a_head_request_has_no_body() -> None:
+    error = AwsError("NoSuchKey", "The specified key does not exist.", 404)
+    answer = failure(error, service_model("s3"), "rest-xml", head_only=True, request_id="an-id")
+    assert (answer.status, answer.body) == (404, b"")
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [(float("nan"), "NaN"), (float("inf"), "Infinity"), (float("-inf"), "-Infinity"), (0.5, 0.5)],
+)
+def test_numbers_that_json_does_not_have_are_text(value: float, sent: str | float) -> None:
+    shape = service_model("sagemaker").shape_for("MetricData")
+    assert to_json(shape, {"MetricName": "auc", "Value": value}) == {
+        "MetricName": "auc",
+        "Value": sent,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (MOMENT, 1795437015.0),
+        (MOMENT.replace(tzinfo=None), 1795437015.0),
+        (1795437015.1234, 1795437015.123),
+        ("2026-11-23T12:30:15Z", 1795437015.0),
+    ],
+)
+def test_handlers_may_give_times_as_they_have_them(given: Any, sent: float) -> None:
+    shape = service_model("sagemaker").shape_for("Timestamp")
+    assert to_json(shape, given) == sent
+    assert to_text(shape, given, "iso8601").startswith("2026-11-23T12:30:15.")
+    assert to_text(shape, given, "rfc822") == "Mon, 23 Nov 2026 12:30:15 GMT"
