@@ -21,6 +21,7 @@ SERVER = """
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     def log_message(self, *_):
         pass
     def answer(self, status, body=b"", **headers):
