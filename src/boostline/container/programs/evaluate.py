@@ -12,7 +12,7 @@ from boostline.container.dataset import read_dataset
 from boostline.container.engines import Choice, Parity, compare
 from boostline.container.errors import ContainerError
 from boostline.container.loading import LoadedModel, load_model
-from boostline.container.metrics import binary_report
+from boostline.container.metrics import quality
 from boostline.container.paths import Paths
 
 
@@ -37,7 +37,7 @@ def _evaluate(paths: Paths, loaded: LoadedModel) -> None:
         raise ContainerError(f"objective {artifact.manifest.objective!r} cannot be evaluated yet")
     test = read_dataset(paths.processing_input("test"), artifact.contract)
     scores = choice.engine.score(test.features)
-    report, undefined = binary_report(test.labels, scores, threshold)
+    report, undefined = quality("binary", test.labels, scores, threshold)
     for name in undefined:
         print(f"warning: {name} is not defined on this test split: left out", file=sys.stderr)
     _write(paths.processing_output("evaluation") / "evaluation.json", report)
