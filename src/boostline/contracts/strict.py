@@ -165,6 +165,8 @@ def _text(limits: Mapping[str, Any], value: Any) -> Iterator[str]:
     if limits.get("enum") and value not in limits["enum"]:
         yield f"Member must satisfy enum value set: [{', '.join(limits['enum'])}]"
     pattern = limits.get("pattern")
+    if len(value) > limits.get("max", len(value)):
+        return  # long enough to keep an expression busy for ever, and refused as it is
     if pattern and not compiled(pattern).fullmatch(value):
         yield f"Member must satisfy regular expression pattern: {pattern}"
 

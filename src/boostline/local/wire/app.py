@@ -234,7 +234,10 @@ def _check_payload(declared: str, digest: str) -> None:
 
 
 def _guess(head: Head) -> str:
-    """Return the protocol of a request that does not say for which service it is signed."""
+    """Return the protocol of a request that does not say for which service it is signed.
+
+    What shows no other is taken for S3's, whose paths may be any.
+    """
     if head.target:
         return "json"
     if head.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):

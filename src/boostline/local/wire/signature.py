@@ -62,7 +62,7 @@ class Signature(NamedTuple):
             If there is none, or it cannot be read.
         """
         query = dict(head.parameters)
-        if is_signed(head):
+        if _in_headers(head):
             fields = dict(_FIELD.findall(head.headers["authorization"]))
             stamp = head.headers.get("x-amz-date", "")
             payload = head.headers.get("x-amz-content-sha256")
@@ -75,7 +75,7 @@ class Signature(NamedTuple):
             return cls._read(fields, query.get("X-Amz-Date", ""), payload, lifetime)
         if "AWSAccessKeyId" in query or head.headers.get("authorization", "").startswith("AWS "):
             # Signature Version 2, which S3 refuses for buckets made since June 2020.
-            raise BadSignature(Refused.MECHANISM)
+            raise BadSignature(Refused.MECHANISM, "(boto3: Config(signature_version='s3v4'))")
         raise BadSignature(Refused.UNSIGNED)
 
     @classmethod
@@ -157,7 +157,11 @@ class Signature(NamedTuple):
 
 
 def is_signed(head: Head) -> bool:
-    """Tell whether a request claims to be signed in its headers, rightly or not."""
+    """Tell whether a request claims to be signed, rightly or not, in its headers or its query."""
+    return _in_headers(head) or f"X-Amz-Algorithm={ALGORITHM}" in head.query
+
+
+def _in_headers(head: Head) -> bool:
     return head.headers.get("authorization", "").startswith(f"{ALGORITHM} ")
 
 
