@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import socket
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +15,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from boostline.contracts.strict import StrictError
 from boostline.local.service import Service
 from tests.conftest import RunningPlatform
 from tests.local.raw import Reply, send, sign
@@ -248,6 +252,13 @@ class Peculiar(Service):
         return {"Body": b"done"}
 
 
+class Echo(Service):
+    """An endpoint that gives back what it gets."""
+
+    def invoke_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"Body": request["Body"], "ContentType": request["ContentType"]}
+
+
 def test_a_failure_of_the_platform_keeps_its_details(
     platform: RunningPlatform, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -282,3 +293,37 @@ def test_slow_endpoints_keep_nobody_else_waiting(platform: RunningPlatform) -> N
         assert platform.client("sts").get_caller_identity()["Account"]
         slow.go_on.set()
         assert list(answers) == [b"done"] * 70
+
+
+def test_an_endpoint_takes_25_mb(platform: RunningPlatform) -> None:
+    platform.platform._services["sagemaker-runtime"] = Echo(platform.platform)
+    runtime = platform.client("sagemaker-runtime")
+    body = bytes(range(256)) * 4 * 1024 * 25
+    answer = runtime.invoke_endpoint(EndpointName="e", Body=body, ContentType="text/csv")
+    assert answer["ContentType"] == "text/csv"
+    assert answer["Body"].read() == body
+    with pytest.raises(StrictError, match="less than or equal to 26214400"):
+        runtime.invoke_endpoint(EndpointName="e", Body=body + b"x", ContentType="text/csv")
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(platform: RunningPlatform) -> None:
+    platform.client("s3").create_bucket(Bucket="abc")
+    body = b"x" * 100
+    headers = sign(platform, "s3", "PUT", "/abc/key", body)
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    port = platform.platform.port
+    head = ["PUT /abc/key HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Length: 100", *lines]
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall("\r\n".join([*head, "", ""]).encode() + body[:50])
+        incoming = platform.platform.folder / "blobs" / "incoming"
+        wait_for(lambda: any(incoming.iterdir()))
+    wait_for(lambda: not any(incoming.iterdir()))
+    assert "Contents" not in platform.client("s3").list_objects_v2(Bucket="abc")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until a folder, which tells nobody of its changes, is as it should be."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
