@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,23 @@ def image(name: str) -> str:
     return f"{REGISTRY}/{name}:1"
 
 
+def require_members(parsed: Any, model: Any, http_response: Any, **_: Any) -> None:
+    """Check that an answer has all members that its shape requires, as strict clients do."""
+    if http_response.status_code < 300 and model.output_shape is not None:
+        assert not list(missing(model.output_shape, parsed, model.name)), parsed
+
+
+def missing(shape: Any, value: Any, path: str) -> Iterator[str]:
+    if shape.type_name == "structure":
+        yield from (f"{path}.{name}" for name in shape.required_members if name not in value)
+        for name, member in shape.members.items():
+            if name in value:
+                yield from missing(member, value[name], f"{path}.{name}")
+    elif shape.type_name == "list":
+        for element in value:
+            yield from missing(shape.member, element, f"{path}[]")
+
+
 class Bench:
     """A running platform with a bucket, and programs behind its images."""
 
@@ -63,6 +80,7 @@ class Bench:
         self.running = running
         self.programs = programs
         self.sagemaker = running.client("sagemaker")
+        self.sagemaker.meta.events.register("after-call.sagemaker", require_members)
         self.s3 = running.client("s3")
         self.s3.create_bucket(Bucket="bench")
 

@@ -467,6 +467,34 @@ def test_independent_steps_run_side_by_side(bench: Bench) -> None:
     assert next(iter(steps(bench, execution))) == "C"
 
 
+def test_failure_lets_running_steps_finish_and_starts_no_more(bench: Bench) -> None:
+    bench.program(
+        "other",
+        """
+        import boto3
+        if os.environ["MINE"] == "Fails":
+            sys.exit(1)
+        client = boto3.client("sagemaker")
+        def failed():
+            jobs = client.list_processing_jobs(StatusEquals="Failed")["ProcessingJobSummaries"]
+            return len(jobs) == 1
+        deadline = time.monotonic() + 30
+        while not failed():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        """,
+    )
+    made = [processing(name, "other", {}, {}) for name in ("Fails", "Lasts", "After")]
+    for step in made:
+        step["Arguments"]["Environment"] = {"MINE": step["Name"]}
+    made[2]["DependsOn"] = ["Lasts"]
+    create(bench, definition(Steps=made))
+    execution = run(bench)
+    assert execution["PipelineExecutionStatus"] == "Failed"
+    found = {name: step["StepStatus"] for name, step in steps(bench, execution).items()}
+    assert found == {"Fails": "Failed", "Lasts": "Succeeded"}
+
+
 def test_executions_are_listed_newest_first(bench: Bench) -> None:
     create(bench, definition())
     first, second = (run(bench, Bound="99")["PipelineExecutionArn"] for _ in range(2))

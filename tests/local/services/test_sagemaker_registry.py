@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import RunningPlatform
+from tests.local.services.sagemaker_bench import require_members
 
 SPECIFICATION = {
     "Containers": [{"Image": "any:1", "ModelDataUrl": "s3://bench/m.tar.gz"}],
@@ -17,6 +18,7 @@ SPECIFICATION = {
 @pytest.fixture
 def client(platform: RunningPlatform) -> Any:
     client = platform.client("sagemaker")
+    client.meta.events.register("after-call.sagemaker", require_members)
     client.create_model_package_group(ModelPackageGroupName="churn")
     return client
 

@@ -116,6 +116,8 @@ class Server:
         except (ServerFailed, RunnerError, UnknownImage, OSError) as error:
             self._reason = str(error)
         finally:
+            if not self._settled.is_set():
+                self._reason = self._reason or "the platform could not start the server"
             self._settled.set()
             remove(self._folder)
 

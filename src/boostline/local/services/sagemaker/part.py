@@ -19,7 +19,9 @@ class Part(Service):
         """Return the ARN of a SageMaker resource, for example `model/churn`."""
         return self.platform.arn("sagemaker", resource)
 
-    def add(self, kind: str, name: str, document: Document, taken: AwsError) -> str:
+    def add(
+        self, kind: str, name: str, document: Document, taken: AwsError, parent: str = ""
+    ) -> str:
         """Store a new resource with its tags, stamped with the present; return its ARN.
 
         Raises `taken` if there is one of that name.
@@ -27,7 +29,6 @@ class Part(Service):
         arn, now = self.arn(f"{kind}/{name}"), round(time.time(), 3)  # as precise as clients see it
         kept = {key: value for key, value in document.items() if key != "Tags"}
         stamped = {"CreationTime": now, "LastModifiedTime": now, **kept}
-        parent = str(document.get("ModelPackageGroupName", "")) if kind == "model-package" else ""
         with self.platform.database.transaction():
             try:
                 self.platform.resources.create(kind, name, stamped, parent)

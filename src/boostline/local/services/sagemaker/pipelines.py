@@ -157,6 +157,8 @@ class PipelineOperations(Part):
 
     def list_pipeline_execution_steps(self, request: Document) -> Document:
         """Return the steps that an execution has reached, newest first unless asked otherwise."""
+        if "PipelineExecutionArn" not in request:
+            raise invalid("PipelineExecutionArn: whose steps are to be listed?")
         execution = self._execution(request["PipelineExecutionArn"])
         steps = self.platform.resources.list(STEP, last_part(execution["PipelineExecutionArn"]))
         return listing(STEPS, steps, request)

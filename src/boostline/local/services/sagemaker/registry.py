@@ -148,7 +148,7 @@ class RegistryOperations(Part):
         }
         document.pop("ClientToken", None)
         taken = AwsError("ConflictException", f"Model Package already exists: {arn}")
-        return self.add(PACKAGE, name, document, taken)
+        return self.add(PACKAGE, name, document, taken, document.get("ModelPackageGroupName", ""))
 
     def _group(self, name_or_arn: str) -> Document:
         name = last_part(name_or_arn)
