@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
+from botocore.config import Config
+
+from boostline.contracts import strict
 from tests.conftest import RunningPlatform
 
 ROLE = "arn:aws:iam::000000000000:role/boostline"
@@ -44,6 +48,7 @@ def run():
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     server.serve_forever()
 """
+SESSION = boto3.Session(region_name="us-east-1")
 NAMES = ("process", "train", "evaluate", "serve", "other")
 
 
@@ -54,6 +59,20 @@ def images(folder: Path) -> dict[str, tuple[str, ...]]:
 
 def image(name: str) -> str:
     return f"{REGISTRY}/{name}:1"
+
+
+def client(running: RunningPlatform, service: str) -> Any:
+    """Return a checked client; all share a session, which reads each service's model once."""
+    credentials = running.platform.credentials
+    made = SESSION.client(
+        service,
+        endpoint_url=running.endpoint,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    strict.install(made)
+    return made
 
 
 def require_members(parsed: Any, model: Any, http_response: Any, **_: Any) -> None:
@@ -79,9 +98,10 @@ class Bench:
     def __init__(self, running: RunningPlatform, programs: Path) -> None:
         self.running = running
         self.programs = programs
-        self.sagemaker = running.client("sagemaker")
+        self.sagemaker = client(running, "sagemaker")
         self.sagemaker.meta.events.register("after-call.sagemaker", require_members)
-        self.s3 = running.client("s3")
+        self.runtime = client(running, "sagemaker-runtime")
+        self.s3 = client(running, "s3")
         self.s3.create_bucket(Bucket="bench")
 
     def program(self, name: str, body: str, *, serves: bool = False) -> None:

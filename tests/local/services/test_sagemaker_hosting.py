@@ -98,8 +98,9 @@ def update(bench: Bench, config: str) -> dict[str, Any]:
 
 
 def ask(bench: Bench, body: bytes = b"x", **members: Any) -> dict[str, Any]:
-    client = bench.running.client("sagemaker-runtime")
-    answer: dict[str, Any] = client.invoke_endpoint(EndpointName="live", Body=body, **members)
+    answer: dict[str, Any] = bench.runtime.invoke_endpoint(
+        EndpointName="live", Body=body, **members
+    )
     return answer | {"Body": answer["Body"].read()}
 
 
@@ -165,7 +166,7 @@ def test_update_moves_the_traffic_without_losing_a_request(bench: Bench) -> None
     done = threading.Event()
 
     def press() -> None:
-        client = bench.running.client("sagemaker-runtime")
+        client = bench.runtime
         while not done.is_set():
             seen.append(client.invoke_endpoint(EndpointName="live", Body=b"")["Body"].read())
 

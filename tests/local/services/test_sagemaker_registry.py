@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import RunningPlatform
+from tests.local.services.sagemaker_bench import client as client_of
 from tests.local.services.sagemaker_bench import require_members
 
 SPECIFICATION = {
@@ -17,10 +18,10 @@ SPECIFICATION = {
 
 @pytest.fixture
 def client(platform: RunningPlatform) -> Any:
-    client = platform.client("sagemaker")
-    client.meta.events.register("after-call.sagemaker", require_members)
-    client.create_model_package_group(ModelPackageGroupName="churn")
-    return client
+    made = client_of(platform, "sagemaker")
+    made.meta.events.register("after-call.sagemaker", require_members)
+    made.create_model_package_group(ModelPackageGroupName="churn")
+    return made
 
 
 def register(client: Any, **members: Any) -> str:
