@@ -266,6 +266,20 @@ def test_model_of_a_package_takes_its_container_and_adds_variables(bench: Bench)
     assert ask(bench)["Body"].startswith(b"one mine")
 
 
+def test_endpoint_in_change_cannot_be_updated(bench: Bench) -> None:
+    serve(bench, "def invoke(self, body): pass\nHandler.do_GET = lambda self: self.answer(503)")
+    model(bench, "one")
+    bench.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName="one")
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        bench.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName="one")
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint"):
+        bench.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName="one")
+    with pytest.raises(ClientError, match="Endpoint live is Creating"):
+        ask(bench)
+    (summary,) = bench.sagemaker.list_endpoints(StatusEquals="Creating")["Endpoints"]
+    assert summary["EndpointName"] == "live"
+
+
 def test_deleted_endpoint_is_gone_and_its_name_free(bench: Bench) -> None:
     model(bench, "one")
     deploy(bench, "one")

@@ -122,31 +122,38 @@ class EndpointOperations(Part):
 
     def _wanted(self, name: str) -> Document:
         """Return what an endpoint of a configuration is to become; see `Endpoints`."""
-        fleet, shown = [], []
-        for variant in self._config(name)["ProductionVariants"]:
-            container = self._model(variant)["Resolved"]
-            weight, count = variant["InitialVariantWeight"], variant.get("InitialInstanceCount", 1)
-            timeout = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", HEALTH_TIMEOUT)
-            fleet.append(
-                {
-                    "VariantName": variant["VariantName"],
-                    "Weight": weight,
-                    "Container": {**container, "timeout": timeout},
-                }
-            )
-            image = {
-                "SpecifiedImage": container["image"],
-                "ResolvedImage": container["image"],
-                "ResolutionTime": time.time(),
-            }
-            shown.append(
-                {
-                    "VariantName": variant["VariantName"],
-                    "DeployedImages": [image],
-                    "CurrentWeight": weight,
-                    "DesiredWeight": weight,
-                    "CurrentInstanceCount": count,
-                    "DesiredInstanceCount": count,
-                }
-            )
-        return {"EndpointConfigName": name, "ProductionVariants": shown, "Fleet": fleet}
+        variants = self._config(name)["ProductionVariants"]
+        containers = [self._model(variant)["Resolved"] for variant in variants]
+        return {
+            "EndpointConfigName": name,
+            "ProductionVariants": list(map(_described, variants, containers)),
+            "Fleet": list(map(_started, variants, containers)),
+        }
+
+
+def _started(variant: Document, container: Document) -> Document:
+    """Return a variant as `Fleet` takes it."""
+    timeout = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", HEALTH_TIMEOUT)
+    return {
+        "VariantName": variant["VariantName"],
+        "Weight": variant["InitialVariantWeight"],
+        "Container": {**container, "timeout": timeout},
+    }
+
+
+def _described(variant: Document, container: Document) -> Document:
+    """Return a variant as DescribeEndpoint shows it."""
+    weight, count = variant["InitialVariantWeight"], variant.get("InitialInstanceCount", 1)
+    image = {
+        "SpecifiedImage": container["image"],
+        "ResolvedImage": container["image"],
+        "ResolutionTime": time.time(),
+    }
+    return {
+        "VariantName": variant["VariantName"],
+        "DeployedImages": [image],
+        "CurrentWeight": weight,
+        "DesiredWeight": weight,
+        "CurrentInstanceCount": count,
+        "DesiredInstanceCount": count,
+    }

@@ -55,7 +55,7 @@ class PipelineOperations(Part):
             "LastModifiedBy": {},
         }
         taken = invalid(
-            f"Pipeline names must be unique within an AWS account and region. "
+            "Pipeline names must be unique within an AWS account and region. "
             f"Pipeline with name ({name}) already exists."
         )
         with self.platform.database.transaction():
@@ -82,9 +82,8 @@ class PipelineOperations(Part):
 
     def delete_pipeline(self, request: Document) -> Document:
         """Remove a pipeline that is not running, with its executions."""
-        pipeline = self.platform.resources.find(PIPELINE, request["PipelineName"])
-        known = self.once("DeletePipeline", request["ClientRequestToken"])
-        if pipeline is None and known is not None:
+        token = request["ClientRequestToken"]
+        if (known := self.once("DeletePipeline", token)) is not None:
             return known
         pipeline = self._pipeline(request["PipelineName"])
         name, arn = pipeline["PipelineName"], pipeline["PipelineArn"]
@@ -98,7 +97,7 @@ class PipelineOperations(Part):
                     )
                 self.executions.forget(execution)
             self.drop(PIPELINE, name)
-            return self.note("DeletePipeline", request["ClientRequestToken"], PipelineArn=arn)
+            return self.note("DeletePipeline", token, PipelineArn=arn)
 
     def list_pipelines(self, request: Document) -> Document:
         """Return pipelines, newest first unless asked otherwise."""

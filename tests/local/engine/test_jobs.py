@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from boostline.local.engine.jobs import TRAINING, Jobs
+from boostline.local.platform import Platform, Settings
+from boostline.local.runners.process import ProcessRunner
+from boostline.local.services.sagemaker.service import SageMaker
+
+PROGRAM = """
+import os, pathlib
+base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
+data = base / "input/data/train/a.csv"
+(base / "model/m").write_text(f"{data.read_text()} {data.stat().st_mode & 0o777:o}")
+"""
+
+
+def test_job_runs_where_opt_ml_has_to_be_moved(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    platform = Platform(
+        Settings(tmp_path / "platform", images={"*": (sys.executable, str(program))})
+    )
+    platform.objects.create_bucket("bench")
+    platform.objects.write("s3://bench/data/a.csv", b"a")
+    jobs = Jobs(platform, ProcessRunner(platform.database, moved=True))
+    source = {"S3DataSource": {"S3Uri": "s3://bench/data/", "S3DataType": "S3Prefix"}}
+    platform.get(SageMaker).add_training_job(
+        {
+            "TrainingJobName": "moved",
+            "RoleArn": "arn:aws:iam::000000000000:role/any",
+            "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
+            "InputDataConfig": [{"ChannelName": "train", "DataSource": source}],
+            "OutputDataConfig": {"S3OutputPath": "s3://bench/out", "CompressionType": "NONE"},
+        }
+    )
+    jobs.start(TRAINING, "moved")
+    job = jobs.wait(TRAINING, "moved")
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert platform.objects.read("s3://bench/out/moved/output/model/m") == b"a 444"
+    jobs.close()
+    platform.stop()
