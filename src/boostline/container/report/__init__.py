@@ -1,0 +1,1 @@
+"""What evaluation shows to people: plots as SVG, and one page."""
