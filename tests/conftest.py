@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
 from botocore.config import Config
 
@@ -16,6 +17,13 @@ from boostline.features.contract import FeatureContract, fitted
 from boostline.features.spec import FeatureSpec
 from boostline.local.platform import Platform, Settings
 from boostline.local.wire.server import running
+
+
+# A busy machine is no reason to fail: how long an example takes is not what is tested.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 class RunningPlatform:

@@ -33,8 +33,8 @@ def platform(folder: Path) -> Iterator[None]:
     command = [BOOSTLINE, "up", "--port", "0", "--dir", folder]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None
-            show(process.stdout.readline().rstrip())
+            if process.stdout is not None:
+                show(process.stdout.readline().rstrip())
             yield
         finally:
             process.terminate()
@@ -79,15 +79,17 @@ def main() -> None:
             accepted = curl(f"{api['url']}/predict", *content, "-H", key)
             refused = curl(f"{api['url']}/predict", *content)
     if (accepted, refused) != (200, 403):
-        sys.exit(f"the demo expected 200 with the key and 403 without, not {accepted}, {refused}")
-    show(f"\nFrom the table to the answer in {time.monotonic() - began:.0f} s; all of it is stopped.")
+        sys.exit(f"expected 200 with the key and 403 without it, not {accepted} and {refused}")
+    show(
+        f"\nFrom the table to the answer in {time.monotonic() - began:.0f} s; all of it is stopped."
+    )
     show(
         f"""
 What to do next:
   source {Path(sys.executable).parent}/activate
-  boostline up                                   # keep a platform running, in a terminal of its own
-  cd {os.path.relpath(HERE)} && boostline run    # the same pipeline; boostline.toml is yours to edit
-  boostline new churn2 --data data/churn.csv --label 'Churn?'    # or a project of your own table
+  boostline up                                   # a platform, in a terminal of its own
+  cd {os.path.relpath(HERE)} && boostline run    # the same pipeline; edit boostline.toml
+  boostline new churn2 --data data/churn.csv --label 'Churn?'    # or your own table
   eval "$(boostline env)" && aws sagemaker list-model-packages --model-package-group customer-churn
 The README tells the rest."""
     )
