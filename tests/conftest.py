@@ -18,7 +18,6 @@ from boostline.features.spec import FeatureSpec
 from boostline.local.platform import Platform, Settings
 from boostline.local.wire.server import running
 
-
 # A busy machine is no reason to fail: how long an example takes is not what is tested.
 hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -30,7 +30,7 @@ def show(text: str) -> None:
 def platform(folder: Path) -> Iterator[None]:
     """Run the local platform in a folder until the block ends."""
     show("$ boostline up &")
-    command = [BOOSTLINE, "up", "--port", "0", "--dir", folder]
+    command = [str(BOOSTLINE), "up", "--port", "0", "--dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             if process.stdout is not None:
