@@ -147,7 +147,7 @@ class Attempt:
             home,
             launch.read_only,
         )
-        return self._runner.start(command, self._sink)
+        return launch.start(self._runner, command, self._sink)
 
     def _sink(self, lines: Sequence[str]) -> None:
         self._platform.logs.append(self._work.log_group, self._stream, lines)

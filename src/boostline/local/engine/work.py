@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from boostline.local.platform import Platform
+from boostline.local.runners.base import Command, Program, Runner, Sink
 from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
 
@@ -34,13 +36,22 @@ class Upload:
     uri: str
 
 
+def start(runner: Runner, command: Command, sink: Sink) -> Program:
+    """Start a job's program, as most kinds of jobs do."""
+    return runner.start(command, sink)
+
+
 @dataclass(frozen=True)
 class Launch:
-    """How a job's program starts: command line, variables of its own, folders it may only read."""
+    """How a job's program starts: command line, variables of its own, folders it may only read.
+
+    `start` starts it: what it returns ends with the job, and its exit code is the job's.
+    """
 
     argv: tuple[str, ...]
     environment: dict[str, str]
     read_only: tuple[str, ...] = ()
+    start: Callable[[Runner, Command, Sink], Program] = start
 
 
 class Work(Protocol):
