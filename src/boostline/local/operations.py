@@ -61,7 +61,7 @@ SERVICES: dict[str, ServiceEntry] = {
         "lambda_.service:Lambda",
         """
         CreateFunction GetFunction GetFunctionConfiguration ListFunctions UpdateFunctionCode
-        UpdateFunctionConfiguration DeleteFunction AddPermission RemovePermission GetPolicy Invoke
+        UpdateFunctionConfiguration DeleteFunction AddPermission RemovePermission Invoke
         """,
     ),
     "apigateway": _entry(

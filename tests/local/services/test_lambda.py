@@ -23,7 +23,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from boostline.local.platform import Platform, Settings
-from boostline.local.services.lambda_ import pool
+from boostline.local.services.lambda_ import worker
 from boostline.local.services.lambda_.permissions import allows, statement
 from boostline.local.wire.server import running
 from tests.conftest import RunningPlatform
@@ -143,7 +143,6 @@ def test_new_code_and_variables_reach_the_next_invocation(
     client = shared_platform.client("lambda")
     source = "import os\ndef handler(event, context):\n    return os.environ.get('SIDE'), {}\n"
     name = make(source.format(1))
-    before = client.get_function_configuration(FunctionName=name)
     assert invoke(shared_platform, name)["Payload"] == [None, 1]
     code = zipped(main=source.format(2))
     assert client.update_function_code(FunctionName=name, ZipFile=code)["State"] == "Active"
@@ -153,24 +152,6 @@ def test_new_code_and_variables_reach_the_next_invocation(
     )
     client.get_waiter("function_updated_v2").wait(FunctionName=name)
     assert invoke(shared_platform, name)["Payload"] == ["left", 2]
-    stale = refused(
-        client.update_function_code,
-        FunctionName=name,
-        ZipFile=code,
-        RevisionId=before["RevisionId"],
-    )
-    assert stale[0] == "PreconditionFailedException"
-
-
-def test_a_dry_run_changes_nothing(shared_platform: RunningPlatform, make: Make) -> None:
-    client = shared_platform.client("lambda")
-    name = make()
-    other = zipped(main="def handler(event, context):\n    return 'other'\n")
-    told = client.update_function_code(FunctionName=name, ZipFile=other, DryRun=True)
-    kept = client.get_function_configuration(FunctionName=name)
-    assert told["CodeSha256"] != kept["CodeSha256"]
-    assert invoke(shared_platform, name, 1, InvocationType="DryRun")["StatusCode"] == 204
-    assert invoke(shared_platform, name, 1)["Payload"] == 1
 
 
 def test_an_exception_is_a_function_error(shared_platform: RunningPlatform, make: Make) -> None:
@@ -322,7 +303,7 @@ def handler(event, context):
 def test_slow_starts_begin_again_on_the_invocation_s_time(
     shared_platform: RunningPlatform, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "INIT_SECONDS", 0.3)
+    monkeypatch.setattr(worker, "INIT_SECONDS", 0.3)
     name = make(f"import time\ntime.sleep(0.6)\n{ECHO}", Timeout=5)
     assert invoke(shared_platform, name, "there")["Payload"] == "there"
     shared_platform.client("lambda").update_function_configuration(FunctionName=name, Timeout=1)
@@ -368,15 +349,6 @@ def test_invocations_run_side_by_side(
     assert len(pids) == 3
 
 
-def test_the_caller_s_context_arrives(shared_platform: RunningPlatform, make: Make) -> None:
-    name = make("def handler(event, context):\n    return context.client_context.custom\n")
-    context = base64.b64encode('{"custom": {"a": "\u00fc"},\n "env": {}}'.encode()).decode()
-    assert invoke(shared_platform, name, ClientContext=context)["Payload"] == {"a": "\u00fc"}
-    bad = base64.b64encode(b"a\r\nb: c").decode()
-    code, _ = refused(shared_platform.client("lambda").invoke, FunctionName=name, ClientContext=bad)
-    assert code == "InvalidRequestContentException"
-
-
 def test_an_event_is_handled_after_the_answer(
     shared_platform: RunningPlatform, make: Make, listener: socket.socket
 ) -> None:
@@ -411,9 +383,10 @@ def test_payloads_have_limits(shared_platform: RunningPlatform, make: Make) -> N
     ("settings", "said"),
     [
         ({"Runtime": "nodejs22.x"}, f"which is {RUNTIME}"),
-        ({"Code": {"ImageUri": "a.dkr.ecr/b:c"}, "PackageType": "Image"}, "not Image"),
+        ({"Code": {"ImageUri": "a.dkr.ecr/b:c"}, "PackageType": "Image"}, "ImageUri"),
         ({"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:a:1"]}, "Layers"),
-        ({"Publish": True}, "no published versions"),
+        ({"Publish": True}, "Publish"),
+        ({"LoggingConfig": {"LogFormat": "JSON"}}, "LoggingConfig"),
         ({"Environment": {"Variables": {"AWS_REGION": "eu-west-1"}}}, "AWS_REGION"),
         ({"Environment": {"Variables": {"LONG": "b" * 4096}}}, "4KB limit"),
         ({"Code": {"ZipFile": b"no zip"}}, "Could not unzip"),
@@ -479,10 +452,9 @@ def test_functions_are_listed_page_by_page(platform: RunningPlatform) -> None:
     ]
 
 
-def test_permissions_are_kept_as_a_policy(shared_platform: RunningPlatform, make: Make) -> None:
+def test_permissions_come_and_go(shared_platform: RunningPlatform, make: Make) -> None:
     client = shared_platform.client("lambda")
     name = make()
-    assert refused(client.get_policy, FunctionName=name)[0] == "ResourceNotFoundException"
     request = {
         "FunctionName": name,
         "StatementId": "api",
@@ -491,8 +463,6 @@ def test_permissions_are_kept_as_a_policy(shared_platform: RunningPlatform, make
         "SourceArn": "arn:aws:execute-api:us-east-1:000000000000:abc/*/*",
     }
     added = json.loads(client.add_permission(**request)["Statement"])
-    policy = json.loads(client.get_policy(FunctionName=name)["Policy"])
-    assert policy["Statement"] == [added]
     assert added["Principal"] == {"Service": "apigateway.amazonaws.com"}
     assert refused(client.add_permission, **request)[0] == "ResourceConflictException"
     client.remove_permission(FunctionName=name, StatementId="api")

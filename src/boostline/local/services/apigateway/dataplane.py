@@ -19,7 +19,8 @@ from boostline.local.platform import Platform
 from boostline.local.services.apigateway.document import Document, Match
 from boostline.local.services.apigateway.event import Call, MalformedAnswer
 from boostline.local.services.apigateway.plans import Meter
-from boostline.local.services.lambda_.service import AccessDenied, Lambda
+from boostline.local.services.lambda_.errors import AccessDenied
+from boostline.local.services.lambda_.service import Lambda
 from boostline.local.wire.errors import AwsError
 
 log = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ class DataPlane:
             # The operator learns what the caller must not.
             log.warning("%s: %s", route.resource, error)
             raise Refusal("too long" if too_long else "configuration") from error
-        if outcome.error:
+        if outcome.failed:
             raise Refusal("bad answer")
         return outcome.payload
 

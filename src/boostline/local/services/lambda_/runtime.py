@@ -52,10 +52,10 @@ class Launch:
         return str(self.configuration["LoggingConfig"]["LogGroup"])
 
     def scratch(self) -> Path:
-        """Return the folder below which each worker has one of its own."""
-        folder = self.platform.folder / "functions" / "scratch"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """Return a new folder for a worker's temporary files."""
+        parent = self.platform.folder / "functions" / "scratch"
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=parent))
 
     def command(self) -> list[str]:
         """Return the command line: the interpreter without site-packages, running awslambdaric."""
@@ -63,17 +63,7 @@ class Launch:
         return [*_dies_with_us(), sys.executable, "-S", "-s", "-m", "awslambdaric", handler]
 
     def environment(self, api: str, stream: str, scratch: Path) -> dict[str, str]:
-        """Return a worker's environment.
-
-        Parameters
-        ----------
-        api
-            Address of its Runtime API.
-        stream
-            Its log stream.
-        scratch
-            Its own folder for temporary files.
-        """
+        """Return a worker's environment, by its Runtime API's address, log stream and folder."""
         variables = dict(self.configuration.get("Environment", {}).get("Variables", {}))
         provided = provided_packages(self.platform.folder / "runtime")
         path = [str(self.code), variables.pop("PYTHONPATH", ""), str(provided)]

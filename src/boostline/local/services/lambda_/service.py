@@ -1,145 +1,65 @@
-"""Lambda's operations."""
+"""Lambda, put together: functions, and their invocations."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import secrets
+import time
+from collections.abc import Coroutine
 from typing import Any
 
 from boostline.local.platform import Platform
-from boostline.local.service import Service
 from boostline.local.services.lambda_ import permissions
+from boostline.local.services.lambda_.errors import AccessDenied, invalid, refusal, refuse_others
 from boostline.local.services.lambda_.functions import Document, Functions
-from boostline.local.services.lambda_.invoker import Invoker, check_payload, new_invocation
+from boostline.local.services.lambda_.pool import Pool
+from boostline.local.services.lambda_.runtime import Launch
 from boostline.local.services.lambda_.worker import Outcome
-from boostline.local.wire.errors import AwsError
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LARGEST = {"RequestResponse": 6_291_456, "Event": 1_048_576}
+CONCURRENCY = 1_000
+INVOKE = {"FunctionName", "Qualifier", "InvocationType", "LogType", "Payload"}
 
 
-class AccessDenied(Exception):
-    """The function's policy does not let this caller invoke it."""
-
-
-class Lambda(Service):
+class Lambda(Functions):
     """Functions from zip files, each worker an `awslambdaric` process of this Python.
 
-    There is one version, `$LATEST`. An asynchronous invocation is tried up to three times, as on
-    AWS, but lives in memory: the platform's end forgets it.
+    Workers live in the event loop that serves requests: Linux ends a child with the *thread* that
+    started it, and that one lives as long as the platform. An asynchronous invocation is tried
+    once, and the platform's end ends it.
     """
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self._functions = Functions(platform)
-        self._invoker = Invoker(platform, self._functions)
-
-    def start(self) -> None:
-        """Clear away what an earlier run left."""
-        self._functions.sweep()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pools: dict[str, Pool] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def stop(self) -> None:
         """End all workers."""
-        self._invoker.close()
-
-    def create_function(self, request: dict[str, Any]) -> Document:
-        """Make a function; it is active at once."""
-        return _configuration(self._functions.create(request))
-
-    def get_function(self, request: dict[str, Any]) -> Document:
-        """Return configuration and tags; the code has no URL here, so `Location` is left out."""
-        document = self._function(request)
-        return {
-            "Configuration": _configuration(document),
-            "Code": {"RepositoryType": "S3"},
-            "Tags": document["Tags"],
-        }
-
-    def get_function_configuration(self, request: dict[str, Any]) -> Document:
-        """Return the configuration."""
-        return _configuration(self._function(request))
-
-    def list_functions(self, request: dict[str, Any]) -> Document:
-        """Return functions by name, `MaxItems` (50) at a time."""
-        found = [_configuration(document) for document in self._functions.list()]
-        after = request.get("Marker", "")
-        found = [one for one in found if one["FunctionName"] > after]
-        page = found[: request.get("MaxItems", 50)]
-        more = {"NextMarker": page[-1]["FunctionName"]} if len(page) < len(found) else {}
-        return {"Functions": page, **more}
-
-    def update_function_code(self, request: dict[str, Any]) -> Document:
-        """Replace the code: later invocations go to new workers."""
-        return _configuration(self._functions.replace_code(request))
-
-    def update_function_configuration(self, request: dict[str, Any]) -> Document:
-        """Change the configuration: later invocations go to new workers."""
-        return _configuration(self._functions.configure(request))
+        self._in_loop(self._close())
 
     def delete_function(self, request: dict[str, Any]) -> Document:
         """Remove a function; what runs is let to its end."""
-        document = self._function(request)
-        self._functions.delete(document)
-        self._invoker.retire(document["Configuration"]["FunctionName"])
-        return {"StatusCode": 204}
-
-    def add_permission(self, request: dict[str, Any]) -> Document:
-        """Add a statement to the function's policy."""
-        arn = self._function(request)["Configuration"]["FunctionArn"]
-        made = permissions.statement(arn, request)
-
-        def add(document: Document) -> None:
-            if any(one["Sid"] == made["Sid"] for one in document["Policy"]):
-                raise AwsError(
-                    "ResourceConflictException",
-                    f"The statement id ({made['Sid']}) provided already exists. Please provide a "
-                    "new statement id, or remove the existing statement.",
-                    409,
-                    Type="User",
-                )
-            document["Policy"].append(made)
-
-        self._functions.change(request["FunctionName"], None, add)
-        return {"Statement": json.dumps(made, separators=(",", ":"))}
-
-    def remove_permission(self, request: dict[str, Any]) -> Document:
-        """Remove a statement from the function's policy."""
-
-        def remove(document: Document) -> None:
-            kept = [one for one in document["Policy"] if one["Sid"] != request["StatementId"]]
-            if len(kept) == len(document["Policy"]):
-                raise _not_found(
-                    f"Statement {request['StatementId']} is not found in resource policy."
-                )
-            document["Policy"] = kept
-
-        self._functions.change(request["FunctionName"], None, remove)
-        return {}
-
-    def get_policy(self, request: dict[str, Any]) -> Document:
-        """Return the function's policy."""
-        document = self._function(request)
-        if not document["Policy"]:
-            raise _not_found("The resource you requested does not exist.")
-        policy = {"Version": "2012-10-17", "Id": "default", "Statement": document["Policy"]}
-        return {
-            "Policy": json.dumps(policy, separators=(",", ":")),
-            "RevisionId": document["Configuration"]["RevisionId"],
-        }
+        answer = super().delete_function(request)
+        self._in_loop(self._retire(request["FunctionName"]))
+        return answer
 
     async def invoke(self, request: dict[str, Any]) -> Document:
-        """Run a function, or leave it to run (`Event`), or only look for it (`DryRun`)."""
-        document = self._function(request)
-        payload = request.get("Payload") or b"{}"
+        """Run a function, or leave it to run (`Event`)."""
+        refuse_others(request, INVOKE)
+        document = self._function(request["FunctionName"], request.get("Qualifier"))
         kind = request.get("InvocationType", "RequestResponse")
-        check_payload(payload, kind)
-        if kind == "DryRun":
-            return _answer(204)
-        invocation = new_invocation(document, payload, context=request.get("ClientContext"))
+        running = self._run(document, request.get("Payload") or b"{}", kind)
         if kind == "Event":
-            self._invoker.start(document, invocation)
-            return _answer(202)
-        outcome = await self._invoker.run(document, invocation)
-        answer = _answer(200, ExecutedVersion="$LATEST", Payload=outcome.payload)
-        if outcome.error:
-            answer["FunctionError"] = outcome.error
+            return {"StatusCode": 202}
+        outcome = await asyncio.shield(running)
+        answer = {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": outcome.payload}
+        if outcome.failed:
+            answer["FunctionError"] = "Unhandled"
         if request.get("LogType") == "Tail":
             answer["LogResult"] = base64.b64encode(outcome.log).decode()
         return answer
@@ -167,25 +87,72 @@ class Lambda(Service):
         AccessDenied
             If no statement of the policy matches.
         AwsError
-            If there is no such function, or the event is too large.
+            If there is no such function, the event is too large, or too much runs already.
         """
-        document = self._functions.get(function)
+        document = self._function(function)
         if not permissions.allows(document["Policy"], service, source):
             raise AccessDenied(f"{service} may not invoke {function} for {source}")
-        check_payload(payload, "RequestResponse")
-        return await self._invoker.run(document, new_invocation(document, payload, trace=trace))
+        return await asyncio.shield(self._run(document, payload, "RequestResponse", trace))
 
-    def _function(self, request: dict[str, Any]) -> Document:
-        return self._functions.get(request["FunctionName"], request.get("Qualifier"))
+    def _run(
+        self, document: Document, payload: bytes, kind: str, trace: str = ""
+    ) -> asyncio.Task[Outcome]:
+        """Start an invocation; a caller that goes away does not end it, as on AWS."""
+        _check(payload, kind)
+        if len(self._tasks) >= CONCURRENCY:
+            raise refusal("TooManyRequestsException", "Rate Exceeded.")
+        trace = trace or f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Sampled=0"
+        return self._task(self._pool(document["Configuration"]).run(payload, trace))
+
+    def _pool(self, configuration: Document) -> Pool:
+        """Return the workers of a function's present state; those of another are retired."""
+        name = configuration["FunctionName"]
+        pool = self._pools.get(name)
+        if pool is None or pool.revision != configuration["RevisionId"]:
+            if pool is not None:
+                self._task(pool.retire())
+            launch = Launch(self.platform, configuration, self._code_folder(configuration))
+            pool = self._pools[name] = Pool(launch)
+        return pool
+
+    def _task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._loop = task.get_loop()
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _in_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait, in a thread, for work in the event loop of the workers."""
+        if self._loop is None:
+            work.close()  # there are none
+        else:
+            asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _retire(self, name: str) -> None:
+        pool = self._pools.pop(name, None)
+        if pool is not None:
+            await pool.retire()
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(pool.retire() for pool in self._pools.values()))
 
 
-def _configuration(document: Document) -> Document:
-    return dict(document["Configuration"])
-
-
-def _answer(status: int, **members: Any) -> Document:
-    return {"StatusCode": status, "ResponseMetadata": {"HTTPStatusCode": status}, **members}
-
-
-def _not_found(message: str) -> AwsError:
-    return AwsError("ResourceNotFoundException", message, 404, Type="User")
+def _check(payload: bytes, kind: str) -> None:
+    """Refuse an event that is too large for its kind of invocation, or no JSON."""
+    limit = LARGEST.get(kind)
+    if limit is None:
+        raise invalid(f"the local platform has {', '.join(LARGEST)}, not InvocationType {kind}")
+    if len(payload) > limit:
+        raise refusal(
+            "RequestEntityTooLargeException",
+            f"Request must be smaller than {limit} bytes for the InvokeFunction operation",
+        )
+    try:
+        json.loads(payload)
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise refusal("InvalidRequestContentException", message) from None

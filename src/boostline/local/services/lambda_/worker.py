@@ -1,4 +1,7 @@
-"""One process that runs a function, one invocation at a time."""
+"""One process that runs a function, one invocation at a time, and the Runtime API that it asks.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
 
 from __future__ import annotations
 
@@ -7,215 +10,250 @@ import contextlib
 import json
 import math
 import os
+import re
 import shutil
 import signal
-import tempfile
 import time
+import uuid
 from datetime import UTC, datetime
+from enum import Enum, auto
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from boostline.local.services.lambda_.logs import LogStream
+from boostline.local.services.lambda_.output import Output
 from boostline.local.services.lambda_.runtime import Launch
-from boostline.local.services.lambda_.runtime_api import Invocation, Reply, RuntimeApi
 
-MAX_LINE = 262_144  # bytes of one log event
-READS = 32  # of 64 KiB before others get their turn
+API = "/2018-06-01/runtime/"
+INIT_SECONDS = 10.0
+RETURN_SECONDS = 1.0  # from an answer to the request for the next event
+MAX_RESPONSE = 6_291_556  # 6 MB and 100 bytes: what the service's own message says
+TOO_LARGE = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
+_LENGTH = re.compile(r"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Outcome(NamedTuple):
-    """The end of an invocation: `error` is what `X-Amz-Function-Error` says."""
+    """The end of an invocation; `failed` says that the payload is an error document."""
 
     payload: bytes
-    error: str | None
-    log: bytes
+    failed: bool
+    log: bytes = b""
+
+
+class Sign(Enum):
+    """What a process does besides answering."""
+
+    ASKS = auto()  # for its next event
+    ENDED = auto()
+    LATE = auto()  # it did nothing in the time it had
+
+
+Signs = asyncio.Queue[Outcome | Sign]
 
 
 class Worker:
-    """A process group with a Runtime API and a log stream of its own."""
+    """A process group with a Runtime API and a log stream of its own.
 
-    def __init__(self, launch: Launch, log: LogStream) -> None:
+    The first invocation starts the process. After each, `fit` tells whether another one may
+    follow, which has to await `ready`.
+    """
+
+    def __init__(self, launch: Launch) -> None:
+        self.fit = False
         self._launch = launch
-        self._log = log
-        self._api = RuntimeApi()
-        self._partial = b""
-        self._scratch = Path(tempfile.mkdtemp(dir=launch.scratch()))
-        self._process: asyncio.subprocess.Process
-        self._output: int
+        self._output = Output(launch.platform.logs, launch.group)
+        self._scratch: Path
+        self._server: asyncio.Server | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self._ended: asyncio.Task[int]
+        self._signs: Signs
+        self._asking: asyncio.StreamWriter | None = None
+        self._request_id = ""
         self._init_seconds: float | None = None
 
-    @classmethod
-    async def start(cls, launch: Launch, log: LogStream) -> Worker:
-        """Start the process; it is not ready yet."""
-        worker = cls(launch, log)
-        environment = launch.environment(await worker._api.open(), log.name, worker._scratch)
-        worker._output, output = os.pipe()
-        os.set_blocking(worker._output, False)
-        log.write(f"INIT_START Runtime Version: {environment['AWS_EXECUTION_ENV']}")
+    async def ready(self) -> bool:
+        """Wait until the process, which has answered, asks again; False if it does not."""
+        return await self._next_sign(RETURN_SECONDS) is Sign.ASKS and self._asking is not None
+
+    async def run(self, payload: bytes, trace: str) -> Outcome:
+        """Run an invocation to its end."""
+        sign = Sign.ASKS if self._process else await self._initialise()
+        self._request_id = str(uuid.uuid4())
+        self._output.begin()
+        self._output.write(f"START RequestId: {self._request_id} Version: $LATEST")
+        started = time.perf_counter()
+        self.fit = False
+        if sign is Sign.ASKS:
+            self._hand_out(payload, trace)
+            sign = await self._next_sign(self._launch.timeout)
+            self.fit = isinstance(sign, Outcome)
+        seconds = time.perf_counter() - started
+        # The runtime flushes before it answers: what it wrote is in the pipe by now.
+        self._output.end()
+        outcome = self._failure(sign) if isinstance(sign, Sign) else sign
+        self._report(seconds)
+        return outcome._replace(log=self._output.tail())
+
+    async def stop(self) -> None:
+        """End the process group, wait for it, and store its last lines."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            await self._ended
+        await self._output.close()
+        if self._server is not None:
+            self._server.close()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    async def _initialise(self) -> Outcome | Sign:
+        """Start the process; if it takes long, begin again on the time of the invocation."""
+        sign: Outcome | Sign = Sign.LATE
+        for limit in (INIT_SECONDS, self._launch.timeout):
+            started = time.perf_counter()
+            await self._start()
+            sign = await self._next_sign(limit)
+            self._init_seconds = time.perf_counter() - started
+            self._output.read()
+            if sign is not Sign.LATE:
+                break
+            milliseconds = f"{limit * 1000:.2f} ms"
+            self._output.write(
+                f"INIT_REPORT Init Duration: {milliseconds}\tPhase: init\tStatus: timeout"
+            )
+            await self.stop()
+        return sign
+
+    async def _start(self) -> None:
+        signs = self._signs = Signs()
+        self._scratch = self._launch.scratch()
+        self._server = await asyncio.start_server(partial(self._converse, signs), "127.0.0.1", 0)
+        api = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        environment = await asyncio.to_thread(
+            self._launch.environment, api, self._output.stream, self._scratch
+        )
+        self._output.write(f"INIT_START Runtime Version: {environment['AWS_EXECUTION_ENV']}")
+        pipe = self._output.open()
         try:
-            worker._process = await asyncio.create_subprocess_exec(
-                *launch.command(),
+            self._process = await asyncio.create_subprocess_exec(
+                *self._launch.command(),
                 env=environment,
-                cwd=launch.code,
+                cwd=self._launch.code,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdout=pipe,
+                stderr=pipe,
                 start_new_session=True,
             )
         finally:
-            os.close(output)
-        asyncio.get_running_loop().add_reader(worker._output, worker._readable)
-        worker._ended = asyncio.create_task(worker._process.wait())
-        return worker
+            os.close(pipe)
+        self._ended = asyncio.create_task(self._process.wait())
+        self._ended.add_done_callback(lambda _: signs.put_nowait(Sign.ENDED))
 
-    async def initialise(self, invocation: Invocation, limit: float) -> Reply | None:
-        """Wait until the process asks for its first event; return why it never will.
+    async def _next_sign(self, limit: float) -> Outcome | Sign:
+        try:
+            async with asyncio.timeout(limit):
+                return await self._signs.get()
+        except TimeoutError:
+            return Sign.LATE
 
-        Raises
-        ------
-        TimeoutError
-            If neither happens in `limit` seconds.
-        """
-        started = time.perf_counter()
-        idle = await self._idle_or(self._api.init_error, limit)
-        self._drain()
-        self._init_seconds = time.perf_counter() - started
-        if idle:
-            return None
-        if self._api.init_error.done():
-            return Reply(self._api.init_error.result(), failed=True)
-        if self._ended.done():
-            return self._exit(invocation)
-        self._log.write(
-            f"INIT_REPORT Init Duration: {limit * 1000:.2f} ms\tPhase: init\tStatus: timeout"
+    async def _converse(
+        self, signs: Signs, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer awslambdaric, which sends one request after another, each with its length."""
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                length = _LENGTH.search(head)
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                method, path, _ = head.split(" ", 2)
+                if (method, path) == ("GET", f"{API}invocation/next"):
+                    self._asking = writer
+                    signs.put_nowait(Sign.ASKS)
+                    continue
+                status, outcome = self._answered(path.removeprefix(API).split("/"), body)
+                if outcome is not None:
+                    signs.put_nowait(outcome)
+                _send(writer, status, b"{}")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the process has ended, or goes on over another connection
+        finally:
+            if self._asking is writer:
+                self._asking = None
+            writer.close()
+
+    def _hand_out(self, payload: bytes, trace: str) -> None:
+        if self._asking is None:
+            return  # it has just ended, which is its next sign
+        writer, self._asking = self._asking, None
+        deadline = int((time.time() + self._launch.timeout) * 1000)
+        _send(
+            writer,
+            200,
+            payload,
+            f"Lambda-Runtime-Aws-Request-Id: {self._request_id}",
+            f"Lambda-Runtime-Deadline-Ms: {deadline}",
+            f"Lambda-Runtime-Invoked-Function-Arn: {self._launch.configuration['FunctionArn']}",
+            f"Lambda-Runtime-Trace-Id: {trace}",
         )
-        raise TimeoutError
 
-    async def idle(self, limit: float) -> bool:
-        """Wait until the process asks for its next event; False if it ends or takes longer."""
-        return await self._idle_or(None, limit)
+    def _answered(self, resource: list[str], body: bytes) -> tuple[int, Outcome | None]:
+        """Return the HTTP status for what the process posts, and what comes of it."""
+        match resource:
+            case ["init", "error"]:
+                return 202, Outcome(body or b"{}", failed=True)
+            case ["invocation", self._request_id, "response" | "error"] if len(body) > MAX_RESPONSE:
+                return 413, _error(TOO_LARGE, errorType="Function.ResponseSizeTooLarge")
+            case ["invocation", self._request_id, "response" | "error" as kind]:
+                return 202, Outcome(body, failed=kind == "error")
+        return 404, None
 
-    async def run(self, invocation: Invocation) -> Outcome:
-        """Let the idle process handle an event."""
-        self._begin(invocation)
-        started = time.perf_counter()
-        reply = self._api.hand_out(invocation)
-        await self._first(reply, limit=self._launch.timeout)
-        # The worker flushes its output before it answers: what it wrote is in the pipe by now.
-        self._drain()
-        if reply.done():
-            end = reply.result()
+    def _failure(self, sign: Sign) -> Outcome:
+        kind = {}
+        if sign is Sign.LATE:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            limit = f"{self._launch.timeout:.2f} seconds"
+            message = f"{now} {self._request_id} Task timed out after {limit}"
         else:
-            end = self._exit(invocation) if self._ended.done() else self._timeout(invocation)
-        return self._finish(invocation, end, time.perf_counter() - started)
+            code = self._ended.result() if self._ended.done() else 0
+            message = f"RequestId: {self._request_id} Error: Runtime exited {_exit_words(code)}"
+            kind = {"errorType": "Runtime.ExitError"}
+        self._output.write(message)
+        return _error(message, **kind)
 
-    def refuse(self, invocation: Invocation, problem: Reply | None) -> Outcome:
-        """End an invocation that never reached the process; None means that time was over."""
-        self._begin(invocation)
-        return self._finish(invocation, problem or self._timeout(invocation), 0.0)
-
-    async def stop(self) -> None:
-        """End the process group, and wait for it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        await self._ended
-        self._drain()
-        self._end_line()
-        asyncio.get_running_loop().remove_reader(self._output)
-        os.close(self._output)
-        self._api.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
-
-    async def _idle_or(self, other: asyncio.Future[bytes] | None, limit: float) -> bool:
-        if not self._api.idle.is_set():
-            idle = asyncio.create_task(self._api.idle.wait())
-            await self._first(idle, *([other] if other else []), limit=limit)
-            idle.cancel()
-        return self._api.idle.is_set() and not self._ended.done()
-
-    async def _first(self, *awaited: asyncio.Future[Any], limit: float) -> None:
-        """Wait for one of several, the process's end among them, or until time is over."""
-        await asyncio.wait(
-            {*awaited, self._ended}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
-        )
-
-    def _begin(self, invocation: Invocation) -> None:
-        self._log.begin()
-        self._log.write(f"START RequestId: {invocation.request_id} Version: $LATEST")
-
-    def _finish(self, invocation: Invocation, end: Reply, seconds: float) -> Outcome:
-        self._end_line()
-        request_id = invocation.request_id
-        milliseconds = seconds * 1000
+    def _report(self, seconds: float) -> None:
         report = {
-            "REPORT RequestId": request_id,
-            "Duration": f"{milliseconds:.2f} ms",
-            "Billed Duration": f"{math.ceil(milliseconds)} ms",
+            "REPORT RequestId": self._request_id,
+            "Duration": f"{seconds * 1000:.2f} ms",
+            "Billed Duration": f"{math.ceil(seconds * 1000)} ms",
             "Memory Size": f"{self._launch.configuration['MemorySize']} MB",
-            "Max Memory Used": _peak_memory(self._process.pid),
+            "Max Memory Used": _peak_memory(self._process.pid) if self._process else None,
         }
         if self._init_seconds is not None:
             report["Init Duration"] = f"{self._init_seconds * 1000:.2f} ms"
             self._init_seconds = None
         line = "\t".join(f"{name}: {value}" for name, value in report.items() if value)
-        self._log.write(f"END RequestId: {request_id}", line)
-        return Outcome(end.payload, "Unhandled" if end.failed else None, self._log.tail())
-
-    def _exit(self, invocation: Invocation) -> Reply:
-        code = self._ended.result()
-        if code == 0:
-            words = "Runtime exited without providing a reason"
-        elif code > 0:
-            words = f"Runtime exited with error: exit status {code}"
-        else:
-            words = f"Runtime exited with error: signal: {str(signal.strsignal(-code)).lower()}"
-        message = f"RequestId: {invocation.request_id} Error: {words}"
-        self._log.write(message)
-        return _error(errorType="Runtime.ExitError", errorMessage=message)
-
-    def _timeout(self, invocation: Invocation) -> Reply:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        message = (
-            f"{now} {invocation.request_id} Task timed out after {self._launch.timeout:.2f} seconds"
-        )
-        self._log.write(message)
-        return _error(errorMessage=message)
-
-    def _readable(self) -> None:
-        self._drain()
-        if self._log.crowded:
-            # A function that writes faster than the disk waits, as its pipe fills.
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._output)
-            loop.call_later(0.05, self._read_again)
-
-    def _read_again(self) -> None:
-        if not self._ended.done():
-            asyncio.get_running_loop().add_reader(self._output, self._readable)
-
-    def _drain(self) -> None:
-        for _ in range(READS):
-            try:
-                data = os.read(self._output, 65536)
-            except BlockingIOError:
-                return
-            if not data:
-                asyncio.get_running_loop().remove_reader(self._output)
-                return
-            *lines, self._partial = (self._partial + data).split(b"\n")
-            if len(self._partial) > MAX_LINE:
-                lines, self._partial = [*lines, self._partial], b""
-            self._log.write(*(line.decode(errors="replace") for line in lines))
-
-    def _end_line(self) -> None:
-        if self._partial:
-            self._log.write(self._partial.decode(errors="replace"))
-            self._partial = b""
+        self._output.write(f"END RequestId: {self._request_id}", line)
 
 
-def _error(**document: str) -> Reply:
-    return Reply(json.dumps(document).encode(), failed=True)
+def _send(writer: asyncio.StreamWriter, status: int, body: bytes, *headers: str) -> None:
+    lines = [
+        f"HTTP/1.1 {status} -",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+
+def _error(message: str, **members: str) -> Outcome:
+    return Outcome(json.dumps({"errorMessage": message, **members}).encode(), failed=True)
+
+
+def _exit_words(code: int) -> str:
+    if code == 0:
+        return "without providing a reason"
+    if code > 0:
+        return f"with error: exit status {code}"
+    return f"with error: signal: {str(signal.strsignal(-code)).lower()}"
 
 
 def _peak_memory(pid: int) -> str | None:
@@ -224,5 +262,5 @@ def _peak_memory(pid: int) -> str | None:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return None
-    peak = next((line.split()[1] for line in status.splitlines() if line[:6] == "VmHWM:"), None)
-    return f"{math.ceil(int(peak) / 1024)} MB" if peak else None
+    peak = re.search(r"VmHWM:\s+(\d+)", status)
+    return f"{math.ceil(int(peak[1]) / 1024)} MB" if peak else None
