@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from boostline.container.engines import Engine, Rows
+from boostline.container.engines import Engine
+
+Rows = NDArray[np.float32]
 
 _SHAP_ROWS, _SHUFFLED_ROWS = 2_000, 500
 

@@ -33,19 +33,7 @@ _HEAD = (
 
 @dataclass(frozen=True)
 class Content:
-    """What the page tells.
-
-    Attributes
-    ----------
-    manifest, label, rows
-        The model's manifest, the column it predicts, and how many rows were scored.
-    evaluation, parity, slices
-        ``evaluation.json``, ``parity.json``, and the members of ``slices.json``.
-    undefined
-        The metrics that are not defined on these rows.
-    plots
-        As they were drawn.
-    """
+    """What the page tells: what evaluation wrote, and about which model and rows."""
 
     manifest: Manifest
     label: str

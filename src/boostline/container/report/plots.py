@@ -43,12 +43,8 @@ _BINS, _CELLS, _FEATURES, _POINTS = 10, 12, 15, 250
 class Scored:
     """Rows as :func:`boostline.container.metrics.measure` has them, and the weights of features.
 
-    Attributes
-    ----------
-    labels, scores, threshold, classes
-        ``classes`` are the names of the codes; None for regression.
-    weights, unit
-        The weight of each feature by its name, and in words what it is.
+    ``classes`` are the names of the codes, None for regression; ``unit`` says in words what the
+    weights are.
     """
 
     labels: Array
