@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import socket
 from math import nan
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def refusal(endpoint: Endpoint) -> ApiError:
 
 def test_a_row_goes_with_its_digest(runtime: Runtime) -> None:
     prediction = runtime.endpoint().predict(ROW, "digest", RECORD)
-    assert prediction == Prediction("True.", 1, 0.93, 0.41, "churn/3")
+    assert prediction == Prediction("True.", 0.93, "churn/3", 1, 0.41)
     ((path, headers, body),) = runtime.calls
     assert path == "/endpoints/churn-staging/invocations"
     assert body == b"1.5,0.10000000149011612,,3.0"
@@ -35,7 +36,7 @@ def test_the_threshold_is_the_endpoint_s(runtime: Runtime) -> None:
     body = {"predictions": [{"score": 0.93, "label": "False."}]}
     runtime.answers = [Answer(body=body, attributes="artifact=abc;threshold=0.95;model=")]
     prediction = runtime.endpoint().predict(ROW, "digest", RECORD)
-    assert prediction == Prediction("False.", 0, 0.93, 0.95, "abc")
+    assert prediction == Prediction("False.", 0.93, "abc", 0, 0.95)
 
 
 def test_an_endpoint_with_other_features_gets_the_record(runtime: Runtime) -> None:
@@ -92,3 +93,27 @@ def test_an_endpoint_that_is_not_there(runtime: Runtime) -> None:
         endpoint = runtime.endpoint(read_timeout=0.1)
         assert (refusal(endpoint).status, refusal(endpoint).code) == (504, "timeout")
     assert refusal(endpoint).code == "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("answer", "document"),
+    [
+        (
+            {"score": 0.6, "label": "b", "scores": {"a": 0.3, "b": 0.6, "c": 0.1}},
+            {
+                "prediction": "b",
+                "label": 1,
+                "score": 0.6,
+                "scores": {"a": 0.3, "b": 0.6, "c": 0.1},
+                "model": "m/1",
+            },
+        ),
+        ({"score": -3.5}, {"prediction": -3.5, "score": -3.5, "model": "m/1"}),
+    ],
+    ids=["multiclass", "regression"],
+)
+def test_without_a_threshold(
+    runtime: Runtime, answer: dict[str, Any], document: dict[str, Any]
+) -> None:
+    runtime.answers = [Answer(body={"predictions": [answer]}, attributes="model=m/1")]
+    assert runtime.endpoint().predict(ROW, "digest", RECORD).document() == document

@@ -34,7 +34,9 @@ class Gateway:
         {"prediction": "True.", "label": 1, "score": 0.93, "threshold": 0.41,
          "model": "customer-churn/3", "requestId": "…"}
 
-    `prediction` is the class as the table has it, `label` its code. `GET /schema` answers the JSON
+    `prediction` is the class as the table has it, `label` its code; with more than two classes,
+    `scores` has each one's probability and there is no threshold; of a regression, there are only
+    `prediction`, `score`, `model` and `requestId`. `GET /schema` answers the JSON
     schema of a record, `GET /health` the digest of the feature contract. A refusal answers
     `{"error": {"code", "message", "fields": [{"field", "message"}]}, "requestId"}`.
 
@@ -113,7 +115,7 @@ class Gateway:
             raise ApiError(400, "invalid_record", message, error.problems) from error
         prediction = self._endpoint.predict(row, self._contract.digest, body.text)
         line["model"] = prediction.model
-        return prediction._asdict()
+        return prediction.document()
 
     def _health(self, _: Mapping[str, Any], line: Document) -> Document:
         line["features"] = self._contract.digest

@@ -32,14 +32,21 @@ OTHER_FEATURES = 409
 class Prediction(NamedTuple):
     """What the model that answered says: nothing of it is the gateway's own.
 
-    `prediction` is the class, `label` its code, `model` the version in the registry.
+    `prediction` is the class, `label` its code, `score` its probability, `scores` those of all
+    classes if there are more than two; of a regression, `prediction` and `score` are the value.
+    `model` is the version in the registry.
     """
 
-    prediction: str
-    label: int
+    prediction: str | float
     score: float
-    threshold: float
     model: str
+    label: int | None = None
+    threshold: float | None = None
+    scores: dict[str, float] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return what is known of it, as JSON."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 class Endpoint:
@@ -103,15 +110,21 @@ class Endpoint:
 
 def _prediction(body: bytes, attributes: str) -> Prediction:
     said = dict(part.strip().partition("=")[::2] for part in attributes.split(";"))
+    model = said.get("model") or said.get("artifact", "")
     try:
         first = json.loads(body)["predictions"][0]
-        score, threshold = float(first["score"]), float(said["threshold"])
+        score = float(first["score"])
+        if "label" not in first:
+            return Prediction(score, score, model)
         prediction = str(first["label"])
-    except (ValueError, LookupError, TypeError) as error:
-        message = f"the endpoint's answer is not a prediction with a threshold: {error!r}"
+        if "scores" in first:
+            scores = {str(name): float(value) for name, value in first["scores"].items()}
+            return Prediction(prediction, score, model, [*scores].index(prediction), None, scores)
+        threshold = float(said["threshold"])
+        return Prediction(prediction, score, model, int(score >= threshold), threshold)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        message = f"the endpoint's answer is no prediction, or has no threshold: {error!r}"
         raise ApiError(502, "bad_answer", message) from error
-    model = said.get("model") or said.get("artifact", "")
-    return Prediction(prediction, int(score >= threshold), score, threshold, model)
 
 
 def _refusal(error: ClientError) -> ApiError:
