@@ -37,4 +37,4 @@ def table() -> pl.DataFrame:
 
 @pytest.fixture
 def contract(spec: FeatureSpec, table: pl.DataFrame) -> FeatureContract:
-    return fit(spec, table)[0]
+    return fit(spec, table)

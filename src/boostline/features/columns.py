@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -10,7 +10,6 @@ from boostline.features.errors import FeatureError
 from boostline.features.values import (
     BLANKS,
     NAN,
-    NUMBER,
     TOO_LARGE,
     category_parser,
     number_parser,
@@ -18,53 +17,83 @@ from boostline.features.values import (
 
 _SHOWN = 3
 _TEXTUAL = (pl.String, pl.Categorical, pl.Enum)
-_NUMERIC_TEXT = rf"^[{BLANKS}]*{NUMBER}[{BLANKS}]*$"
+_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f")  # of ISO 8601; a zone may follow
 
 
 class TableError(FeatureError):
     """A table that does not fit; rows are counted from 1, without the header."""
 
 
-def read_numbers(column: pl.Series, missing: Sequence[str]) -> pl.Series:
-    """Read a numeric column as Float64, NaN where a value is missing.
+class Coded(NamedTuple):
+    """A categorical column: each row's place in ``texts``, null where the value is missing.
+
+    ``texts`` are canonical and distinct, in no particular order; some may have no row.
+    """
+
+    codes: pl.Series
+    texts: list[str]
+
+
+Explain = Callable[[Any], str]
+Report = Callable[[pl.Series, pl.Series, Explain], None]
+
+
+def refuse(column: pl.Series, where: pl.Series, explain: Explain) -> None:
+    """Refuse malformed values: the default of what is done about them.
+
+    Parameters
+    ----------
+    column
+        The raw values.
+    where
+        Which rows are malformed; some are.
+    explain
+        Says what is wrong with a value.
 
     Raises
     ------
     TableError
-        With the rows and values that are malformed.
+        With the first rows and their values.
+    """
+    rows = where.fill_null(False).arg_true()
+    shown = ", ".join(f"row {row + 1}: {column[row]!r}" for row in rows.head(_SHOWN).to_list())
+    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    raise TableError(f"column {column.name!r} {explain(column[rows[0]])} ({shown}{more})")
+
+
+def read_numbers(column: pl.Series, missing: Sequence[str], report: Report = refuse) -> pl.Series:
+    """Read a numeric column as Float64, NaN where a value is missing or malformed.
+
+    Raises
+    ------
+    TableError
+        The column's type is none of numbers; or from ``report``, for malformed values.
     """
     kind = column.dtype
     if kind.is_integer() or kind.is_float() or kind == pl.Null:
         numbers = column.cast(pl.Float64)
     elif kind in _TEXTUAL or kind.is_decimal():
-        numbers = _parsed(column.cast(pl.String), missing)
+        numbers = _parsed(column.cast(pl.String), missing, report)
     else:
         raise TableError(f"column {column.name!r} holds {kind}: a numeric column needs numbers")
     numbers = numbers.fill_null(NAN)
     outside = numbers.is_not_nan() & (numbers.abs() >= TOO_LARGE)
     if outside.any():
-        raise TableError(offence(column, outside, "is not within the range of float32"))
+        report(column, outside, lambda _: "is not within the range of float32")
     listed = [float(value) for text in missing if (value := _number_or_none(text)) is not None]
-    return (
-        pl.select(
-            pl.when(numbers.is_in(listed))
-            .then(NAN)
-            .when(numbers == 0.0)
-            .then(0.0)
-            .otherwise(numbers)
-        )
-        .to_series()
-        .alias(column.name)
-    )
+    unusable = outside | numbers.is_in(listed) if listed else outside
+    zero = numbers == 0.0  # the sign of a zero is dropped
+    usable = pl.when(unusable).then(NAN).when(zero).then(0.0).otherwise(numbers)
+    return pl.select(usable).to_series().alias(column.name)
 
 
-def read_categories(column: pl.Series, missing: Sequence[str]) -> pl.Series:
-    """Read a categorical column as canonical String, null where a value is missing.
+def read_coded(column: pl.Series, missing: Sequence[str], report: Report = refuse) -> Coded:
+    """Read a categorical column; what is malformed is missing.
 
     Raises
     ------
     TableError
-        With the rows and values that are malformed.
+        From ``report``, for malformed values.
     """
     values = column if column.dtype.is_numeric() or column.dtype == pl.Boolean else None
     if values is None or values.dtype.is_decimal():
@@ -72,39 +101,81 @@ def read_categories(column: pl.Series, missing: Sequence[str]) -> pl.Series:
     found = values.drop_nulls().unique()
     canonicals, bad = _through(category_parser(missing), found)
     if bad:
-        raise TableError(offence(column, values.is_in(list(bad)), next(iter(bad.values()))))
-    if not canonicals:
-        return pl.Series(column.name, [None] * len(column), dtype=pl.String)
-    old = pl.Series(list(canonicals), dtype=values.dtype)
-    new = pl.Series(list(canonicals.values()), dtype=pl.String)
-    return values.replace_strict(old, new, default=None, return_dtype=pl.String).alias(column.name)
-
-
-def offence(column: pl.Series, where: pl.Series, message: str) -> str:
-    """Say what is wrong with the rows ``where``, and show the first few."""
-    rows = where.fill_null(False).arg_true()
-    shown = ", ".join(f"row {row + 1}: {column[row]!r}" for row in rows.head(_SHOWN).to_list())
-    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-    return f"column {column.name!r} {message} ({shown}{more})"
-
-
-def _parsed(texts: pl.Series, missing: Sequence[str]) -> pl.Series:
-    """Read numbers from text: the plain ones at once, the rest through the parser of a record."""
-    plain = texts.str.contains(_NUMERIC_TEXT)
-    numbers = (
-        pl.select(pl.when(plain).then(texts))
-        .to_series()
-        .str.strip_chars(BLANKS)
-        .cast(pl.Float64, strict=False)
+        report(values, values.is_in(list(bad)), bad.__getitem__)
+    texts = list(dict.fromkeys(text for text in canonicals.values() if text is not None))
+    place = {text: code for code, text in enumerate(texts)}
+    codes = pl.Series(
+        [place.get(canonicals.get(value)) for value in found.to_list()], dtype=pl.UInt32
     )
-    rest = texts.filter(numbers.is_null() & texts.is_not_null()).unique()
-    parsed, bad = _through(number_parser(missing), rest)
+    coded = values.replace_strict(found, codes, default=None, return_dtype=pl.UInt32)
+    return Coded(coded.alias(column.name), texts)
+
+
+def read_categories(
+    column: pl.Series, missing: Sequence[str], report: Report = refuse
+) -> pl.Series:
+    """Read a categorical column as :func:`read_coded`: canonical String, null where missing."""
+    codes, texts = read_coded(column, missing, report)
+    return pl.Series(column.name, texts, dtype=pl.String).gather(codes)
+
+
+def read_times(column: pl.Series, missing: Sequence[str], report: Report = refuse) -> pl.Series:
+    """Read a column of points in time as Float64, the later the greater.
+
+    Dates, ISO 8601 text (in microseconds since 1970, UTC where no zone is given), and numbers.
+
+    Raises
+    ------
+    TableError
+        From ``report``: values are missing, or are none of these.
+    """
+    if column.dtype in (pl.Date, pl.Datetime):
+        times = column.cast(pl.Datetime("us")).cast(pl.Float64)
+    else:
+        times = read_numbers(column, missing, _accept if textual(column) else report)
+        times = times.fill_nan(None)
+    if textual(column):
+        times = read_iso_times(column).fill_null(times)
+    if times.null_count():
+        report(column, times.is_null(), lambda _: "is no point in time: 2026-01-31, or a number")
+    return times.alias(column.name)
+
+
+def read_iso_times(column: pl.Series) -> pl.Series:
+    """Read ISO 8601 texts as Float64, microseconds since 1970; null where they are none."""
+    texts = column.cast(pl.String).str.strip_chars(BLANKS).str.replace(" ", "T", literal=True)
+    ways = [_to_time(texts, form) for form in _TIMES]
+    ways += [_to_time(texts, f"{form}%#z").dt.replace_time_zone(None) for form in _TIMES[1:]]
+    return pl.select(pl.coalesce(ways)).to_series().cast(pl.Float64)
+
+
+def textual(column: pl.Series) -> bool:
+    """Say whether a column holds text."""
+    return column.dtype in _TEXTUAL
+
+
+def _to_time(texts: pl.Series, form: str) -> pl.Series:
+    return texts.str.to_datetime(form, strict=False, time_unit="us")
+
+
+def _accept(column: pl.Series, where: pl.Series, explain: Explain) -> None:
+    """Let malformed values be."""
+
+
+def _parsed(texts: pl.Series, missing: Sequence[str], report: Report) -> pl.Series:
+    """Read numbers from text: the plain ones at once, the rest through the parser of a record."""
+    # What Polars reads as a finite number is one by the grammar; it also reads "inf" and "nan".
+    numbers = texts.cast(pl.Float64, strict=False)
+    odd = texts.is_not_null() & ~numbers.is_finite().fill_null(False)
+    if not odd.any():
+        return numbers
+    parsed, bad = _through(number_parser(missing), texts.filter(odd).unique())
     if bad:
-        raise TableError(offence(texts, texts.is_in(list(bad)), next(iter(bad.values()))))
-    if parsed:
-        others = texts.replace_strict(parsed, default=None, return_dtype=pl.Float64)
-        numbers = numbers.fill_null(others)
-    return numbers
+        report(texts, texts.is_in(list(bad)), bad.__getitem__)
+    old = pl.Series(list(parsed), dtype=pl.String)
+    new = pl.Series(list(parsed.values()), dtype=pl.Float64)
+    others = texts.replace_strict(old, new, default=None, return_dtype=pl.Float64)
+    return pl.select(pl.when(odd).then(others).otherwise(numbers)).to_series()
 
 
 def _through(

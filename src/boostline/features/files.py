@@ -1,12 +1,96 @@
-"""Reading tables from CSV and Parquet files."""
+"""Reading tables from CSV and Parquet files: in pieces of bounded size, or as a whole."""
 
 import csv
-from collections.abc import Sequence
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import polars as pl
 
 from boostline.features.columns import TableError
+
+SUFFIXES = (".csv", ".csv.gz", ".gz", ".parquet")
+BLOCK = 8 << 20  # bytes of CSV text that are parsed at once
+ROWS = 100_000  # rows of Parquet that are read at once
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some consecutive rows of one file.
+
+    Attributes
+    ----------
+    table
+        The rows that have a field for each column; those of CSV are text.
+    origin
+        ``<file>, line`` or ``<file>, row``: what the numbers count, from 1.
+    numbers
+        Answers the number of each row.
+    malformed
+        The lines that are left out, by number, and what is wrong with each.
+    """
+
+    table: pl.DataFrame
+    origin: str
+    numbers: Callable[[], Sequence[int]]
+    malformed: Mapping[int, str] = field(default_factory=dict)
+
+    def problems(self, rows: Mapping[int, str]) -> list[str]:
+        """Tell what is wrong, with the place: of the lines left out, and of rows of the table."""
+        numbers = self.numbers() if rows else []
+        found = {**self.malformed, **{numbers[row]: problem for row, problem in rows.items()}}
+        return [f"{self.origin} {number}: {found[number]}" for number in sorted(found)]
+
+
+Parse = Callable[[], Piece]
+
+
+def read_header(paths: Sequence[Path]) -> list[str]:
+    """Read the column names of files that make one table; those of the first file.
+
+    Raises
+    ------
+    TableError
+        A file cannot be read, or has other columns than the first.
+    """
+    if not paths:
+        raise TableError(f"no data files: expected {', '.join(SUFFIXES)}")
+    first: list[str] = []
+    for path in paths:
+        header = list(_parquet(path).collect_schema()) if _is_parquet(path) else _csv(path).header
+        first = first or header
+        if set(header) != set(first):
+            odd = sorted(set(header) ^ set(first))
+            raise TableError(f"{path.name}: other columns than {paths[0].name}: {odd}")
+    return first
+
+
+def read_pieces(paths: Sequence[Path]) -> Iterator[Parse]:
+    """Read files of the same columns piece by piece, so that a table may be larger than memory.
+
+    Parameters
+    ----------
+    paths
+        CSV (``.csv``, UTF-8 with a header; compressed ``.gz``) or Parquet (``.parquet``) files.
+
+    Yields
+    ------
+    Parse
+        Parses one piece when it is called, in any thread; the order is that of the rows.
+
+    Raises
+    ------
+    TableError
+        A file cannot be read.
+    """
+    read_header(paths)
+    for path in paths:
+        yield from _parquet_pieces(path) if _is_parquet(path) else _csv(path).pieces()
 
 
 def read_table(paths: Sequence[Path]) -> pl.DataFrame:
@@ -15,7 +99,7 @@ def read_table(paths: Sequence[Path]) -> pl.DataFrame:
     Parameters
     ----------
     paths
-        CSV (``.csv``, UTF-8 with a header) or Parquet (``.parquet``) files.
+        As in :func:`read_pieces`.
 
     Returns
     -------
@@ -27,64 +111,163 @@ def read_table(paths: Sequence[Path]) -> pl.DataFrame:
     TableError
         A file cannot be read: with its name and, for CSV, the line.
     """
-    if not paths:
-        raise TableError("no data files: expected .csv or .parquet files")
-    tables = [_read(path) for path in paths]
-    first = tables[0]
-    for path, table in zip(paths, tables, strict=True):
-        if set(table.columns) != set(first.columns):
-            odd = sorted(set(table.columns) ^ set(first.columns))
-            raise TableError(f"{path.name}: other columns than {paths[0].name}: {odd}")
-    whole = pl.concat([table.select(first.columns) for table in tables], how="vertical_relaxed")
-    if whole.is_empty():
+    tables = []
+    for parse in read_pieces(paths):
+        piece = parse()
+        if piece.malformed:
+            raise TableError(piece.problems({})[0])
+        tables.append(piece.table)
+    return join(tables, paths)
+
+
+def join(tables: Iterable[pl.DataFrame], paths: Sequence[Path]) -> pl.DataFrame:
+    """Join the tables of pieces, whatever the order of their columns."""
+    held = [table for table in tables if table.height]
+    if not held:
         raise TableError(f"{', '.join(path.name for path in paths)}: no rows")
-    return whole
+    columns = held[0].columns
+    return pl.concat([table.select(columns) for table in held], how="vertical_relaxed")
 
 
-def _read(path: Path) -> pl.DataFrame:
-    if path.suffix == ".parquet":
+def _is_parquet(path: Path) -> bool:
+    if not path.name.endswith(SUFFIXES):
+        raise TableError(f"{path.name}: unknown kind of file: expected {', '.join(SUFFIXES)}")
+    return path.suffix == ".parquet"
+
+
+def _parquet(path: Path) -> pl.LazyFrame:
+    try:
+        rows = pl.scan_parquet(path, glob=False)
+        rows.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise TableError(f"{path.name}: not a readable Parquet file: {error}") from None
+    return rows
+
+
+def _parquet_pieces(path: Path) -> Iterator[Parse]:
+    start = 1
+    try:
+        for table in _parquet(path).collect_batches(chunk_size=ROWS, maintain_order=True):
+            yield partial(
+                Piece, table, f"{path.name}, row", partial(range, start, start + table.height)
+            )
+            start += table.height
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise TableError(f"{path.name}: not a readable Parquet file: {error}") from None
+
+
+@dataclass(frozen=True)
+class _Csv:
+    """A CSV file whose header is known; ``lines`` counts the header's own."""
+
+    path: Path
+    header: list[str]
+    lines: int
+
+    def pieces(self) -> Iterator[Parse]:
+        """Cut the file into blocks of whole lines."""
         try:
-            return pl.read_parquet(path)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise TableError(f"{path.name}: not a readable Parquet file: {error}") from None
-    if path.suffix != ".csv":
-        raise TableError(f"{path.name}: unknown kind of file: expected .csv or .parquet")
-    return _read_csv(path)
+            with _open(self.path) as file:
+                line = 1 + self.lines
+                for _ in range(self.lines):
+                    file.readline()
+                for block in _blocks(file):
+                    yield partial(self._parse, block, line)
+                    line += block.count(b"\n")
+        except (OSError, EOFError, zlib.error) as error:
+            raise TableError(f"{self.path.name}: not readable: {error}") from None
+
+    def _parse(self, block: bytes, line: int) -> Piece:
+        schema = dict.fromkeys(self.header, pl.String)
+        try:
+            table = pl.read_csv(block, has_header=False, schema=schema)
+        except pl.exceptions.PolarsError:
+            return self._parse_lines(block, line)
+        if table.to_series(-1).null_count() and not _whole(block, table):
+            return self._parse_lines(block, line)
+        return Piece(table, self.origin, lambda: self._parse_lines(block, line).numbers())
+
+    @property
+    def origin(self) -> str:
+        """What line numbers are told with."""
+        return f"{self.path.name}, line"
+
+    def _parse_lines(self, block: bytes, line: int) -> Piece:
+        """Parse line by line, which is slower and finds what is wrong with which line."""
+        reader = csv.reader(io.StringIO(block.decode(errors="surrogateescape"), newline=""))
+        rows: dict[int, list[str | None]] = {}
+        malformed: dict[int, str] = {}
+        try:
+            for fields in reader:
+                number = line + reader.line_num - 1
+                if problem := self._problem(fields):
+                    malformed[number] = problem
+                elif fields:  # a blank line is none
+                    rows[number] = [text or None for text in fields]
+        except csv.Error as error:
+            number = line + reader.line_num - 1
+            raise TableError(f"{self.origin} {number}: not readable as CSV: {error}") from None
+        schema = dict.fromkeys(self.header, pl.String)
+        table = pl.DataFrame(list(rows.values()), schema, orient="row")
+        return Piece(table, self.origin, lambda: list(rows), malformed)
+
+    def _problem(self, fields: list[str]) -> str:
+        if fields and len(fields) != len(self.header):
+            return f"{len(fields)} fields, the header has {len(self.header)}"
+        text = "".join(fields)
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            return "not UTF-8 text"
+        return ""
 
 
-def _read_csv(path: Path) -> pl.DataFrame:
-    header = _header(path)
+def _csv(path: Path) -> _Csv:
     try:
-        table = pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        _find_ragged_line(path, header)
-        raise TableError(f"{path.name}: not readable as CSV: {error}") from None
-    # Polars fills a short line with nulls, so its last column is null.
-    if table.height and table.to_series(-1).null_count():
-        _find_ragged_line(path, header)
-    return table.rename(dict(zip(table.columns, header, strict=True)))
-
-
-def _header(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), [])
+        with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
     except UnicodeDecodeError as error:
         raise TableError(f"{path.name}: not UTF-8 text: {error.reason}") from None
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise TableError(f"{path.name}: not readable: {error}") from None
     if not header:
         raise TableError(f"{path.name}: empty: expected a header line")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise TableError(f"{path.name}, line 1: column {twice[0]!r} is there twice")
-    return header
+    return _Csv(path, header, reader.line_num)
 
 
-def _find_ragged_line(path: Path, header: list[str]) -> None:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(file)
-        for fields in reader:
-            if fields and len(fields) != len(header):
-                raise TableError(
-                    f"{path.name}, line {reader.line_num}: {len(fields)} fields, "
-                    f"the header has {len(header)}"
-                )
+def _open(path: Path) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    rest = b""
+    while data := file.read(BLOCK):
+        block = rest + data
+        end = _last_end(block)
+        rest = block[end:]
+        if end:
+            yield block[:end]
+    if rest:
+        yield rest
+
+
+def _last_end(block: bytes) -> int:
+    """Find the end of the last line that no quoted field goes beyond."""
+    end = block.rfind(b"\n") + 1
+    quotes = block.count(b'"', 0, end)
+    while quotes % 2:
+        start = block.rfind(b"\n", 0, end - 1) + 1
+        quotes -= block.count(b'"', start, end)
+        end = start
+    return end
+
+
+def _whole(block: bytes, table: pl.DataFrame) -> bool:
+    """Say whether no line is too short: Polars fills short ones with nulls.
+
+    Long ones it refuses, so all separators that stand in no field lie between fields.
+    """
+    inside = sum(table.select(pl.all().str.count_matches(",", literal=True).sum()).row(0))
+    return block.count(b",") == int(inside) + table.height * (table.width - 1)

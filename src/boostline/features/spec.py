@@ -56,6 +56,11 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     missing: list[str] = msgspec.field(default_factory=lambda: [""])
     unknown_category: UnknownCategory = "error"
 
+    @property
+    def inputs(self) -> list[str]:
+        """The raw columns in the order of the feature row."""
+        return [*self.numeric, *self.categorical]
+
     def problems(self) -> list[SpecError]:
         """List every mistake of the specification in itself."""
         return [*_names(self), *_classes(self), *_derived(self)]

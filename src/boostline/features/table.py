@@ -1,21 +1,29 @@
 """The transform of a table, in Polars; its fit, and the values of its label."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Literal
 
 import polars as pl
 
-from boostline.features.columns import TableError, offence, read_categories, read_numbers
-from boostline.features.contract import FeatureContract, Input, fitted
+from boostline.features.columns import (
+    Coded,
+    Report,
+    TableError,
+    read_coded,
+    read_numbers,
+    refuse,
+)
+from boostline.features.contract import FeatureContract, fitted
 from boostline.features.expressions import Binary, Column, Negative, Node, Number, parse
 from boostline.features.spec import FeatureSpec
 from boostline.features.values import NAN, TOO_LARGE, category_parser
 
 Declared = FeatureSpec | FeatureContract
+Columns = Mapping[str, pl.Series | Coded]
 Unknown = Literal["error", "missing"]
 
 
-def canonical(declared: Declared, table: pl.DataFrame) -> pl.DataFrame:
+def read(declared: Declared, table: pl.DataFrame, report: Report = refuse) -> Columns:
     """Read the raw values of a table by the grammar of :mod:`boostline.features.values`.
 
     Parameters
@@ -24,34 +32,57 @@ def canonical(declared: Declared, table: pl.DataFrame) -> pl.DataFrame:
         The specification or the contract: which columns to read, and as what.
     table
         Raw rows.
+    report
+        What is done about malformed values.
 
     Returns
     -------
-    pl.DataFrame
-        The inputs and, where it is there, the label: Float64 with NaN for missing numbers, String
-        with null for missing categories. Reading it again changes nothing.
+    Columns
+        The inputs and, where it is there, the label: numbers as Float64, NaN where missing.
 
     Raises
     ------
     TableError
-        A column is missing, or values are malformed: with column, rows and what was found.
+        A column is missing; or from ``report``.
     """
     spec = declared if isinstance(declared, FeatureSpec) else declared.spec()
-    wanted = [*spec.numeric, *spec.categorical]
-    absent = [name for name in wanted if name not in table.columns]
+    absent = [name for name in spec.inputs if name not in table.columns]
     if absent:
         raise TableError(
             f"the table has no column {_quoted(absent)}; it has {_quoted(table.columns)}"
         )
-    columns = [read_numbers(table[name], spec.missing) for name in spec.numeric]
-    columns += [read_categories(table[name], spec.missing) for name in spec.categorical]
-    if spec.label in table.columns:
-        read = read_numbers if spec.objective == "regression" else read_categories
-        columns.append(read(table[spec.label], spec.missing))
-    return pl.DataFrame(columns)
+    columns: dict[str, pl.Series | Coded] = {}
+    for name in (*spec.inputs, spec.label):
+        numeric = name in spec.numeric or (name == spec.label and spec.objective == "regression")
+        if name in table.columns:
+            one = read_numbers if numeric else read_coded
+            columns[name] = one(table[name], spec.missing, report)
+    return columns
 
 
-def fit(spec: FeatureSpec, table: pl.DataFrame) -> tuple[FeatureContract, dict[str, Any]]:
+def canonical(declared: Declared, table: pl.DataFrame) -> pl.DataFrame:
+    """Read a table as :func:`read` does, malformed values refused.
+
+    Returns
+    -------
+    pl.DataFrame
+        Float64 with NaN for missing numbers, String with null for missing categories. Reading it
+        again changes nothing.
+    """
+    return decode(read(declared, table))
+
+
+def decode(columns: Columns) -> pl.DataFrame:
+    """Write categories as text again."""
+    return pl.DataFrame(
+        [
+            _texts(*column).alias(name) if isinstance(column, Coded) else column.alias(name)
+            for name, column in columns.items()
+        ]
+    )
+
+
+def fit(spec: FeatureSpec, table: pl.DataFrame) -> FeatureContract:
     """Fit the contract on the training rows.
 
     Parameters
@@ -63,9 +94,8 @@ def fit(spec: FeatureSpec, table: pl.DataFrame) -> tuple[FeatureContract, dict[s
 
     Returns
     -------
-    tuple[FeatureContract, dict]
-        The contract, its categories sorted; and statistics of the raw columns: ``missing``, and
-        ``min, max, mean`` of numeric or ``counts`` of categorical ones.
+    FeatureContract
+        Its categories are sorted.
 
     Raises
     ------
@@ -74,12 +104,39 @@ def fit(spec: FeatureSpec, table: pl.DataFrame) -> tuple[FeatureContract, dict[s
     """
     spec.check()
     rows = canonical(spec, table)
-    categories = {name: _distinct(rows[name]) for name in spec.categorical}
-    for name, found in categories.items():
-        if not found:
+    found = {
+        name: rows[name].drop_nulls().unique().to_list()
+        for name in rows.columns
+        if rows[name].dtype == pl.String
+    }
+    return fit_found(spec, found)
+
+
+def fit_found(spec: FeatureSpec, found: Mapping[str, Collection[str]]) -> FeatureContract:
+    """Fit the contract on the distinct values of the training rows.
+
+    Parameters
+    ----------
+    spec
+        The declaration.
+    found
+        The values of each categorical column, and those of the label unless it is a number.
+
+    Returns
+    -------
+    FeatureContract
+        As :func:`fit` answers.
+
+    Raises
+    ------
+    TableError
+        A column has no values, or the label not as many as the objective needs.
+    """
+    for name in spec.categorical:
+        if not found[name]:
             raise TableError(f"column {name!r} has no values in the training rows: ignore it")
-    contract = fitted(spec, categories, _classes(spec, rows))
-    return contract, {name: _statistics(rows[name]) for name in (*spec.numeric, *spec.categorical)}
+    categories = {name: sorted(found[name]) for name in spec.categorical}
+    return fitted(spec, categories, _classes(spec, found))
 
 
 def transform(
@@ -109,17 +166,27 @@ def transform(
     TableError
         A column is missing or values are malformed.
     """
-    rows = canonical(contract, table)
-    features = rows.select(
-        _codes(rows[column.name], column, unknown)
-        if column.kind == "categorical"
-        else rows[column.name]
-        for column in contract.inputs
-    )
-    for column in contract.derived:
-        features = features.with_columns(
-            _finite(_polars(parse(column.expression))).alias(column.name)
-        )
+    return encode(contract, read(contract, table), unknown)
+
+
+def encode(
+    contract: FeatureContract, columns: Columns, unknown: Unknown = "missing"
+) -> pl.DataFrame:
+    """Transform rows that were read to features, as :func:`transform` does."""
+    inputs = []
+    for column in contract.inputs:
+        values = columns[column.name]
+        if isinstance(values, Coded):
+            codes = _recoded(values, column.categories)
+            if unknown == "error" and (unseen := codes.is_nan() & values.codes.is_not_null()).any():
+                texts = _texts(*values).alias(column.name)
+                refuse(texts, unseen, lambda _: "is an unknown category")
+            values = codes
+        inputs.append(values.alias(column.name))
+    features = pl.DataFrame(inputs)
+    for derived in contract.derived:
+        expression = _finite(_polars(parse(derived.expression)))
+        features = features.with_columns(expression.alias(derived.name))
     # Every missing value has the same bits: those that come from a file or a division may differ.
     return features.cast(pl.Float32).select(pl.all().fill_nan(pl.lit(NAN, dtype=pl.Float32)))
 
@@ -144,33 +211,58 @@ def labels(contract: FeatureContract, table: pl.DataFrame) -> pl.Series:
     TableError
         The label's column or a value is missing, or is not one of the classes.
     """
-    if contract.label not in table.columns:
-        raise TableError(f"the table has no label column {contract.label!r}")
-    values = canonical(contract, table)[contract.label]
-    if contract.classes is None:
-        codes = values
+    columns = read(contract, table)
+    check_labels(contract, table, columns)
+    return encode_labels(contract, columns)
+
+
+def check_labels(
+    declared: Declared, table: pl.DataFrame, columns: Columns, report: Report = refuse
+) -> None:
+    """Report the rows of a table whose label is missing, or is not one of the classes declared.
+
+    Raises
+    ------
+    TableError
+        The table has no such column; or from ``report``.
+    """
+    name, classes = declared.label, declared.classes
+    if name not in columns:
+        raise TableError(f"the table has no label column {name!r}; it has {_quoted(table.columns)}")
+    column = columns[name]
+    if isinstance(column, Coded):
+        codes = (
+            column.codes if classes is None else _recoded(column, _known(declared)).fill_nan(None)
+        )
+        wrong = codes.is_null()
     else:
-        known = category_parser(contract.missing)
-        classes = [known(name) for name in contract.classes]
-        codes = _coded(values, classes).fill_null(NAN)
-    bad = codes.is_nan()
-    if bad.any():
-        allowed = f" (classes are {_quoted(contract.classes)})" if contract.classes else ""
-        raise TableError(offence(table[contract.label], bad, "is no label" + allowed))
-    return codes.cast(pl.Float32)
+        wrong = column.is_nan()
+    if wrong.any():
+        allowed = f" (classes are {_quoted(classes)})" if classes else ""
+        report(table[name], wrong, lambda value: f"is no label{allowed}: {value!r}")
 
 
-def _codes(values: pl.Series, column: Input, unknown: Unknown) -> pl.Series:
-    codes = _coded(values, column.categories)
-    if unknown == "error":
-        unseen = codes.is_null() & values.is_not_null()
-        if unseen.any():
-            raise TableError(offence(values, unseen, "is an unknown category"))
-    return codes.fill_null(NAN)
+def encode_labels(contract: FeatureContract, columns: Columns) -> pl.Series:
+    """Read the labels of rows as :func:`labels` does; they have been checked."""
+    column = columns[contract.label]
+    codes = _recoded(column, _known(contract)) if isinstance(column, Coded) else column
+    return codes.cast(pl.Float32).alias(contract.label)
 
 
-def _coded(values: pl.Series, names: Sequence[str | None]) -> pl.Series:
-    return values.replace_strict(names, range(len(names)), default=None, return_dtype=pl.Float64)
+def _known(declared: Declared) -> list[str | None]:
+    canonical_text = category_parser(declared.missing)
+    return [canonical_text(name) for name in declared.classes or []]
+
+
+def _recoded(column: Coded, names: Sequence[str | None]) -> pl.Series:
+    """Give each row the place of its text in ``names``, NaN where it is missing or not there."""
+    place = {name: float(code) for code, name in enumerate(names)}
+    codes = pl.Series([place.get(text, NAN) for text in column.texts], dtype=pl.Float64)
+    return codes.gather(column.codes).fill_null(NAN)
+
+
+def _texts(codes: pl.Series, texts: list[str]) -> pl.Series:
+    return pl.Series(texts, dtype=pl.String).gather(codes)
 
 
 def _polars(node: Node) -> pl.Expr:
@@ -202,37 +294,19 @@ def _finite(result: pl.Expr) -> pl.Expr:
     return pl.when(result == 0.0).then(0.0).when(usable).then(result).otherwise(NAN)
 
 
-def _classes(spec: FeatureSpec, rows: pl.DataFrame) -> list[str] | None:
-    if spec.objective == "regression":
-        return None
-    if spec.label not in rows.columns:
-        raise TableError(f"the table has no label column {spec.label!r}")
-    found = _distinct(rows[spec.label])
-    if spec.classes is not None:
+def _classes(spec: FeatureSpec, found: Mapping[str, Collection[str]]) -> list[str] | None:
+    if spec.objective == "regression" or spec.classes is not None:
         return spec.classes
-    if len(found) < 2 or (spec.objective == "binary" and len(found) != 2):
+    if spec.label not in found:
+        raise TableError(f"the table has no label column {spec.label!r}")
+    classes = sorted(found[spec.label])
+    if len(classes) < 2 or (spec.objective == "binary" and len(classes) != 2):
         wanted = "two classes" if spec.objective == "binary" else "two classes or more"
         raise TableError(
-            f"label {spec.label!r} has {len(found)} distinct values ({_quoted(found[:5])}): "
+            f"label {spec.label!r} has {len(classes)} distinct values ({_quoted(classes[:5])}): "
             f"the objective {spec.objective!r} needs {wanted}"
         )
-    return found
-
-
-def _distinct(values: pl.Series) -> list[str]:
-    return sorted(values.drop_nulls().unique().to_list())
-
-
-def _statistics(values: pl.Series) -> dict[str, Any]:
-    if values.dtype == pl.String:
-        present = values.drop_nulls()
-        counts = dict(sorted(present.value_counts().iter_rows()))
-    else:
-        present = values.drop_nans()
-    statistics: dict[str, Any] = {"missing": len(values) - len(present)}
-    if values.dtype == pl.String:
-        return statistics | {"counts": counts}
-    return statistics | {"min": present.min(), "max": present.max(), "mean": present.mean()}
+    return classes
 
 
 def _quoted(names: Sequence[str] | None) -> str:

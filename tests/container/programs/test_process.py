@@ -96,7 +96,11 @@ FEATURES: dict[str, Any] = {"label": "y", "numeric": ["a"], "categorical": ["c"]
     ("lines", "features", "message"),
     [
         ([*LINES, "1,2"], FEATURES, r"data.csv, line 202: 2 fields, the header has 3"),
-        ([*LINES, "x,c1,no"], FEATURES, r"column 'a' must be a number, not 'x' (row 201: 'x')"),
+        (
+            [*LINES, "x,c1,no"],
+            FEATURES,
+            r"data.csv, line 202: column 'a' must be a number, not 'x'",
+        ),
         (LINES, FEATURES | {"numeric": ["a", "b"]}, "the table has no column 'b'"),
         (LINES, FEATURES | {"categorical": []}, "columns that are not declared: 'c'"),
         (LINES, FEATURES | {"label": "z", "ignore": ["y"]}, "no label column 'z'"),

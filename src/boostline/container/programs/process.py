@@ -1,28 +1,44 @@
 """process: a raw table to splits of float32 features, the feature contract, and a summary."""
 
 import json
-from collections.abc import Mapping
-from math import isnan
+import math
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from polars.io.plugins import register_io_source
 
+from boostline.container.code import Context
 from boostline.container.errors import ContainerError
+from boostline.container.intake import Intake
 from boostline.container.paths import Paths, data_files, read_bytes
-from boostline.container.split import NAMES, Rates, assign, row_hashes
+from boostline.container.source import Source
+from boostline.container.spill import CHUNK, Spill
+from boostline.container.split import NAMES, Split
+from boostline.container.statistics import Statistics
 from boostline.features.columns import TableError
 from boostline.features.contract import FeatureContract
-from boostline.features.files import read_table
 from boostline.features.record import RecordError, RecordTransform
 from boostline.features.spec import FeatureSpec
-from boostline.features.table import canonical, fit, labels, transform
+from boostline.features.table import Columns, decode, encode, encode_labels, fit_found
+from boostline.features.values import category_parser
 
 VERSION = 1
 GOLDEN_RECORDS = 20
+BUCKET = 16 << 20  # bytes of the input to one bucket of rows
+MOST_BITS = 9
+
+Counts = dict[str, dict[str, int]]
+
+
+class Malformed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many malformed rows are left out before the job fails."""
+
+    limit: int = 0
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +46,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     version: int
     features: FeatureSpec
-    split: Rates
+    split: Split
+    malformed: Malformed = Malformed()
 
 
 def run(paths: Paths) -> None:
@@ -39,36 +56,24 @@ def run(paths: Paths) -> None:
     Raises
     ------
     ContainerError, FeatureError
-        The configuration or the table cannot be used.
+        The configuration, the table, or the user's code cannot be used.
     """
     config = read_config(read_bytes(paths.processing_input("config") / "config.json"))
     spec = config.features
-    table = read_table(data_files(paths.processing_input("data")))
-    _check_header(spec, table.columns)
-    rows, places = _split(spec, table, config.split)
-    parts = {name: rows.filter(pl.Series(places == place)) for place, name in enumerate(NAMES)}
-    _check_parts(parts, config.split)
-    contract, statistics = fit(spec, parts["train"])
-    counts = {}
-    for name, part in parts.items():
-        codes = labels(contract, part)
-        counts[name] = _class_counts(contract, name, codes, config.split)
-        features = transform(contract, part).with_columns(codes.alias(contract.label))
-        features.write_parquet(paths.processing_output(name) / f"{name}.parquet")
-    folder = paths.processing_output("contract")
-    (folder / "features.json").write_bytes(contract.to_json())
-    _write_json(folder / "golden_records.json", golden_records(contract, parts["validation"]))
-    summary = {
-        "version": VERSION,
-        "features": contract.digest,
-        "rows": {"total": len(table), **{name: len(part) for name, part in parts.items()}},
-        "classes": counts,
-        "statistics": statistics,
-    }
-    _write_json(paths.processing_output("summary") / "summary.json", summary)
-    for name, part in parts.items():
-        print(f"{name}: {len(part)} rows {json.dumps(counts[name])}", flush=True)
-    print(f"features: {len(contract.columns)} columns, contract {contract.digest[:16]}", flush=True)
+    context = Context(spec.objective, None, paths.processing_output("summary"))
+    files = data_files(paths.processing_input("data"))
+    source = Source(files, paths.processing_input("code"), context)
+    _check_header(config, source.header)
+    bits = min(MOST_BITS, math.ceil(math.log2(max(1, source.size / BUCKET))))
+    # Not in the system's temporary folder: SageMaker mounts the job's volume at its own folders.
+    with tempfile.TemporaryDirectory(prefix=".rows-", dir=paths.processing_output("")) as folder:
+        spill = Spill(Path(folder), len(spec.inputs) + 1, bits)
+        intake = Intake(spec, config.split, config.malformed.limit, spill)
+        intake.count(source.malformed)
+        if config.split.time is not None:
+            intake.find_times(source.pieces())
+        intake.take(source.pieces())
+        _Outputs(paths, config, intake, spill).write()
 
 
 def read_config(text: bytes) -> Config:
@@ -90,11 +95,12 @@ def read_config(text: bytes) -> Config:
     return config
 
 
-def golden_records(contract: FeatureContract, part: pl.DataFrame) -> list[dict[str, Any]]:
-    """Take the first records of a split, in its order, that the record transform accepts."""
+def golden_records(contract: FeatureContract, raw: Iterable[pl.DataFrame]) -> list[dict[str, Any]]:
+    """Take the first records of raw rows, in their order, that the record transform accepts."""
     accepts = RecordTransform(contract).transform
+    names = [column.name for column in contract.inputs]
     chosen: list[dict[str, Any]] = []
-    for row in part.select([column.name for column in contract.inputs]).iter_rows(named=True):
+    for row in (row for table in raw for row in table.select(names).iter_rows(named=True)):
         record = {name: _plain(value) for name, value in row.items()}
         try:
             accepts(record)
@@ -107,60 +113,114 @@ def golden_records(contract: FeatureContract, part: pl.DataFrame) -> list[dict[s
     return chosen
 
 
-def _check_header(spec: FeatureSpec, header: list[str]) -> None:
-    unknown = spec.unknown_columns(header)
+class _Outputs:
+    """What is written of the rows that were taken in."""
+
+    def __init__(self, paths: Paths, config: Config, intake: Intake, spill: Spill) -> None:
+        self._paths, self._config, self._intake, self._spill = paths, config, intake, spill
+        self._rows = dict(zip(NAMES, spill.counts.tolist(), strict=True))
+        self._statistics = Statistics(config.features.numeric)
+
+    def write(self) -> None:
+        """Write every output of the job."""
+        spec, vocabularies = self._config.features, self._intake.vocabularies
+        for name, count in self._rows.items():
+            if not count:
+                raise ContainerError(
+                    f"the {name} split has no rows ({self._config.split}): more rows or other rates"
+                )
+        found = {name: vocabularies[name].counts(0) for name in spec.categorical}
+        if spec.label in vocabularies:
+            found[spec.label] = vocabularies[spec.label].counts()
+        contract = fit_found(spec, found)
+        classes = self._class_counts(contract)
+        features = dict.fromkeys([*contract.columns, contract.label], pl.Float32)
+        for name in NAMES:
+            columns = self._columns(name)
+            columns = map(self._statistics.add, columns) if name == "train" else columns
+            self._table(name, features, map(partial(_features, contract), columns))
+        raw = {
+            name: pl.String if name in vocabularies else pl.Float64
+            for name in [*spec.inputs, spec.label]
+        }
+        self._table("rows", raw, map(_raw, self._columns("test")))
+        folder = self._paths.processing_output("contract")
+        (folder / "features.json").write_bytes(contract.to_json())
+        golden = golden_records(contract, map(_raw, self._columns("validation")))
+        _write_json(folder / "golden_records.json", golden)
+        summary = self._summary(contract, classes)
+        _write_json(self._paths.processing_output("summary") / "summary.json", summary)
+        for name in NAMES:
+            print(f"{name}: {self._rows[name]} rows {json.dumps(classes[name])}", flush=True)
+        text = f"{len(contract.columns)} columns, contract {contract.digest[:16]}"
+        print(f"features: {text}; malformed rows left out: {self._intake.malformed}", flush=True)
+
+    def _summary(self, contract: FeatureContract, classes: Counts) -> dict[str, Any]:
+        intake, trained = self._intake, self._rows["train"]
+        statistics: dict[str, Any] = self._statistics.summary(trained)
+        for name in contract.categories:
+            counts = intake.vocabularies[name].counts(0)
+            statistics[name] = {"missing": trained - sum(counts.values()), "counts": counts}
+        limit = self._config.malformed.limit
+        return {
+            "version": VERSION,
+            "features": contract.digest,
+            "rows": {"total": sum(self._rows.values()), **self._rows},
+            "malformed": {"rows": intake.malformed, "limit": limit, "first": intake.first},
+            "classes": classes,
+            "statistics": statistics,
+        }
+
+    def _columns(self, name: str) -> Iterator[Columns]:
+        return map(self._intake.columns, self._spill.chunks(NAMES.index(name)))
+
+    def _table(self, name: str, schema: dict[str, Any], tables: Iterator[pl.DataFrame]) -> None:
+        """Write tables as one Parquet file, one after the other."""
+        path = self._paths.processing_output(name) / f"{name}.parquet"
+        rows = register_io_source(lambda *_: tables, schema=schema)
+        rows.sink_parquet(path, compression="lz4", statistics=False, row_group_size=CHUNK)
+
+    def _class_counts(self, contract: FeatureContract) -> Counts:
+        """Count the rows of each split by class."""
+        counts: Counts = {name: {} for name in NAMES}
+        canonical = category_parser(contract.missing)
+        for place, name in enumerate(NAMES):
+            for text in contract.classes or []:
+                found = self._intake.vocabularies[contract.label].counts(place)
+                counts[name][text] = found.get(str(canonical(text)), 0)
+                if not counts[name][text]:
+                    raise ContainerError(
+                        f"class {text!r} of {contract.label!r} has no row in the {name} split "
+                        f"({self._config.split}): more rows of it, other rates, or another seed"
+                    )
+        return counts
+
+
+def _check_header(config: Config, header: list[str]) -> None:
+    unknown = config.features.unknown_columns(header)
     if unknown:
         raise TableError(
             f"the table has columns that are not declared: {', '.join(map(repr, unknown))}: "
             "list them under features.numeric, features.categorical or features.ignore"
         )
-    if spec.label not in header:
-        raise TableError(f"the table has no label column {spec.label!r}; it has {header}")
+    wanted = {"label": config.features.label, "split": config.split.by or config.split.time}
+    for role, name in wanted.items():
+        if name is not None and name not in header:
+            raise TableError(f"the table has no {role} column {name!r}; it has {header}")
 
 
-def _split(
-    spec: FeatureSpec, table: pl.DataFrame, rates: Rates
-) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """Put the canonical rows in the order of their hashes, and say which split each is in.
-
-    The order makes the output a function of the rows alone, whatever order they came in.
-    """
-    rows = canonical(spec, table)
-    hashes = row_hashes(rows, rates.seed)
-    order = np.argsort(hashes, kind="stable")
-    return rows[order], assign(hashes[order], rates)
+def _features(contract: FeatureContract, columns: Columns) -> pl.DataFrame:
+    return encode(contract, columns).with_columns(encode_labels(contract, columns))
 
 
-def _check_parts(parts: Mapping[str, pl.DataFrame], rates: Rates) -> None:
-    for name, part in parts.items():
-        if part.is_empty():
-            raise ContainerError(
-                f"the {name} split has no rows ({rates}): more rows or other rates"
-            )
-
-
-def _class_counts(
-    contract: FeatureContract, name: str, codes: pl.Series, rates: Rates
-) -> dict[str, int]:
-    if contract.classes is None:
-        return {}
-    counts = {text: int((codes == code).sum()) for code, text in enumerate(contract.classes)}
-    for text, count in counts.items():
-        if count == 0:
-            raise ContainerError(
-                f"class {text!r} of {contract.label!r} has no row in the {name} split "
-                f"({rates}): more rows of it, other rates, or another seed"
-            )
-    return counts
+def _raw(columns: Columns) -> pl.DataFrame:
+    return decode(columns).fill_nan(None)
 
 
 def _plain(value: object) -> object:
-    """Write a canonical value as a client would: integers without a fraction, null for missing."""
-    if isinstance(value, float):
-        if isnan(value):
-            return None
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    return value
+    """Write a canonical value as a client would: integers without a fraction."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if whole else value  # type: ignore[call-overload]
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -1,0 +1,61 @@
+"""The raw rows of a processing job: its files', or those that the user's code made of them."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from boostline.container.code import Context, load
+from boostline.container.errors import ContainerError
+from boostline.features.files import ROWS, Parse, Piece, join, read_header, read_pieces
+
+
+class Source:
+    """Rows that can be read more than once.
+
+    Parameters
+    ----------
+    files
+        The raw table.
+    code
+        A folder with the user's ``process(table, context)``, which gets and returns the whole table
+        as a Polars DataFrame, the values of CSV as text; or none.
+    context
+        What the user's function is told.
+
+    Attributes
+    ----------
+    header, size
+        The columns, and about how many bytes the rows have.
+    malformed
+        The lines that the user's code did not get, with what is wrong.
+    """
+
+    def __init__(self, files: list[Path], code: Path, context: Context) -> None:
+        self._files = files
+        self._table: pl.DataFrame | None = None
+        self.header = read_header(files)
+        self.size = sum(path.stat().st_size for path in files)
+        self.malformed: list[str] = []
+        process = load(code, "process")
+        if process is not None:
+            table = process(self._whole(), context)
+            if not isinstance(table, pl.DataFrame):
+                kind = type(table).__name__
+                raise ContainerError(f"process returned {kind}: it must return a polars.DataFrame")
+            self._table, self.header, self.size = table, table.columns, int(table.estimated_size())
+
+    def pieces(self) -> Iterator[Parse]:
+        """Read the rows from the beginning, piece by piece."""
+        if self._table is None:
+            yield from read_pieces(self._files)
+            return
+        for start in range(0, self._table.height, ROWS):
+            numbers = partial(range, start + 1, self._table.height + 1)
+            yield partial(Piece, self._table[start : start + ROWS], "process's row", numbers)
+
+    def _whole(self) -> pl.DataFrame:
+        pieces = [parse() for parse in read_pieces(self._files)]
+        self.malformed = [problem for piece in pieces for problem in piece.problems({})]
+        return join([piece.table for piece in pieces], self._files)

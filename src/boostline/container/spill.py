@@ -1,0 +1,84 @@
+"""Rows on disk, sorted by their hashes: an order of the rows alone, in bounded memory.
+
+The first bits of a row's hash choose its bucket, a file of fixed-width rows; one bucket after the
+other is sorted in memory. How many buckets there are changes nothing of what is read back.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boostline.container.split import NAMES, Words
+
+CHUNK = 1 << 17  # rows that are read back at once
+
+
+class Spill:
+    """The rows of every split.
+
+    Parameters
+    ----------
+    folder
+        An empty folder for the files.
+    width
+        How many 8-byte words a row has.
+    bits
+        There are two to this power of buckets in each split.
+    """
+
+    def __init__(self, folder: Path, width: int, bits: int) -> None:
+        self._folder, self._width, self._bits = folder, 1 + width, bits
+        self._lock = Lock()
+        self.counts = np.zeros(len(NAMES), dtype=np.int64)
+
+    def add(self, columns: list[Words], hashes: Words, places: NDArray[np.int64]) -> None:
+        """Store rows, from any thread.
+
+        Parameters
+        ----------
+        columns
+            Any 8-byte values seen as words, each of shape (rows,).
+        hashes, places
+            Shape (rows,): the hash of each row, and its split.
+        """
+        shift = np.uint64(64 - self._bits)
+        bucket = hashes >> shift if self._bits else np.zeros_like(hashes)
+        files = (bucket.astype(np.int64) + (places << self._bits)).astype(np.uint16)
+        order = np.argsort(files, kind="stable")  # of 16 bits: by radix
+        rows = np.empty((len(order), self._width), dtype=np.uint64)
+        for place, column in enumerate((hashes, *columns)):
+            rows[:, place] = column[order]
+        counts = np.bincount(files, minlength=len(self.counts) << self._bits)
+        ends = np.cumsum(counts)
+        with self._lock:
+            for file in np.flatnonzero(counts).tolist():
+                with self._file(file).open("ab") as stream:
+                    stream.write(rows[ends[file] - counts[file] : ends[file]].data)
+            self.counts += counts.reshape(len(self.counts), -1).sum(axis=1)
+
+    def chunks(self, split: int) -> Iterator[Words]:
+        """Read a split back in the order of the hashes.
+
+        Yields
+        ------
+        Words
+            Shape (CHUNK, width), the last one shorter.
+        """
+        rest = np.empty((0, self._width), dtype=np.uint64)
+        for bucket in range(1 << self._bits):
+            path = self._file((split << self._bits) + bucket)
+            if path.exists():
+                rows = np.fromfile(path, dtype=np.uint64).reshape(-1, self._width)
+                rows = rows[np.argsort(rows[:, 0], kind="stable")]
+                rest = np.concatenate([rest, rows])
+                while len(rest) >= CHUNK:
+                    yield rest[:CHUNK, 1:]
+                    rest = rest[CHUNK:]
+        if len(rest):
+            yield rest[:, 1:]
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number}"
