@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ PLACE = Place(
     bucket="bucket",
     data_uri="s3://bucket/data/0",
     config_uri="s3://bucket/config/0",
+    evaluation_uri="s3://bucket/evaluation/0",
+    champion_uri="s3://bucket/champion/0",
+    code={},
 )
+CODE = {"process": "s3://bucket/code-process/0", "train": "s3://bucket/code-train/0"}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +77,41 @@ def test_an_upper_bound_is_a_gate_too(config: Config) -> None:
     check = next(step for step in made.steps if step.name == "Gate-log_loss-max")
     assert isinstance(check, Condition)
     assert isinstance(check.arguments.conditions[0], pipeline.LessThanOrEqualTo)
+
+
+def inputs(made: PipelineDefinition, step: str) -> dict[str, Any]:
+    found = next(other for other in made.steps if other.name == step)
+    assert isinstance(found, Processing)
+    return {
+        one["InputName"]: one["S3Input"]["S3Uri"] for one in found.arguments["ProcessingInputs"]
+    }
+
+
+def test_a_gate_against_the_approved_version_reads_it_as_a_parameter(config: Config) -> None:
+    drop = config.gate[0].model_copy(update={"metric": "auc", "min": None, "max_drop": 0.01})
+    made = build(config.model_copy(update={"gate": [drop]}), PLACE)
+    check = next(step for step in made.steps if step.name == "Gate-auc-max_drop")
+    assert isinstance(check, Condition)
+    (condition,) = check.arguments.conditions
+    assert isinstance(condition, pipeline.LessThanOrEqualTo)
+    path = condition.left_value["Std:JsonGet"]["Path"]
+    assert path == "champion_comparison.auc.drop.value"
+    assert inputs(made, "Evaluate")["champion"] == {"Get": "Parameters.ChampionModelUri"}
+    defaults = {one.name: one.default_value for one in made.parameters}
+    assert defaults["ChampionModelUri"] == PLACE.champion_uri
+    assert pipeline.decode(pipeline.encode(made)) == made
+
+
+def test_code_of_the_users_is_an_input_of_the_job_that_reads_it(config: Config) -> None:
+    made = build(config, dataclasses.replace(PLACE, code=CODE))
+    assert inputs(made, "Process")["code"] == CODE["process"]
+    assert "code" not in inputs(made, "Evaluate")
+    train = next(step for step in made.steps if isinstance(step, Training))
+    channels = {
+        one["ChannelName"]: one["DataSource"]["S3DataSource"]["S3Uri"]
+        for one in train.arguments["InputDataConfig"]
+    }
+    assert channels["code"] == CODE["train"]
 
 
 def test_parameters_are_those_a_run_may_change(definition: PipelineDefinition) -> None:

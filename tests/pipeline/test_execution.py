@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from boostline.contracts.pipeline import encode
 from boostline.deploy import registry
 from boostline.deploy.registry import NotApprovedError
 from boostline.pipeline import data, execution
-from boostline.pipeline.definition import build
+from boostline.pipeline.definition import Place, build
+from boostline.pipeline.execution import Submission
 from boostline.project import file
 from boostline.project.config import Config
 from boostline.project.target import Target
@@ -65,11 +67,21 @@ def target(platform: RunningPlatform) -> Target:
     return Target("local", settings.account, settings.region, platform.session, platform.endpoint)
 
 
+def submission(target: Target, config: Config, place: Place) -> Submission:
+    return Submission(
+        name=config.name,
+        definition=encode(build(config, place)),
+        role=target.role,
+        tags=config.tagging,
+        group=config.name,
+    )
+
+
 def finish(
     target: Target, config: Config, **parameters: str
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     place = data.upload(config, target)
-    execution.upsert(target, config, build(config, place))
+    execution.upsert(target, submission(target, config, place))
     arn = execution.start(target, config.name, {"InputDataUri": place.data_uri, **parameters})
     *_, last = execution.watch(target, arn, 0.05)
     return last
@@ -80,9 +92,10 @@ def test_gates_that_hold_register_a_version_that_waits_for_approval(
 ) -> None:
     described, steps = finish(target, config)
     assert described["PipelineExecutionStatus"] == "Succeeded"
-    values = execution.values(config, execution.evaluation(target, steps))
-    assert values == GOOD
-    assert all(result.holds for result in execution.gates(config, values))
+    found = execution.evaluation(target, steps)
+    assert found is not None
+    assert execution.values(config, found) == GOOD
+    assert all(result.holds for result in execution.gates(config, found))
     assert execution.registered(steps)
     package = registry.version(target, config.name, None)
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
@@ -144,8 +157,9 @@ def test_a_gate_that_does_not_hold_registers_nothing(
     assert any(reason in text for text in reasons)
     assert execution.registered(steps) is None
     assert registry.versions(target, config.name) == []
-    values = execution.values(config, execution.evaluation(target, steps))
-    failed = [str(result) for result in execution.gates(config, values) if not result.holds]
+    found = execution.evaluation(target, steps)
+    assert found is not None
+    failed = [str(result) for result in execution.gates(config, found) if not result.holds]
     assert len(failed) == len(said)
     for text, start in zip(failed, said, strict=True):
         assert text.startswith(start)
@@ -160,3 +174,28 @@ def test_the_same_content_has_the_same_uri(target: Target, config: Config, tmp_p
     copy.write_bytes(copy.read_bytes() + b"\n")
     changed = data.upload(moved, target)
     assert (changed.data_uri == first.data_uri, changed.config_uri) == (False, first.config_uri)
+
+
+def test_code_travels_with_its_requirements_under_its_digest(
+    target: Target, config: Config, tmp_path: Path
+) -> None:
+    for name in ("train.py", "serve.py", "requirements.txt"):
+        (tmp_path / name).write_text(f"# {name}\n")
+    roles = {"train": str(tmp_path / "train.py"), "serve": str(tmp_path / "serve.py")}
+    mine = config.model_copy(
+        update={
+            role: getattr(config, role).model_copy(update={"code": path})
+            for role, path in roles.items()
+        }
+    )
+    uri = data.upload(mine, target).code["train"]
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    found = target.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
+    assert [one["Key"].removeprefix(f"{prefix}/") for one in found] == [
+        "serve/requirements.txt",
+        "serve/serve.py",
+        "train/requirements.txt",
+        "train/train.py",
+    ]
+    (tmp_path / "serve.py").write_text("# another\n")
+    assert data.upload(mine, target).code["train"] != uri

@@ -20,7 +20,16 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = Path(
     os.environ.get("PIPELINE_SCHEMA", ROOT.parent / "shared/data/pipeline-definition.schema.json")
 )
-PLACE = Place("arn:aws:iam::000000000000:role/r", "image", "bucket", "s3://b/data", "s3://b/config")
+PLACE = Place(
+    role="arn:aws:iam::000000000000:role/r",
+    image="image",
+    bucket="bucket",
+    data_uri="s3://b/data",
+    config_uri="s3://b/config",
+    evaluation_uri="s3://b/evaluation",
+    champion_uri="s3://b/champion",
+    code={"train": "s3://b/code"},
+)
 Definitions = dict[str, Any]
 
 pytestmark = pytest.mark.skipif(not SCHEMA.exists(), reason=f"no schema at {SCHEMA}")

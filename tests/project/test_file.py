@@ -36,7 +36,7 @@ def test_the_example_is_a_project() -> None:
     assert config.table == EXAMPLE / "data/churn.csv"
     assert [str(gate) for gate in config.gate] == ["accuracy >= 0.95", "auc >= 0.9", "f1 >= 0.8"]
     assert config.spec.classes == ["False.", "True."]
-    assert {"Key": "boostline:project", "Value": "customer-churn"} in config.tagging
+    assert {"Key": "sagemaker:project-name", "Value": "customer-churn"} in config.tagging
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         ),
         ('"b"]', "3]", ["features.numeric 2: found 3; should be a valid string"]),
         ('"b"]', '"a"]', ["features.numeric: 'a' is in features.numeric already"]),
-        ("min = 0.5", "min = 0.5\nmax = 1", ["gate 1: a gate has either min or max"]),
+        ("min = 0.5", "min = 0.5\nmax = 1", ["gate 1: a gate has one of min, max"]),
         ('metric = "auc"', 'metric = "acc"', ['gate 1: metric: found "acc"; allowed: accuracy']),
         ("[[gate]]", "[[gates]]", ["gate: missing", "gates: unknown key; did you mean gate?"]),
         ('path = "table.csv"', 'path = "no.csv"', ['data.path: found "no.csv"; there is no such']),
@@ -85,6 +85,16 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
             "[[gate]]",
             "[train.hyperparameters]\neta = [1]\n[[gate]]",
             ["train.hyperparameters.eta: found [1]; should be a valid string or"],
+        ),
+        (
+            "[[gate]]",
+            "[split]\nby = 'a'\ntime = 'b'\n[[gate]]",
+            ["split: the rows are split by a column or by time, not both"],
+        ),
+        (
+            "[[gate]]",
+            "[train]\ncode = 'no.py'\n[evaluate]\nslices = ['a']\n[[gate]]",
+            ['evaluate.slices 1: found "a"; allowed: []', "train.code: "],
         ),
         (
             "min = 0.5",
@@ -122,6 +132,29 @@ def test_a_missing_file_says_what_makes_one(tmp_path: Path) -> None:
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "copy")
     assert file.read(tmp_path / "copy").table == tmp_path / "copy/data/churn.csv"
+
+
+def test_a_gate_may_bound_the_drop_below_the_approved_version(tmp_path: Path) -> None:
+    config = file.read(write(tmp_path, SMALLEST.replace("min = 0.5", "max_drop = 0.01")))
+    assert config.compares
+    assert str(config.gate[0]) == "auc drop <= 0.01"
+    assert config.gate[0].path("binary") == "champion_comparison.auc.drop.value"
+
+
+def test_a_gate_may_name_a_metric_of_the_users_own_code(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("")
+    text = SMALLEST.replace('"auc"', '"profit"') + '[evaluate]\ncode = "mine.py"\n'
+    config = file.read(write(tmp_path, text))
+    assert config.gate[0].path("binary") == "custom_metrics.profit.value"
+    assert config.code == {"evaluate": tmp_path / "mine.py"}
+
+
+def test_project_name_and_id_are_tags_as_sagemaker_projects_write_them(tmp_path: Path) -> None:
+    text = SMALLEST.replace('name = "small"', 'name = "small"\nid = "p-123"')
+    assert file.read(write(tmp_path, text)).tagging == [
+        {"Key": "sagemaker:project-name", "Value": "small"},
+        {"Key": "sagemaker:project-id", "Value": "p-123"},
+    ]
 
 
 @pytest.mark.parametrize(("value", "holds"), [(0.5, True), (0.49, False), (float("nan"), False)])

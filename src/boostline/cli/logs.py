@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from boostline.project.config import Config
     from boostline.project.target import Target
 
-GROUPS = {
-    "TrainingJob": "/aws/sagemaker/TrainingJobs",
-    "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
-}
-
 
 def logs(
     what: Annotated[
@@ -66,9 +61,9 @@ def _job(target: Target, config: Config, step: str) -> tuple[str, str]:
     if latest:
         reached = execution.steps(client, latest[0]["PipelineExecutionArn"])
     for found in reached:
-        for kind, group in GROUPS.items():
-            if found["StepName"] == step and kind in found.get("Metadata", {}):
-                return group, found["Metadata"][kind]["Arn"].rpartition("/")[2] + "/"
+        job = execution.job_of(found)
+        if found["StepName"] == step and job is not None:
+            return job[0], f"{job[1]}/"
     names = ", ".join(found["StepName"] for found in reached) or "none"
     raise BoostlineError(f"the latest execution has no job of a step {step!r}; reached: {names}")
 

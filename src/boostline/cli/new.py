@@ -11,7 +11,7 @@ import typer
 def new(
     name: Annotated[str, typer.Argument(help="The project's name, and its folder's.")],
     data: Annotated[Path, typer.Option("--data", help="A CSV or Parquet file.")],
-    label: Annotated[str, typer.Option("--label", help="The column to predict.")],
+    label: Annotated[str, typer.Option("--label", "--target", help="The column to predict.")],
 ) -> None:
     """Make a project of a table, with the columns' roles guessed."""
     from boostline.project import file, scaffold

@@ -45,12 +45,14 @@ def open_project(project: Path) -> Config:
     return file.read(project)
 
 
-def open_target(on: TargetName, folder: Path | None, config: Config) -> Target:
-    """Return what the command acts on."""
+def open_target(on: TargetName, folder: Path | None, config: Config | None) -> Target:
+    """Return what the command acts on; only a project can say which AWS account that is."""
     from boostline.contracts import address
     from boostline.project import target
 
     if on is TargetName.AWS:
+        if config is None:
+            raise target.TargetError("--target aws needs a project: its [aws] names the account")
         return target.aws(config)
     return target.local(folder or address.default_folder())
 

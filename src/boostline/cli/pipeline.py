@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from boostline.cli import options
+from boostline.cli import options, sources
 from boostline.cli.options import HERE, AsJson, Dir, On, Project, TargetName
 
 if TYPE_CHECKING:
-    from boostline.pipeline.definition import Place
     from boostline.pipeline.execution import GateResult
     from boostline.project.config import Config
     from boostline.project.target import Target
@@ -20,6 +19,15 @@ Parameters = Annotated[
     list[str] | None,
     typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of the execution."),
 ]
+Module = Annotated[
+    str | None,
+    typer.Option("--module", help="A module whose get_pipeline(**kwargs) returns the pipeline."),
+]
+Kwargs = Annotated[str, typer.Option("--kwargs", help="Arguments of get_pipeline, as JSON.")]
+Name = Annotated[str | None, typer.Option("--name", help="The pipeline's name.")]
+Role = Annotated[str | None, typer.Option("--role-arn", help="The role that the pipeline runs as.")]
+Tags = Annotated[str, typer.Option("--tags", help="Further tags, as a JSON object.")]
+Description = Annotated[str, typer.Option("--description", help="The pipeline's description.")]
 
 
 def run(
@@ -37,29 +45,70 @@ def run(
 
     config = options.open_project(project)
     target = options.open_target(on, folder, config)
-    place = _upsert(config, target)
-    arn = execution.start(target, config.name, _parameters(place, parameter))
-    _follow(config, target, arn, as_json)
+    pipeline, found = sources.of_project(config, target, sources.Given())
+    execution.upsert(target, pipeline)
+    found |= _parameters(parameter)
+    _follow(config, target, execution.start(target, pipeline.name, found), as_json)
 
 
 @group.command()
-def definition(project: Project = HERE, on: On = TargetName.LOCAL, folder: Dir = None) -> None:
+def definition(
+    module: Module = None,
+    kwargs: Kwargs = "{}",
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+) -> None:
     """Print the pipeline definition (JSON, schema 2020-12-01); nothing is sent but the data."""
-    from boostline.contracts.pipeline import encode
-    from boostline.pipeline import data
-    from boostline.pipeline.definition import build
-
-    config = options.open_project(project)
-    place = data.upload(config, options.open_target(on, folder, config))
-    typer.echo(encode(build(config, place)))
+    given = sources.Given(module, kwargs)
+    _, _, pipeline, _ = sources.open_pipeline(project, on, folder, given)
+    typer.echo(pipeline.definition)
 
 
 @group.command()
-def upsert(project: Project = HERE, on: On = TargetName.LOCAL, folder: Dir = None) -> None:
+def upsert(
+    module: Module = None,
+    kwargs: Kwargs = "{}",
+    name: Name = None,
+    role_arn: Role = None,
+    tags: Tags = "{}",
+    description: Description = "",
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+) -> None:
     """Create or update the pipeline."""
-    config = options.open_project(project)
-    _upsert(config, options.open_target(on, folder, config))
-    typer.echo(config.name)
+    from boostline.pipeline import execution
+
+    given = sources.Given(module, kwargs, name, role_arn, tags, description)
+    _, target, pipeline, _ = sources.open_pipeline(project, on, folder, given)
+    execution.upsert(target, pipeline)
+    typer.echo(pipeline.name)
+
+
+@group.command("run")
+def run_(
+    module: Module = None,
+    kwargs: Kwargs = "{}",
+    name: Name = None,
+    role_arn: Role = None,
+    tags: Tags = "{}",
+    description: Description = "",
+    parameter: Parameters = None,
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create or update the pipeline, run it, and show its steps; the module may be your own."""
+    from boostline.pipeline import execution
+
+    given = sources.Given(module, kwargs, name, role_arn, tags, description)
+    config, target, pipeline, found = sources.open_pipeline(project, on, folder, given)
+    execution.upsert(target, pipeline)
+    found |= _parameters(parameter)
+    arn = execution.start(target, pipeline.name, found)
+    _follow(None if module else config, target, arn, as_json)
 
 
 @group.command()
@@ -74,7 +123,7 @@ def start(
 
     config = options.open_project(project)
     target = options.open_target(on, folder, config)
-    typer.echo(execution.start(target, config.name, _parameters(None, parameter)))
+    typer.echo(execution.start(target, config.name, _parameters(parameter)))
 
 
 @group.command()
@@ -90,17 +139,8 @@ def wait(
     _follow(config, options.open_target(on, folder, config), execution, as_json)
 
 
-def _upsert(config: Config, target: Target) -> Place:
-    from boostline.pipeline import data, execution
-    from boostline.pipeline.definition import build
-
-    place = data.upload(config, target)
-    execution.upsert(target, config, build(config, place))
-    return place
-
-
-def _parameters(place: Place | None, given: list[str] | None) -> dict[str, str]:
-    found = {} if place is None else {"InputDataUri": place.data_uri}
+def _parameters(given: list[str] | None) -> dict[str, str]:
+    found = {}
     for text in given or ():
         name, equals, value = text.partition("=")
         if not equals:
@@ -109,14 +149,14 @@ def _parameters(place: Place | None, given: list[str] | None) -> dict[str, str]:
     return found
 
 
-def _follow(config: Config, target: Target, arn: str, as_json: bool) -> None:
+def _follow(config: Config | None, target: Target, arn: str, as_json: bool) -> None:
     from boostline.cli.progress import follow
     from boostline.pipeline import execution
 
     described, steps = follow(target, arn, quiet=as_json)
-    report = execution.evaluation(target, steps)
-    values = execution.values(config, report)
-    results = execution.gates(config, values) if report is not None else []
+    report = execution.evaluation(target, steps) if config else None
+    values = execution.values(config, report) if config else {}
+    results = execution.gates(config, report) if config and report is not None else []
     package = execution.registered(steps)
     succeeded = described["PipelineExecutionStatus"] == "Succeeded"
     reason = described.get("FailureReason", "")
@@ -136,33 +176,39 @@ def _follow(config: Config, target: Target, arn: str, as_json: bool) -> None:
             }
         )
     else:
-        _show(values, results, package)
+        _show(values, results)
+        if package:
+            _say_registered(target, package)
     if not succeeded:
         for text in (reason, *(str(result) for result in results if not result.holds)):
             typer.secho(f"boostline: {text}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1)
 
 
-def _show(values: dict[str, float], results: list[GateResult], package: str | None) -> None:
+def _show(values: dict[str, float], results: list[GateResult]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    if values:
-        table = Table("metric", "value", "gate", "holds", box=None, pad_edge=False)
-        for name, value in values.items():
-            found = [result for result in results if result.gate.metric == name]
-            bounds = "\n".join(str(result.gate) for result in found)
-            holds = "\n".join("yes" if result.holds else "[red]no[/]" for result in found)
-            table.add_row(name, f"{value:.4f}", bounds, holds)
-        console.print(table)
-    if package:
-        group, version = package.split("/")[-2:]
-        console.print(
-            f"registered [bold]{group}[/] version [bold]{version}[/]; "
-            f"next: boostline models approve {version}",
-            highlight=False,
-        )
+    if not values:
+        return
+    table = Table("metric", "value", "gate", "holds", box=None, pad_edge=False)
+    for name, value in values.items():
+        found = [result for result in results if result.gate.metric == name]
+        bounds = "\n".join(str(result.gate) for result in found)
+        holds = "\n".join("yes" if result.holds else "[red]no[/]" for result in found)
+        table.add_row(name, f"{value:.4f}", bounds, holds)
+    Console().print(table)
+
+
+def _say_registered(target: Target, package: str) -> None:
+    from boostline.deploy import registry
+
+    name, version = package.split("/")[-2:]
+    twin = registry.twin(target, package)
+    same = f", the same artifact as version {twin}" if twin is not None else ""
+    typer.echo(
+        f"registered {name} version {version}{same}; next: boostline models approve {version}"
+    )
 
 
 def add(app: typer.Typer) -> None:

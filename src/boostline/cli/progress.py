@@ -29,17 +29,21 @@ def follow(target: Target, arn: str, quiet: bool) -> tuple[dict[str, Any], list[
         for step in latest[1]:
             if shown.get(step["StepName"]) != step["StepStatus"]:
                 shown[step["StepName"]] = step["StepStatus"]
-                console.print(_line(step), soft_wrap=True)
+                console.print(_line(target, step), soft_wrap=True)
     return latest
 
 
-def _line(step: dict[str, Any]) -> str:
+def _line(target: Target, step: dict[str, Any]) -> str:
+    from boostline.pipeline import execution
+
     status = step["StepStatus"]
     words = [f"  {MARKS.get(status, '·')} {step['StepName']:<22} {status}"]
     if "EndTime" in step and "StartTime" in step:
         words.append(f"{(step['EndTime'] - step['StartTime']).total_seconds():.1f} s")
     if "Condition" in step.get("Metadata", {}):
         words.append(f"outcome {step['Metadata']['Condition'].get('Outcome', '')}")
+    if "EndTime" in step and (note := execution.cache_note(target, step)):
+        words.append(f"[dim]{escape(note)}[/]")
     if "FailureReason" in step:
         words.append(f"[red]{escape(step['FailureReason'])}[/]")
     return "  ".join(words)

@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 from boostline.contracts.errors import BoostlineError
 from boostline.project.target import Target
 
+RECENT = 5
+
 
 class NotApprovedError(BoostlineError):
     """No approved version, or not the one that was asked for."""
@@ -65,13 +67,41 @@ def approved(target: Target, group: str, number: int | None) -> dict[str, Any]:
                 f"version is deployed (`boostline models approve {number}`)"
             )
         return found
-    for summary in versions(target, group):
-        if summary["ModelApprovalStatus"] == "Approved":
-            return _describe(target, summary)
+    latest = latest_approved(target, group)
+    if latest is not None:
+        return latest
     raise NotApprovedError(
         f"{group} has no approved version: `boostline models list` shows what is there, "
         "`boostline models approve` approves the newest"
     )
+
+
+def latest_approved(target: Target, group: str) -> dict[str, Any] | None:
+    """Return DescribeModelPackage of the latest approved version, or None."""
+    found = (one for one in versions(target, group) if one["ModelApprovalStatus"] == "Approved")
+    summary = next(found, None)
+    return _describe(target, summary) if summary else None
+
+
+def model_uri(package: dict[str, Any]) -> str:
+    """Return where a version's artifact lies."""
+    return str(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+
+
+def twin(target: Target, arn: str) -> int | None:
+    """Return the latest of a few earlier versions with the same artifact, or None.
+
+    RegisterModel always runs: a run whose every job was cached registers its artifact once more.
+    """
+    group, _, number = arn.rpartition(":model-package/")[2].partition("/")
+    known = versions(target, group)
+    mine = next(one for one in known if one["ModelPackageArn"] == arn)
+    uri = model_uri(_describe(target, mine))
+    earlier = [one for one in known if one["ModelPackageVersion"] < int(number)]
+    for other in earlier[:RECENT]:
+        if model_uri(_describe(target, other)) == uri:
+            return int(other["ModelPackageVersion"])
+    return None
 
 
 def decide(target: Target, package: dict[str, Any], status: str, reason: str) -> None:

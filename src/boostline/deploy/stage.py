@@ -71,8 +71,7 @@ def deploy(
 
 def _contract(target: Target, package: dict[str, Any]) -> FeatureContract:
     """Return the feature contract of a version, out of its artifact."""
-    uri = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    bucket, _, key = registry.model_uri(package).removeprefix("s3://").partition("/")
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "model.tar.gz")
         target.client("s3").download_file(bucket, key, str(archive))

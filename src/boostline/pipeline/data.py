@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -15,7 +15,8 @@ from boostline.pipeline.definition import Place
 from boostline.project.config import Config
 from boostline.project.target import Target
 
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+Content: TypeAlias = bytes | Path
 
 
 class DataError(BoostlineError):
@@ -37,19 +38,54 @@ def upload(config: Config, target: Target) -> Place:
     """
     s3 = target.client("s3")
     ensure_bucket(s3, target)
+    files: dict[str, Mapping[str, Content]] = {
+        "data": {file.name: file for file in table_files(config.table)},
+        "config": {"config.json": job_config(config)},
+        "evaluation": {"config.json": evaluation_config(config)},
+        # An input must name something: this is the champion of a project that has none.
+        "champion": {"none.json": b"{}\n"},
+        **{f"code-{program}": found for program, found in code_files(config.code).items()},
+    }
+    uris = {
+        name: _upload(s3, target.bucket, f"{config.name}/{name}", found)
+        for name, found in files.items()
+    }
     return Place(
         role=target.role,
         image=target.image,
         bucket=target.bucket,
-        data_uri=_upload(s3, target.bucket, f"{config.name}/data", table_files(config.table)),
-        config_uri=_upload_config(s3, target.bucket, config),
+        data_uri=uris["data"],
+        config_uri=uris["config"],
+        evaluation_uri=uris["evaluation"],
+        champion_uri=uris["champion"],
+        code={
+            name.removeprefix("code-"): uri
+            for name, uri in uris.items()
+            if name.startswith("code-")
+        },
     )
+
+
+def code_files(code: Mapping[str, Path]) -> dict[str, dict[str, Content]]:
+    """Return the user's own files by the program that reads them, as it finds them in its input.
+
+    Training reads two: its own, and that of serving, which it seals into the artifact.
+    """
+    found: dict[str, dict[str, Content]] = {}
+    for role, path in code.items():
+        program, folder = {"train": ("train", "train/"), "serve": ("train", "serve/")}.get(
+            role, (role, "")
+        )
+        beside = path.with_name("requirements.txt")
+        for file in (path, *([beside] if beside.is_file() else [])):
+            found.setdefault(program, {})[folder + file.name] = file
+    return found
 
 
 def table_files(table: Path) -> list[Path]:
     """Return the files of a table: itself, or those of a folder."""
     files = sorted(table.iterdir()) if table.is_dir() else [table]
-    files = [file for file in files if file.suffix in SUFFIXES and file.is_file()]
+    files = [file for file in files if file.name.endswith(SUFFIXES) and file.is_file()]
     if not files:
         raise DataError(f"{table}: a table is {' or '.join(SUFFIXES)}, or a folder of such files")
     return files
@@ -78,32 +114,41 @@ def job_config(config: Config) -> bytes:
         "version": 1,
         "features": msgspec.to_builtins(config.spec),
         "split": config.split.model_dump(),
+        "malformed": {"limit": config.data.malformed},
     }
+    return _json(plain)
+
+
+def evaluation_config(config: Config) -> bytes:
+    """Return the `config.json` of the evaluation job."""
+    return _json({"version": 1, "slices": config.evaluate.slices})
+
+
+def _json(plain: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(plain), indent=1)
 
 
-def _upload_config(s3: Any, bucket: str, config: Config) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "config.json")
-        file.write_bytes(job_config(config))
-        return _upload(s3, bucket, f"{config.name}/config", [file])
-
-
-def _upload(s3: Any, bucket: str, prefix: str, files: list[Path]) -> str:
-    digests = {file: _digest(file) for file in files}
+def _upload(s3: Any, bucket: str, prefix: str, files: Mapping[str, Content]) -> str:
     whole = hashlib.sha256()
-    for file, digest in digests.items():
-        whole.update(f"{digest} {file.name}\n".encode())
+    for name, content in files.items():
+        whole.update(f"{_digest(content)} {name}\n".encode())
     prefix = f"{prefix}/{whole.hexdigest()[:32]}"
     there = s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("Contents", [])
     known = {found["Key"]: found["Size"] for found in there}
-    for file in files:
-        key = f"{prefix}/{file.name}"
-        if known.get(key) != file.stat().st_size:
-            s3.upload_file(str(file), bucket, key)
+    for name, content in files.items():
+        key = f"{prefix}/{name}"
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        if known.get(key) == size:
+            continue
+        if isinstance(content, bytes):
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+        else:
+            s3.upload_file(str(content), bucket, key)
     return f"s3://{bucket}/{prefix}"
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
+def _digest(content: Content) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boostline.contracts import metrics
 from boostline.contracts.pipeline import (
     CacheConfig,
     Condition,
@@ -31,6 +31,7 @@ from boostline.project.config import Config, Gate, Job
 
 PROCESSING = "/opt/ml/processing"
 EVALUATION = "evaluation.json"
+CHAMPION = "ChampionModelUri"
 SPLITS = ("train", "validation", "test")
 CACHE = CacheConfig(enabled=True, expire_after="P30D")
 RETRIES = [
@@ -49,13 +50,21 @@ RETRIES = [
 
 @dataclass(frozen=True)
 class Place:
-    """Where a pipeline runs and keeps its things: S3 URIs carry the digest of what they name."""
+    """Where a pipeline runs and keeps its things: S3 URIs carry the digest of what they name.
+
+    `config_uri` is the processing job's configuration, `evaluation_uri` that of the evaluation,
+    `champion_uri` says that there is no champion, and `code` has the user's own files, by the
+    program that reads them.
+    """
 
     role: str
     image: str
     bucket: str
     data_uri: str
     config_uri: str
+    evaluation_uri: str
+    champion_uri: str
+    code: Mapping[str, str]
 
 
 def build(config: Config, place: Place) -> PipelineDefinition:
@@ -87,6 +96,8 @@ def _parameters(config: Config, place: Place) -> list[Parameter]:
             enum_values=["PendingManualApproval", "Approved"],
         ),
     ]
+    if config.compares:
+        found.append(Parameter(name=CHAMPION, type="String", default_value=place.champion_uri))
     for name, job in jobs.items():
         found += [
             Parameter(name=f"{name}InstanceType", type="String", default_value=job.instance_type),
@@ -98,7 +109,7 @@ def _parameters(config: Config, place: Place) -> list[Parameter]:
 
 
 def _process(config: Config, place: Place) -> Processing:
-    outputs = (*SPLITS, "contract", "summary")
+    outputs = (*SPLITS, "rows", "contract", "summary")
     return Processing(
         name="Process",
         arguments=_processing_arguments(
@@ -107,7 +118,11 @@ def _process(config: Config, place: Place) -> Processing:
             program="process",
             job=config.process,
             instances="Processing",
-            inputs={"data": get("Parameters.InputDataUri"), "config": place.config_uri},
+            inputs={
+                "data": get("Parameters.InputDataUri"),
+                "config": place.config_uri,
+                **_code(place, "process"),
+            },
             outputs=outputs,
         ),
         cache_config=CACHE,
@@ -116,7 +131,10 @@ def _process(config: Config, place: Place) -> Processing:
 
 
 def _train(config: Config, place: Place) -> Training:
-    channels = {name: output("Process", name) for name in ("train", "validation", "contract")}
+    channels: dict[str, Value] = {
+        **{name: output("Process", name) for name in ("train", "validation", "contract")},
+        **_code(place, "train"),
+    }
     hyperparameters = {"flavor": config.train.flavor, **config.train.hyperparameters}
     return Training(
         name="Train",
@@ -157,6 +175,10 @@ def _evaluate(config: Config, place: Place) -> Processing:
             inputs={
                 "model": get("Steps.Train.ModelArtifacts.S3ModelArtifacts"),
                 "test": output("Process", "test"),
+                "rows": output("Process", "rows"),
+                "config": place.evaluation_uri,
+                **({"champion": get(f"Parameters.{CHAMPION}")} if config.compares else {}),
+                **_code(place, "evaluate"),
             },
             outputs=("evaluation", "report"),
         ),
@@ -230,8 +252,8 @@ def _package(config: Config, place: Place) -> Json:
 
 def _condition(config: Config, gate: Gate) -> GreaterThanOrEqualTo | LessThanOrEqualTo:
     kind = GreaterThanOrEqualTo if gate.kind == "min" else LessThanOrEqualTo
-    path = metrics.path(config.data.objective, gate.metric)
-    return kind(left_value=json_get("Evaluate", "Evaluation", path), right_value=gate.bound)
+    value = json_get("Evaluate", "Evaluation", gate.path(config.data.objective))
+    return kind(left_value=value, right_value=gate.bound)
 
 
 def _processing_arguments(
@@ -276,6 +298,10 @@ def _processing_arguments(
         "RoleArn": place.role,
         "Tags": config.tagging,
     }
+
+
+def _code(place: Place, program: str) -> dict[str, Value]:
+    return {"code": place.code[program]} if program in place.code else {}
 
 
 def output(step: str, name: str) -> Json:

@@ -13,11 +13,20 @@ from botocore.exceptions import ClientError
 
 from boostline.contracts import metrics
 from boostline.contracts.errors import BoostlineError
-from boostline.contracts.pipeline import PipelineDefinition, encode
 from boostline.pipeline.definition import EVALUATION
 from boostline.project.config import Config, Gate
 from boostline.project.target import Target
 
+WORDS = {
+    "min": ("", "minimum"),
+    "max": ("", "maximum"),
+    "max_drop": (" below the approved version", "largest drop"),
+}
+LOG_GROUPS = {
+    "TrainingJob": "/aws/sagemaker/TrainingJobs",
+    "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
+}
+CACHE_LINE = "cache: "
 DONE = ("Succeeded", "Failed", "Stopped")
 
 
@@ -39,38 +48,52 @@ class GateResult:
 
     def __str__(self) -> str:
         found = "is not in the evaluation" if self.value is None else f"is {self.value:.6g}"
-        bound = f"{self.gate.kind}imum {self.gate.bound:g}"
-        return f"{self.gate.metric} {found}, the {bound} {'holds' if self.holds else 'does not hold'}"
+        what, bound = WORDS[self.gate.kind]
+        verdict = "holds" if self.holds else "does not hold"
+        return f"{self.gate.metric}{what} {found}, the {bound} {self.gate.bound:g} {verdict}"
 
 
-def upsert(target: Target, config: Config, definition: PipelineDefinition) -> str:
-    """Create or update the project's pipeline and its model package group; return the ARN."""
+@dataclass(frozen=True)
+class Submission:
+    """A pipeline as it is sent: `group` is the model package group that it registers in."""
+
+    name: str
+    definition: str
+    role: str
+    tags: list[dict[str, str]]
+    description: str = ""
+    group: str | None = None
+
+
+def upsert(target: Target, pipeline: Submission) -> str:
+    """Create or update a pipeline, and make its model package group; return the ARN."""
     client = target.client("sagemaker")
-    _ensure_group(client, config)
+    if pipeline.group is not None:
+        _ensure_group(client, pipeline.group, pipeline.tags)
     request = {
-        "PipelineName": config.name,
-        "PipelineDefinition": encode(definition),
-        "RoleArn": target.role,
+        "PipelineName": pipeline.name,
+        "PipelineDefinition": pipeline.definition,
+        "RoleArn": pipeline.role,
+        **({"PipelineDescription": pipeline.description} if pipeline.description else {}),
     }
-    if config.project.description:
-        request["PipelineDescription"] = config.project.description
     try:
         made = client.create_pipeline(
-            **request, ClientRequestToken=uuid.uuid4().hex, Tags=config.tagging
+            **request, ClientRequestToken=uuid.uuid4().hex, Tags=pipeline.tags
         )
     except ClientError as error:
         if "already exist" not in error.response["Error"]["Message"]:
             raise
         made = client.update_pipeline(**request)
-        client.add_tags(ResourceArn=made["PipelineArn"], Tags=config.tagging)
+        if pipeline.tags:
+            client.add_tags(ResourceArn=made["PipelineArn"], Tags=pipeline.tags)
     return str(made["PipelineArn"])
 
 
-def _ensure_group(client: Any, config: Config) -> None:
+def _ensure_group(client: Any, group: str, tags: list[dict[str, str]]) -> None:
     try:
-        client.describe_model_package_group(ModelPackageGroupName=config.name)
+        client.describe_model_package_group(ModelPackageGroupName=group)
     except ClientError:
-        client.create_model_package_group(ModelPackageGroupName=config.name, Tags=config.tagging)
+        client.create_model_package_group(ModelPackageGroupName=group, Tags=tags)
 
 
 def start(target: Target, pipeline: str, parameters: Mapping[str, str]) -> str:
@@ -103,6 +126,35 @@ def steps(client: Any, execution: str) -> list[dict[str, Any]]:
         PipelineExecutionArn=execution, SortOrder="Ascending"
     )
     return [step for page in pages for step in page["PipelineExecutionSteps"]]
+
+
+def job_of(step: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return log group and name of a step's job, or None if it has none."""
+    for kind, group in LOG_GROUPS.items():
+        if kind in step.get("Metadata", {}):
+            return group, step["Metadata"][kind]["Arn"].rpartition("/")[2]
+    return None
+
+
+def cache_note(target: Target, step: Mapping[str, Any]) -> str:
+    """Say whether a step stands for an earlier one, or why it could not.
+
+    The local platform writes the reason of a miss as the first line of the job's log; SageMaker
+    keeps it to itself.
+    """
+    if "CacheHitResult" in step:
+        return "cached"
+    job = job_of(step)
+    if job is None or target.name != "local":
+        return ""
+    try:
+        found = target.client("logs").filter_log_events(
+            logGroupName=job[0], logStreamNamePrefix=f"{job[1]}/", limit=1
+        )
+    except ClientError:  # nothing was logged
+        return ""
+    first = next((event["message"] for event in found["events"]), "")
+    return first.removeprefix(CACHE_LINE) if first.startswith(CACHE_LINE) else ""
 
 
 def registered(done: list[dict[str, Any]]) -> str | None:
@@ -139,15 +191,24 @@ def read_json(target: Target, uri: str) -> dict[str, Any]:
 
 
 def values(config: Config, report: Mapping[str, Any] | None) -> dict[str, float]:
-    """Return the metrics of an evaluation report by name."""
-    group = (report or {}).get(metrics.GROUPS[config.data.objective], {})
+    """Return the metrics of an evaluation report by name, the user's own among them."""
+    groups = (metrics.GROUPS[config.data.objective], metrics.CUSTOM)
+    found = {name: part for group in groups for name, part in (report or {}).get(group, {}).items()}
     return {
-        name: float(group[name]["value"])
-        for name in config.metrics()
-        if isinstance(group.get(name, {}).get("value"), int | float)
+        name: float(part["value"])
+        for name, part in found.items()
+        if isinstance(part, dict) and isinstance(part.get("value"), int | float)
     }
 
 
-def gates(config: Config, found: Mapping[str, float]) -> list[GateResult]:
-    """Hold each gate against the metrics."""
-    return [GateResult(gate, found.get(gate.metric)) for gate in config.gate]
+def gates(config: Config, report: Mapping[str, Any]) -> list[GateResult]:
+    """Hold each gate against an evaluation report."""
+    return [
+        GateResult(gate, _number(report, gate.path(config.data.objective))) for gate in config.gate
+    ]
+
+
+def _number(report: Any, path: str) -> float | None:
+    for name in path.split("."):
+        report = report.get(name) if isinstance(report, dict) else None
+    return float(report) if isinstance(report, int | float) else None

@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, PrivateAttr, model_validator
 
-from boostline.contracts.metrics import METRICS
+from boostline.contracts import metrics
 from boostline.features.spec import FeatureSpec
 
-PROJECT_TAG = "boostline:project"
+BOUNDS = {"min": ">=", "max": "<=", "max_drop": "drop <="}
+ROLES = ("process", "train", "evaluate", "serve")
+PROJECT_TAG = "sagemaker:project"  # SageMaker Projects tag what is theirs with -name and -id
 Scalar: TypeAlias = str | int | float | bool
 InstanceType: TypeAlias = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")]
-Objective: TypeAlias = Literal["binary"]  # what the container's programs can train so far
+Objective: TypeAlias = Literal["binary", "multiclass", "regression"]
 
 
 class _Section(BaseModel):
@@ -24,17 +26,19 @@ class ProjectSection(_Section):
     """Who the project is; its name is part of the name of all it makes."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=32)]
+    id: str | None = None
     description: str = ""
 
 
 class Data(_Section):
-    """The table, and what is to be predicted."""
+    """The table, and what is to be predicted; `malformed` rows are counted, and left out."""
 
     path: str
     label: str
     objective: Objective = "binary"
     classes: list[str] | None = None
     missing: list[str] = [""]
+    malformed: Annotated[int, Field(ge=0)] = 0
 
 
 class Features(_Section):
@@ -48,23 +52,37 @@ class Features(_Section):
 
 
 class Split(_Section):
-    """Shares of the rows, and the seed that decides which row goes where."""
+    """Shares of the rows, and what decides which row goes where.
+
+    That is the row's content and the seed; with `by`, the content of that column, so that its
+    groups stay whole; with `time`, the column's order, the newest rows being the test split.
+    """
 
     train: Annotated[float, Field(gt=0, lt=1)] = 0.7
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test: Annotated[float, Field(gt=0, lt=1)] = 0.15
     seed: Annotated[int, Field(ge=0)] = 0
+    by: str | None = None
+    time: str | None = None
 
     @model_validator(mode="after")
-    def _whole(self) -> Split:
+    def _consistent(self) -> Split:
+        if self.by is not None and self.time is not None:
+            raise ValueError("the rows are split by a column or by time, not both")
         total = self.train + self.validation + self.test
         if abs(total - 1) > 1e-9:
             raise ValueError(f"train + validation + test is {total:g}: the shares must add up to 1")
         return self
 
 
-class Job(_Section):
-    """Where a job runs."""
+class Code(_Section):
+    """A user's file, and the `requirements.txt` beside it if there is one."""
+
+    code: str | None = None
+
+
+class Job(Code):
+    """What a job runs, and where."""
 
     instance_type: InstanceType = "ml.m5.xlarge"
     instance_count: PositiveInt = 1
@@ -78,35 +96,56 @@ class Train(Job):
     hyperparameters: dict[str, Scalar] = {}
 
 
+class Evaluate(Job):
+    """What is looked at beside the metrics: these categorical columns, each category apart."""
+
+    slices: list[str] = []
+
+
 class Gate(_Section):
-    """A bound that a metric on the test split must keep, or nothing is registered."""
+    """A bound that a metric on the test split must keep, or nothing is registered.
+
+    `max_drop` bounds how much worse it may be than that of the approved version.
+    """
 
     metric: str
     min: float | None = None
     max: float | None = None
+    max_drop: Annotated[float, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _one_bound(self) -> Gate:
-        if (self.min is None) == (self.max is None):
-            raise ValueError("a gate has either min or max")
+        if len(self._bounds) != 1:
+            raise ValueError(f"a gate has one of {', '.join(BOUNDS)}")
         return self
 
     @property
-    def bound(self) -> float:
-        """The number of `min` or `max`."""
-        return self.max if self.min is None else self.min  # type: ignore[return-value]
+    def _bounds(self) -> dict[str, float]:
+        found = {kind: getattr(self, kind) for kind in BOUNDS}
+        return {kind: bound for kind, bound in found.items() if bound is not None}
 
     @property
-    def kind(self) -> Literal["min", "max"]:
-        """Which of the two bounds it is."""
-        return "max" if self.min is None else "min"
+    def kind(self) -> str:
+        """Which of `BOUNDS` it is."""
+        return next(iter(self._bounds))
+
+    @property
+    def bound(self) -> float:
+        """The bound's number."""
+        return self._bounds[self.kind]
+
+    def path(self, objective: str) -> str:
+        """Return the place in `evaluation.json` of the value that it bounds."""
+        if self.kind == "max_drop":
+            return metrics.drop_path(self.metric)
+        return metrics.path(objective, self.metric)
 
     def holds(self, value: float) -> bool:
         """Say whether a value keeps the bound; NaN never does."""
         return value >= self.bound if self.kind == "min" else value <= self.bound
 
     def __str__(self) -> str:
-        return f"{self.metric} {'>=' if self.kind == 'min' else '<='} {self.bound:g}"
+        return f"{self.metric} {BOUNDS[self.kind]} {self.bound:g}"
 
 
 class Deploy(_Section):
@@ -144,7 +183,8 @@ class Config(_Section):
     split: Split = Split()
     process: Job = Job()
     train: Train = Train()
-    evaluate: Job = Job()
+    evaluate: Evaluate = Evaluate()
+    serve: Code = Code()
     gate: Annotated[list[Gate], Field(min_length=1)]
     deploy: Deploy = Deploy()
     api: Api = Api()
@@ -174,15 +214,24 @@ class Config(_Section):
     def spec(self) -> FeatureSpec:
         """What the file declares about features."""
         members: dict[str, Any] = {**self.data.model_dump(), **self.features.model_dump()}
-        del members["path"]
-        return FeatureSpec(**members)
+        names = FeatureSpec.__struct_fields__
+        return FeatureSpec(**{name: members[name] for name in names})
+
+    @property
+    def code(self) -> dict[str, Path]:
+        """The user's own files by role."""
+        found = {role: getattr(self, role).code for role in ROLES}
+        return {role: self.root / path for role, path in found.items() if path}
+
+    @property
+    def compares(self) -> bool:
+        """Whether a gate asks for a comparison with the approved version."""
+        return any(gate.kind == "max_drop" for gate in self.gate)
 
     @property
     def tagging(self) -> list[dict[str, str]]:
         """The tags of all that belongs to the project, as AWS lists them."""
-        every = {PROJECT_TAG: self.name, **self.tags}
+        every = {f"{PROJECT_TAG}-name": self.name, **self.tags}
+        if self.project.id is not None:
+            every[f"{PROJECT_TAG}-id"] = self.project.id
         return [{"Key": key, "Value": text} for key, text in every.items()]
-
-    def metrics(self) -> tuple[str, ...]:
-        """Return the metrics that a gate of this project can name."""
-        return METRICS[self.data.objective]

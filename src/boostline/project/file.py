@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from boostline.contracts.errors import BoostlineError
+from boostline.contracts.metrics import METRICS
 from boostline.project.config import Config
 
 FILE = "boostline.toml"
@@ -60,18 +61,28 @@ def read(path: Path) -> Config:
 
 
 def _across_sections(config: Config) -> Iterator[str]:
-    for problem in config.spec.problems():
+    spec = config.spec
+    for problem in spec.problems():
         yield f"{problem.key}: {problem.message}"
-    for number, gate in enumerate(config.gate, 1):
-        if gate.metric not in config.metrics():
-            allowed = ", ".join(config.metrics())
-            yield f"gate {number}: metric: found {_shown(gate.metric)}; allowed: {allowed}"
-    named = [(gate.metric, gate.kind) for gate in config.gate]
-    for number, pair in enumerate(named, 1):
-        if pair in named[: number - 1]:
-            yield f"gate {number}: {pair[0]} has a {pair[1]} already: keep one of the two gates"
+    yield from _gates(config)
+    for number, name in enumerate(config.evaluate.slices, 1):
+        if name not in spec.categorical:
+            yield f"evaluate.slices {number}: found {_shown(name)}; allowed: {spec.categorical}"
     if not config.table.exists():
         yield f"data.path: found {_shown(config.data.path)}; there is no such file or folder"
+    for role, path in config.code.items():
+        if path.suffix != ".py" or not path.is_file():
+            yield f"{role}.code: {path}: there is no such Python file"
+
+
+def _gates(config: Config) -> Iterator[str]:
+    named = [(gate.metric, gate.kind) for gate in config.gate]
+    known = METRICS[config.data.objective]
+    for number, (metric, kind) in enumerate(named, 1):
+        if metric not in known and config.evaluate.code is None:
+            yield f"gate {number}: metric: found {_shown(metric)}; allowed: {', '.join(known)}"
+        if (metric, kind) in named[: number - 1]:
+            yield f"gate {number}: {metric} has a {kind} already: keep one of the two gates"
 
 
 def _sentences(details: list[ErrorDetails]) -> list[str]:

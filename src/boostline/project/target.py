@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from boostline import __version__
 from boostline.contracts import address, strict
+from boostline.contracts.address import Address
 from boostline.contracts.errors import BoostlineError
 from boostline.project.config import Aws, Config
 
@@ -41,6 +42,13 @@ class Target:
     session: boto3.Session
     endpoint: str | None = None
     aws: Aws | None = None
+    address: Address | None = None
+
+    def exports(self) -> dict[str, str]:
+        """Return the environment in which other AWS clients act on the same target."""
+        if self.address is None:
+            return {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
+        return self.address.exports()
 
     def client(self, service: str, **config: Any) -> Any:
         """Return a boto3 client; `config` are members of botocore's `Config`."""
@@ -101,7 +109,7 @@ def local(folder: Path) -> Target:
         region_name=found.region,
         botocore_session=core,
     )
-    return Target("local", found.account, found.region, session, found.endpoint)
+    return Target("local", found.account, found.region, session, found.endpoint, address=found)
 
 
 def aws(config: Config) -> Target:
