@@ -1,5 +1,7 @@
 import json
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +10,33 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from boostline.container.metrics import answers, confusion, measure, per_class, quality
-from boostline.contracts.metrics import GROUPS, METRICS
+from boostline.contracts.metrics import GROUPS, METRICS, drop, drop_path, path
 
 LABELS = np.array([0, 0, 0, 1, 1, 1], dtype=np.float32)
 SCORES = np.array([0.1, 0.4, 0.6, 0.35, 0.8, 0.9])
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
+
+
+@pytest.mark.parametrize("objective", list(METRICS))
+def test_every_metric_is_documented(objective: str) -> None:
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    row = next(line for line in lines if line.startswith(f"| {objective} |"))
+    assert f"`{GROUPS[objective]}`" in row
+    assert re.findall(r"`(\w+)`", row.split("|")[3]) == list(METRICS[objective])
+
+
+def test_worse_is_above_0_whichever_way_a_metric_is_better() -> None:
+    assert drop("auc", 0.75, 0.5) == 0.25
+    assert drop("rmse", 2.0, 3.0) == 1.0
+    assert drop("false_positive_rate", 0.5, 0.25) == -0.25
+
+
+def test_a_name_that_is_not_built_in_is_the_users() -> None:
+    assert path("regression", "mae") == "regression_metrics.mae.value"
+    assert path("regression", "auc") == "custom_metrics.auc.value"
+    assert drop_path("mae") == "champion_comparison.mae.drop.value"
 
 
 def multiclass(rows: int = 500) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -82,15 +82,8 @@ def quality(
 ) -> tuple[dict[str, Any], list[str]]:
     """Write the group of ``evaluation.json`` that SageMaker's schema has for an objective.
 
-    Parameters
-    ----------
-    objective, labels, scores, threshold
-        As in :func:`measure`.
-
-    Returns
-    -------
-    tuple[dict, list]
-        The document, finite numbers only, and the names of the metrics it has to leave out.
+    Takes what :func:`measure` takes. Returns the document, finite numbers only, and the names of
+    the metrics it has to leave out.
     """
     measured, undefined = measure(objective, labels, scores, threshold)
     deviations = _deviations(objective, labels, scores, threshold)

@@ -1,14 +1,18 @@
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pytest
 import xgboost
 from numpy.typing import NDArray
 
+from boostline.container.flavors.base import Structure
 from boostline.container.report.importance import weigh
 
 ROWS = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
 
 
-class Engine:
+class Formula:
     """Scores by the second column, and a little by the third."""
 
     name = "formula"
@@ -17,13 +21,30 @@ class Engine:
         return (2.0 * rows[:, 1] + 0.1 * rows[:, 2]).astype(np.float64)
 
 
-def booster(labels: NDArray[np.float64], **parameters: object) -> xgboost.Booster:
+@dataclass
+class Scoring:
+    """A model as evaluation has it: trees, or none."""
+
+    native: Any
+    trees: Structure | None = None
+    task: Any = None
+    best_iteration: int | None = None
+
+    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        return Formula().score(rows)
+
+    def structure(self) -> Any:
+        return self.trees
+
+
+def booster(labels: NDArray[np.float64], **parameters: object) -> Scoring:
     data = xgboost.DMatrix(ROWS, labels)
-    return xgboost.train({"max_depth": 2, "nthread": 1, **parameters}, data, 10)
+    trained = xgboost.train({"max_depth": 2, "nthread": 1, **parameters}, data, 10)
+    return Scoring(trained, Structure(1.0, []))
 
 
 def test_a_booster_tells_its_shap_values() -> None:
-    unit, weights = weigh(booster(Engine().score(ROWS)), Engine(), ROWS)
+    unit, weights = weigh(booster(Formula().score(ROWS)), Formula(), ROWS)
     assert "SHAP" in unit
     assert weights.shape == (3,)
     assert weights.argmax() == 1
@@ -32,14 +53,19 @@ def test_a_booster_tells_its_shap_values() -> None:
 def test_shap_values_of_classes_are_added() -> None:
     labels = np.digitize(ROWS[:, 0], [-0.5, 0.5]).astype(np.float64)
     model = booster(labels, objective="multi:softprob", num_class=3)
-    _, weights = weigh(model, Engine(), ROWS)
+    _, weights = weigh(model, Formula(), ROWS)
     assert weights.shape == (3,)
     assert weights.argmax() == 0
 
 
 def test_features_of_any_other_model_are_shuffled() -> None:
-    unit, weights = weigh(object(), Engine(), ROWS)
+    unit, weights = weigh(Scoring(None), Formula(), ROWS)
     assert "shuffled" in unit
     assert weights[0] == 0
     assert weights[1] / weights[2] == pytest.approx(20, rel=0.2)
-    assert (weights == weigh(object(), Engine(), ROWS)[1]).all()
+    assert (weights == weigh(Scoring(None), Formula(), ROWS)[1]).all()
+
+
+def test_a_booster_that_the_users_code_scores_is_any_other_model() -> None:
+    trained = booster(Formula().score(ROWS)).native
+    assert "shuffled" in weigh(Scoring(trained), Formula(), ROWS)[0]

@@ -273,7 +273,7 @@ def _parity(test: Test) -> dict[str, Any]:
 
 def _plots(test: Test) -> list[Plot]:
     manifest, columns = test.model.artifact.manifest, test.model.artifact.contract.columns
-    unit, weights = weigh(test.model.model.native, test.model.choice.engine, test.features)
+    unit, weights = weigh(test.model.model, test.model.choice.engine, test.features)
     named = dict(zip(columns, weights.tolist(), strict=True))
     scored = Scored(test.labels, test.scores, manifest.threshold, manifest.classes, named, unit)
     return draw(manifest.objective, scored)

@@ -7,20 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boostline.container.engines import Engine
+from boostline.container.flavors.base import Model
 
 Rows = NDArray[np.float32]
 
 _SHAP_ROWS, _SHUFFLED_ROWS = 2_000, 500
 
 
-def weigh(native: Any, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
+def weigh(model: Model, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
     """Weigh each feature, on rows spread evenly over those given.
 
     Parameters
     ----------
-    native, engine
-        The framework's own model, and what scores for it. An XGBoost Booster computes SHAP values
-        itself; for any other model each feature is shuffled between the rows, in turn.
+    model, engine
+        The model, and what scores for it. Where its trees are those of an XGBoost Booster, that
+        computes SHAP values itself; otherwise each feature is shuffled between the rows, in turn.
     rows
         Feature rows of shape (rows, columns).
 
@@ -29,8 +30,10 @@ def weigh(native: Any, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
     tuple[str, NDArray]
         In words what the weights are, and one weight of 0 or more a column.
     """
-    if f"{type(native).__module__}.{type(native).__name__}" == "xgboost.core.Booster":
-        return "mean |SHAP|, before the link function", _shap(native, _spread(rows, _SHAP_ROWS))
+    kind = type(model.native)
+    if f"{kind.__module__}.{kind.__name__}" == "xgboost.core.Booster" and model.structure():
+        weights = _shap(model.native, _spread(rows, _SHAP_ROWS))
+        return "mean |SHAP|, before the link function", weights
     weights = _shuffled(engine, _spread(rows, _SHUFFLED_ROWS))
     return "mean |change of the score| when shuffled", weights
 

@@ -113,20 +113,19 @@ def _tiles(content: Content) -> str:
 def _metrics(content: Content) -> str:
     compared = content.evaluation[COMPARISON]
     own = content.evaluation.get(CUSTOM, {})
-    head = ["metric", "value", "±"]
-    note = "± is the standard deviation over five samples of 80 % of the rows."
+    head = {"value": "value", "standard_deviation": "±"}
+    note = "± is the standard deviation over five samples of 80 % of the rows; few have none."
     if compared["present"]:
-        head += ["champion", "worse by"]
+        head |= {"champion": "champion", "drop": "worse by"}
         note += f" The champion is artifact {compared['artifact'][:16]}, on the same rows."
     else:
         note += " There was no champion to compare with."
     rows: list[list[Cell]] = []
     for name in (*METRICS[content.manifest.objective], *own):
-        found, beside = content.group.get(name, own.get(name, {})), compared.get(name, {})
-        row = [name, found.get("value"), found.get("standard_deviation")]
-        row += [beside.get(key, {}).get("value") for key in ("champion", "drop")]
-        rows.append(row[: len(head)])
-    return _table(head, rows) + _paragraph(note, "soft note")
+        found = dict(content.group.get(name, own.get(name, {})))
+        found |= {key: item["value"] for key, item in compared.get(name, {}).items()}
+        rows.append([name, *(found.get(key) for key in head)])
+    return _table(["metric", *head.values()], rows) + _paragraph(note, "soft note")
 
 
 def _plots(plots: Sequence[Plot]) -> str:
@@ -185,7 +184,7 @@ def _model(manifest: Manifest, parity: Mapping[str, Any]) -> str:
         ["best round", manifest.best_iteration],
     ]
     for found in (manifest.hyperparameters, manifest.libraries):
-        rows += [[name, str(value)] for name, value in sorted(found.items())]
+        rows += [[name, str(value)] for name, value in sorted(found.items()) if value != ""]
     return _table([], rows)
 
 

@@ -16,6 +16,7 @@ from boostline.container.metrics import answers, confusion, thinned
 
 Array = NDArray[Any]
 Axes = Any
+Curve = Callable[[Array, Array], tuple[Array, ...]]
 
 # A page that defines the variables gives the plots its colours; a file alone has these.
 _INK, _RULE, _MAIN, _SECOND, _PAPER = "#1d2733", "#c9d1da", "#2468b4", "#d9622b", "#fdfdfe"
@@ -72,6 +73,9 @@ class Scored:
                 yield name, own, columns[:, code - first]
 
 
+Draw = Callable[[Axes, Scored], None]
+
+
 @dataclass(frozen=True)
 class Plot:
     """A drawn plot."""
@@ -114,27 +118,27 @@ def _svg(figure: Figure, title: str) -> str:
     return text.replace("<svg ", f'<svg role="img" aria-label="{title}" {paper} ', 1)
 
 
-def _roc(axes: Axes, scored: Scored) -> None:
-    for place, (name, own, scores) in enumerate(scored.one_against_rest()):
-        false_positive, true_positive, _ = sk.roc_curve(own, scores)
-        _line(axes, place, false_positive, true_positive, name)
-    _diagonal(axes, "false positive rate", "true positive rate")
+def _curves(curve: Curve, x: str, y: str, *, diagonal: bool = True, **style: Any) -> Draw:
+    """Draw a line for each class."""
+
+    def drawn(axes: Axes, scored: Scored) -> None:
+        for place, (name, own, scores) in enumerate(scored.one_against_rest()):
+            points = map(thinned, curve(own, scores))
+            axes.plot(*points, color=_LINES[place], label=_visible(name), **style)
+        if diagonal and axes.has_data():
+            axes.plot([0, 1], [0, 1], **_DASHED)
+        axes.set(xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.03))
+
+    return drawn
 
 
-def _precision_recall(axes: Axes, scored: Scored) -> None:
-    for place, (name, own, scores) in enumerate(scored.one_against_rest()):
-        precisions, recalls, _ = sk.precision_recall_curve(own, scores)
-        _line(axes, place, recalls, precisions, name)
-    axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.03))
+def _visible(name: str) -> str:
+    return f" {name}"  # matplotlib hides a label that begins with an underscore
 
 
-def _calibration(axes: Axes, scored: Scored) -> None:
-    for place, (name, own, scores) in enumerate(scored.one_against_rest()):
-        bins = np.array_split(np.argsort(scores, kind="stable"), min(_BINS, len(scores)))
-        expected = np.array([scores[rows].mean() for rows in bins])
-        observed = np.array([own[rows].mean() for rows in bins])
-        _line(axes, place, expected, observed, name, marker="o", markersize=4)
-    _diagonal(axes, "mean score", "share of the class")
+def _calibrated(own: Array, scores: Array) -> tuple[Array, ...]:
+    bins = np.array_split(np.argsort(scores, kind="stable"), min(_BINS, len(scores)))
+    return tuple(np.array([values[rows].mean() for rows in bins]) for values in (scores, own))
 
 
 def _confusion(axes: Axes, scored: Scored) -> None:
@@ -195,35 +199,34 @@ def _residuals(axes: Axes, scored: Scored) -> None:
     axes.set(xlabel="predicted - actual", ylabel="share of the rows")
 
 
-def _line(axes: Axes, place: int, x: Array, y: Array, name: str, **style: Any) -> None:
-    # matplotlib hides a label that begins with an underscore: a blank goes first.
-    axes.plot(thinned(x), thinned(y), color=_LINES[place], label=f" {name}", **style)
-
-
 def _bars(axes: Axes, groups: Mapping[str, Array], edges: Array) -> None:
     for place, (name, values) in enumerate(groups.items()):
         if len(values):
             shares = np.histogram(values, edges)[0] / len(values)
-            axes.stairs(shares, edges, fill=True, color=_LINES[place], alpha=0.5, label=f" {name}")
+            style = {"color": _LINES[place], "alpha": 0.5, "label": _visible(name)}
+            axes.stairs(shares, edges, fill=True, **style)
 
 
-def _diagonal(axes: Axes, x: str, y: str) -> None:
-    if axes.has_data():
-        axes.plot([0, 1], [0, 1], **_DASHED)
-    axes.set(xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.03))
-
-
-_Kind = tuple[str, str, Callable[[Axes, Scored], None]]
-_KINDS: Mapping[str, _Kind] = {
+_KINDS: Mapping[str, tuple[str, str, Draw]] = {
     "confusion": ("Confusion", "Rows by class; the shade is the share of its line.", _confusion),
-    "roc": ("ROC", "A class against the rest; the dashed line is chance.", _roc),
+    "roc": (
+        *("ROC", "A class against the rest; the dashed line is chance."),
+        _curves(
+            lambda own, scores: sk.roc_curve(own, scores)[:2],
+            *("false positive rate", "true positive rate"),
+        ),
+    ),
     "precision_recall": (
         *("Precision and recall", "What a lower or a higher threshold would cost."),
-        _precision_recall,
+        _curves(
+            lambda own, scores: sk.precision_recall_curve(own, scores)[1::-1],
+            *("recall", "precision"),
+            diagonal=False,
+        ),
     ),
     "calibration": (
         *("Calibration", "Ten equal groups of rows by score; on the line, a score is a rate."),
-        _calibration,
+        _curves(_calibrated, "mean score", "share of the class", marker="o", markersize=4),
     ),
     "scores": ("Scores", "How they are spread; the dashed line is the threshold.", _scores),
     "predictions": ("Predictions", "At most 250 rows; on the line, they are exact.", _predictions),
