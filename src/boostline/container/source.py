@@ -1,6 +1,6 @@
 """The raw rows of a processing job: its files', or those that the user's code made of them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -46,10 +46,10 @@ class Source:
                 raise ContainerError(f"process returned {kind}: it must return a polars.DataFrame")
             self._table, self.header, self.size = table, table.columns, int(table.estimated_size())
 
-    def pieces(self) -> Iterator[Parse]:
-        """Read the rows from the beginning, piece by piece."""
+    def pieces(self, numeric: Collection[str]) -> Iterator[Parse]:
+        """Read the rows from the beginning, as :func:`boostline.features.files.read_pieces`."""
         if self._table is None:
-            yield from read_pieces(self._files)
+            yield from read_pieces(self._files, numeric)
             return
         for start in range(0, self._table.height, ROWS):
             numbers = partial(range, start + 1, self._table.height + 1)

@@ -67,18 +67,21 @@ class Spill:
         Words
             Shape (CHUNK, width), the last one shorter.
         """
-        rest = np.empty((0, self._width), dtype=np.uint64)
+        chunk = np.empty((0, self._width), dtype=np.uint64)
         for bucket in range(1 << self._bits):
             path = self._file((split << self._bits) + bucket)
-            if path.exists():
-                rows = np.fromfile(path, dtype=np.uint64).reshape(-1, self._width)
-                rows = rows[np.argsort(rows[:, 0], kind="stable")]
-                rest = np.concatenate([rest, rows])
-                while len(rest) >= CHUNK:
-                    yield rest[:CHUNK, 1:]
-                    rest = rest[CHUNK:]
-        if len(rest):
-            yield rest[:, 1:]
+            if not path.exists():
+                continue
+            rows = np.fromfile(path, dtype=np.uint64).reshape(-1, self._width)
+            order = np.argsort(rows[:, 0], kind="stable")
+            while len(order):
+                taken, order = np.split(order, [CHUNK - len(chunk)])
+                chunk = np.concatenate([chunk, rows[taken]]) if len(chunk) else rows[taken]
+                if len(chunk) == CHUNK:
+                    yield chunk[:, 1:]
+                    chunk = chunk[:0]
+        if len(chunk):
+            yield chunk[:, 1:]
 
     def _file(self, number: int) -> Path:
         return self._folder / f"{number}"

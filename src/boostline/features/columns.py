@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from boostline.features.errors import FeatureError
@@ -76,15 +77,15 @@ def read_numbers(column: pl.Series, missing: Sequence[str], report: Report = ref
         numbers = _parsed(column.cast(pl.String), missing, report)
     else:
         raise TableError(f"column {column.name!r} holds {kind}: a numeric column needs numbers")
-    numbers = numbers.fill_null(NAN)
-    outside = numbers.is_not_nan() & (numbers.abs() >= TOO_LARGE)
+    values = numbers.fill_null(NAN).to_numpy() + 0.0  # adding zero drops the sign of a zero
+    outside = np.abs(values) >= TOO_LARGE
     if outside.any():
-        report(column, outside, lambda _: "is not within the range of float32")
+        report(column, pl.Series(outside), lambda _: "is not within the range of float32")
+        values[outside] = NAN
     listed = [float(value) for text in missing if (value := _number_or_none(text)) is not None]
-    unusable = outside | numbers.is_in(listed) if listed else outside
-    zero = numbers == 0.0  # the sign of a zero is dropped
-    usable = pl.when(unusable).then(NAN).when(zero).then(0.0).otherwise(numbers)
-    return pl.select(usable).to_series().alias(column.name)
+    if listed:
+        values[np.isin(values, listed)] = NAN
+    return pl.Series(column.name, values)
 
 
 def read_coded(column: pl.Series, missing: Sequence[str], report: Report = refuse) -> Coded:
@@ -166,9 +167,9 @@ def _parsed(texts: pl.Series, missing: Sequence[str], report: Report) -> pl.Seri
     """Read numbers from text: the plain ones at once, the rest through the parser of a record."""
     # What Polars reads as a finite number is one by the grammar; it also reads "inf" and "nan".
     numbers = texts.cast(pl.Float64, strict=False)
-    odd = texts.is_not_null() & ~numbers.is_finite().fill_null(False)
-    if not odd.any():
+    if numbers.null_count() == texts.null_count() and numbers.is_finite().all():
         return numbers
+    odd = texts.is_not_null() & ~numbers.is_finite().fill_null(False)
     parsed, bad = _through(number_parser(missing), texts.filter(odd).unique())
     if bad:
         report(texts, texts.is_in(list(bad)), bad.__getitem__)

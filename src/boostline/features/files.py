@@ -4,13 +4,14 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import polars as pl
+import polars.selectors as cs
 
 from boostline.features.columns import TableError
 
@@ -70,13 +71,15 @@ def read_header(paths: Sequence[Path]) -> list[str]:
     return first
 
 
-def read_pieces(paths: Sequence[Path]) -> Iterator[Parse]:
+def read_pieces(paths: Sequence[Path], numeric: Collection[str] = ()) -> Iterator[Parse]:
     """Read files of the same columns piece by piece, so that a table may be larger than memory.
 
     Parameters
     ----------
     paths
         CSV (``.csv``, UTF-8 with a header; compressed ``.gz``) or Parquet (``.parquet``) files.
+    numeric
+        Columns that CSV may give as Float64 at once, where all their texts are plain numbers.
 
     Yields
     ------
@@ -90,7 +93,11 @@ def read_pieces(paths: Sequence[Path]) -> Iterator[Parse]:
     """
     read_header(paths)
     for path in paths:
-        yield from _parquet_pieces(path) if _is_parquet(path) else _csv(path).pieces()
+        yield from (
+            _parquet_pieces(path)
+            if _is_parquet(path)
+            else replace(_csv(path), numeric=numeric).pieces()
+        )
 
 
 def read_table(paths: Sequence[Path]) -> pl.DataFrame:
@@ -163,6 +170,7 @@ class _Csv:
     path: Path
     header: list[str]
     lines: int
+    numeric: Collection[str] = ()
 
     def pieces(self) -> Iterator[Parse]:
         """Cut the file into blocks of whole lines."""
@@ -178,14 +186,19 @@ class _Csv:
             raise TableError(f"{self.path.name}: not readable: {error}") from None
 
     def _parse(self, block: bytes, line: int) -> Piece:
-        schema = dict.fromkeys(self.header, pl.String)
-        try:
-            table = pl.read_csv(block, has_header=False, schema=schema)
-        except pl.exceptions.PolarsError:
-            return self._parse_lines(block, line)
-        if table.to_series(-1).null_count() and not _whole(block, table):
+        table = self._read(block, self.numeric) if self.numeric else None
+        if table is None or not all(table.select(cs.float().is_finite().all()).row(0)):
+            table = self._read(block, ())
+        if table is None or (table.to_series(-1).null_count() and not _whole(block, table)):
             return self._parse_lines(block, line)
         return Piece(table, self.origin, lambda: self._parse_lines(block, line).numbers())
+
+    def _read(self, block: bytes, numeric: Collection[str]) -> pl.DataFrame | None:
+        schema = {name: pl.Float64 if name in numeric else pl.String for name in self.header}
+        try:
+            return pl.read_csv(block, has_header=False, schema=schema)
+        except pl.exceptions.PolarsError:
+            return None
 
     @property
     def origin(self) -> str:
@@ -256,7 +269,7 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
 def _last_end(block: bytes) -> int:
     """Find the end of the last line that no quoted field goes beyond."""
     end = block.rfind(b"\n") + 1
-    quotes = block.count(b'"', 0, end)
+    quotes = block.count(b'"', 0, end) if b'"' in block else 0
     while quotes % 2:
         start = block.rfind(b"\n", 0, end - 1) + 1
         quotes -= block.count(b'"', start, end)
@@ -269,5 +282,5 @@ def _whole(block: bytes, table: pl.DataFrame) -> bool:
 
     Long ones it refuses, so all separators that stand in no field lie between fields.
     """
-    inside = sum(table.select(pl.all().str.count_matches(",", literal=True).sum()).row(0))
+    inside = sum(table.select(cs.string().str.count_matches(",", literal=True).sum()).row(0))
     return block.count(b",") == int(inside) + table.height * (table.width - 1)

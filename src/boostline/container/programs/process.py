@@ -14,7 +14,7 @@ from polars.io.plugins import register_io_source
 
 from boostline.container.code import Context
 from boostline.container.errors import ContainerError
-from boostline.container.intake import Intake
+from boostline.container.intake import Intake, in_order
 from boostline.container.paths import Paths, data_files, read_bytes
 from boostline.container.source import Source
 from boostline.container.spill import CHUNK, Spill
@@ -71,8 +71,8 @@ def run(paths: Paths) -> None:
         intake = Intake(spec, config.split, config.malformed.limit, spill)
         intake.count(source.malformed)
         if config.split.time is not None:
-            intake.find_times(source.pieces())
-        intake.take(source.pieces())
+            intake.find_times(source.pieces([]))
+        intake.take(source.pieces(spec.numeric))
         _Outputs(paths, config, intake, spill).write()
 
 
@@ -138,7 +138,7 @@ class _Outputs:
         for name in NAMES:
             columns = self._columns(name)
             columns = map(self._statistics.add, columns) if name == "train" else columns
-            self._table(name, features, map(partial(_features, contract), columns))
+            self._table(name, features, in_order(partial(_features, contract), columns))
         raw = {
             name: pl.String if name in vocabularies else pl.Float64
             for name in [*spec.inputs, spec.label]
@@ -172,7 +172,7 @@ class _Outputs:
         }
 
     def _columns(self, name: str) -> Iterator[Columns]:
-        return map(self._intake.columns, self._spill.chunks(NAMES.index(name)))
+        return in_order(self._intake.columns, self._spill.chunks(NAMES.index(name)))
 
     def _table(self, name: str, schema: dict[str, Any], tables: Iterator[pl.DataFrame]) -> None:
         """Write tables as one Parquet file, one after the other."""
