@@ -96,34 +96,39 @@ def run(paths: Paths) -> None:
     config = _config(paths.processing_input("config") / "config.json")
     with tempfile.TemporaryDirectory(prefix="boostline-") as scratch:
         test = _test(paths, _open(paths.processing_input("model"), Path(scratch, "model")))
-        manifest = test.model.artifact.manifest
-        document, undefined = quality(
-            manifest.objective, test.labels, test.scores, manifest.threshold
-        )
-        group = document[GROUPS[manifest.objective]]
-        measured = {
-            name: group[name]["value"] for name in METRICS[manifest.objective] if name in group
-        }
-        own = _own_metrics(paths, test)
-        champion = paths.processing_input("champion")
-        document[COMPARISON] = _compared(champion, test, measured, Path(scratch, "champion"))
-        document |= {CUSTOM: own} if own else {}
-        parity = _parity(test)
-        slices = [_slice(column, test) for column in config.slices]
-        plots = _plots(test)
-    for name in undefined:
-        _warn(f"{name} is not defined on this test split: left out")
-    label, rows = test.model.artifact.contract.label, len(test.labels)
-    content = Content(manifest, label, rows, document, parity, slices, undefined, plots)
+        content = _content(paths, test, config, Path(scratch, "champion"))
     folder = paths.processing_output("report")
-    for plot in plots:
+    for plot in content.plots:
         (folder / f"{plot.name}.svg").write_text(plot.svg, encoding="utf-8")
     (folder / "report.html").write_text(build(content), encoding="utf-8")
-    _write(folder / "parity.json", parity)
-    _write(folder / "slices.json", {"version": VERSION, "slices": slices})
-    _write(paths.processing_output("evaluation") / "evaluation.json", document)
-    for name, value in (measured | {name: metric["value"] for name, metric in own.items()}).items():
-        print(f"test-{name}:{value:.6f}", flush=True)
+    _write(folder / "parity.json", content.parity)
+    _write(folder / "slices.json", {"version": VERSION, "slices": content.slices})
+    _write(paths.processing_output("evaluation") / "evaluation.json", content.evaluation)
+    for name, metric in {**content.group, **content.evaluation.get(CUSTOM, {})}.items():
+        if "value" in metric:
+            print(f"test-{name}:{metric['value']:.6f}", flush=True)
+
+
+def _content(paths: Paths, test: Test, config: Config, scratch: Path) -> Content:
+    manifest = test.model.artifact.manifest
+    objective = manifest.objective
+    document, undefined = quality(objective, test.labels, test.scores, manifest.threshold)
+    for name in undefined:
+        _warn(f"{name} is not defined on this test split: left out")
+    group = document[GROUPS[objective]]
+    measured = {name: group[name]["value"] for name in METRICS[objective] if name in group}
+    document[COMPARISON] = _compared(paths.processing_input("champion"), test, measured, scratch)
+    own = _own_metrics(paths, test)
+    return Content(
+        manifest=manifest,
+        label=test.model.artifact.contract.label,
+        rows=len(test.labels),
+        evaluation=document | ({CUSTOM: own} if own else {}),
+        parity=_parity(test),
+        slices=[_slice(column, test) for column in config.slices],
+        undefined=undefined,
+        plots=_plots(test),
+    )
 
 
 def _config(path: Path) -> Config:
