@@ -68,7 +68,7 @@ SERVICES: dict[str, ServiceEntry] = {
         "apigateway.service:ApiGateway",
         """
         ImportRestApi PutRestApi GetRestApi GetRestApis DeleteRestApi
-        CreateDeployment GetStage GetStages
+        CreateDeployment GetStage
         CreateApiKey GetApiKey GetApiKeys DeleteApiKey
         CreateUsagePlan GetUsagePlan GetUsagePlans UpdateUsagePlan DeleteUsagePlan
         CreateUsagePlanKey GetUsagePlanKeys

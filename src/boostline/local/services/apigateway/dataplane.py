@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from boostline.local.platform import Platform
-from boostline.local.services.apigateway.document import Document, Match
-from boostline.local.services.apigateway.event import Call, MalformedAnswer
+from boostline.local.services.apigateway.document import Document
+from boostline.local.services.apigateway.event import Call, response
 from boostline.local.services.apigateway.plans import Meter
 from boostline.local.services.lambda_.errors import AccessDenied
 from boostline.local.services.lambda_.service import Lambda
@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY = 10_485_760
-
-
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 REFUSALS = {
     "no route": (403, "Missing Authentication Token", "MissingAuthenticationTokenException"),
@@ -61,9 +59,10 @@ class Deployed:
 
     def admit(self, request: Request, meter: Meter) -> Mapping[str, Any]:
         """Return the API key of a request, or refuse it."""
-        key, plan = self.keys.get(request.headers.get("x-api-key", ""), (None, None))
-        if key is None or plan is None:
+        value = request.headers.get("x-api-key", "")
+        if value not in self.keys:
             raise Refusal("forbidden")
+        key, plan = self.keys[value]
         name = f"{plan['id']}/{key['id']}"
         if meter.throttled(name, plan):
             raise Refusal("throttled")
@@ -73,13 +72,7 @@ class Deployed:
 
 
 class DataPlane:
-    """Answers requests to `/restapis/<api id>/<stage>/<path>`.
-
-    Parameters
-    ----------
-    deployed
-        Gives a stage, or None.
-    """
+    """Answers requests to `/restapis/<api id>/<stage>/<path>`."""
 
     def __init__(
         self, platform: Platform, deployed: Callable[[str, str], Deployed | None], meter: Meter
@@ -90,23 +83,22 @@ class DataPlane:
 
     async def answer(self, request: Request) -> Response:
         """Answer a request; it never raises for what the caller or the function did wrong."""
-        request_id, extended_id = str(uuid4()), secrets.token_urlsafe(11)[:15] + "="
         root = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-        trace = request.headers.get("x-amzn-trace-id", root)
+        ids = {
+            "x-amzn-RequestId": str(uuid4()),
+            "x-amz-apigw-id": secrets.token_urlsafe(11)[:15] + "=",
+            "X-Amzn-Trace-Id": request.headers.get("x-amzn-trace-id", root),
+        }
         try:
-            response = await self._through(request, request_id, extended_id, trace)
+            answer = await self._through(request, ids)
         except Refusal as refusal:
-            response = refusal.response()
+            answer = refusal.response()
         except ClientDisconnect:
-            response = Response(status_code=400)  # for nobody
-        response.headers["x-amzn-RequestId"] = request_id
-        response.headers["x-amz-apigw-id"] = extended_id
-        response.headers["X-Amzn-Trace-Id"] = trace
-        return response
+            answer = Response(status_code=400)  # for nobody
+        answer.headers.update(ids)
+        return answer
 
-    async def _through(
-        self, request: Request, request_id: str, extended_id: str, trace: str
-    ) -> Response:
+    async def _through(self, request: Request, ids: Mapping[str, str]) -> Response:
         raw = request.scope.get("raw_path") or request.scope["path"].encode()
         _, _, api, stage, path = (*raw.decode("latin-1").split("/", 4), "")[:5]
         deployed = self._deployed(api, stage)
@@ -115,49 +107,35 @@ class DataPlane:
         match = deployed.document.match(request.method, f"/{path}")
         if match is None:
             raise Refusal("no route")
-        key = deployed.admit(request, self._meter) if match.route.key_required else None
-        call = Call(
-            request=request,
-            match=match,
-            api=api,
-            stage=deployed.stage,
-            path=f"/{path}",
-            body=await _body(request),
-            account=self._platform.settings.account,
-            request_id=request_id,
-            extended_id=extended_id,
-            trace=trace,
-            key=key,
-            binary_types=deployed.document.binary_types,
-        )
-        payload = await self._invoke(call, match)
+        key = deployed.admit(request, self._meter) if match.operation.security else None
+        body, account = await _body(request), self._platform.settings.account
+        call = Call(request, match, api, deployed.stage, account, f"/{path}", body, ids, key)
+        payload = await self._invoke(call)
         try:
-            return call.response(payload)
-        except MalformedAnswer as error:
-            log.warning("%s: malformed Lambda proxy response: %s", match.route.function, error)
+            return response(payload)
+        except ValueError as error:
+            log.warning("%s: malformed Lambda proxy response: %s", match.resource, error)
             raise Refusal("bad answer") from error
 
-    async def _invoke(self, call: Call, match: Match) -> bytes:
-        route = match.route
-        stage = call.stage["stageName"]
-        resource = f"{call.api}/{stage}/{call.request.method}{route.resource}"
+    async def _invoke(self, call: Call) -> bytes:
+        stage, where = call.stage["stageName"], call.match.resource
+        integration = call.match.operation.integration
+        resource = f"{call.api}/{stage}/{call.request.method}{where}"
         try:
-            outcome = await asyncio.wait_for(
-                self._platform.get(Lambda).invoke_for(
+            async with asyncio.timeout(integration.timeout_in_millis / 1000):
+                outcome = await self._platform.get(Lambda).invoke_for(
                     "apigateway.amazonaws.com",
                     self._platform.arn("execute-api", resource),
-                    route.function,
+                    integration.function,
                     json.dumps(call.event()).encode(),
-                    call.trace,
-                ),
-                route.timeout,
-            )
+                    call.ids["X-Amzn-Trace-Id"],
+                )
         except TimeoutError:
             raise Refusal("timeout") from None
         except (AccessDenied, AwsError) as error:
             too_long = isinstance(error, AwsError) and error.status == 413
             # The operator learns what the caller must not.
-            log.warning("%s: %s", route.resource, error)
+            log.warning("%s: %s", where, error)
             raise Refusal("too long" if too_long else "configuration") from error
         if outcome.failed:
             raise Refusal("bad answer")

@@ -5,81 +5,110 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
-from boostline.local.services.apigateway.errors import bad_request
+import msgspec
+from msgspec import Meta
+
+from boostline.local.services.apigateway.resources import bad_request
 
 METHODS = frozenset("get put post delete options head patch".split())  # noqa: SIM905
-ANY = "x-amazon-apigateway-any-method"
-INTEGRATION = "x-amazon-apigateway-integration"
-BINARY = "x-amazon-apigateway-binary-media-types"
-KEY_SOURCE = "x-amazon-apigateway-api-key-source"
+PREFIX = "x-amazon-apigateway-"
+ANY = f"{PREFIX}any-method"
+INTEGRATION = f"{PREFIX}integration"
 LONGEST = 29_000  # milliseconds that an integration may take
 
-_ROOT = {"openapi", "info", "servers", "paths", "components", "tags", "externalDocs"}
-_EXTENSIONS = {ANY, INTEGRATION, BINARY, KEY_SOURCE}
-_INTEGRATION = {
-    "type",
-    "uri",
-    "httpMethod",
-    "passthroughBehavior",
-    "timeoutInMillis",
-    "payloadFormatVersion",
-    "responses",
-}
-_SEGMENT = re.compile(r"[\w.$:-]+|\{[\w.-]+\}|\{[\w.-]+\+\}", re.ASCII)
-_URI = re.compile(
-    r"arn:aws:apigateway:[\w-]+:lambda:path/2015-03-31/functions/(arn:aws:lambda:[^/]+)/invocations"
-)
+# Texts, {parameters}, and a {greedy+} one at the end.
+_RESOURCE = re.compile(r"/|(?=/)(/([\w.$:-]+|\{[a-zA-Z_]\w*\}))*(/\{[a-zA-Z_]\w*\+\})?", re.ASCII)
+_FUNCTION = r"lambda:path/2015-03-31/functions/(arn:aws:lambda:[^/]+)/invocations$"
 
 
-class Route(NamedTuple):
-    """A method of a resource: the function behind it, and how long it may take in seconds."""
+class Integration(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What is behind a method: a Lambda function."""
 
-    method: str
-    resource: str
-    function: str
-    key_required: bool
-    timeout: float
+    type: Literal["aws_proxy", "AWS_PROXY"]
+    uri: Annotated[str, Meta(pattern=rf"^arn:aws:apigateway:[\w-]+:{_FUNCTION}")]
+    http_method: Literal["POST"]
+    passthrough_behavior: str = "when_no_match"
+    timeout_in_millis: Annotated[int, Meta(ge=50, le=LONGEST)] = LONGEST
+    payload_format_version: str = "1.0"
+    responses: Any = None
+
+    @property
+    def function(self) -> str:
+        """The function's ARN."""
+        return "".join(re.findall(_FUNCTION, self.uri))
+
+
+class Operation(msgspec.Struct):
+    """A method of a resource; with `security`, it takes an API key."""
+
+    integration: Integration = msgspec.field(name=INTEGRATION)
+    security: list[dict[str, list[str]]] = []
+
+
+class Scheme(msgspec.Struct):
+    """The one way to show who one is: an API key in its header."""
+
+    type: Literal["apiKey"]
+    place: Literal["header"] = msgspec.field(name="in")
+    name: Annotated[str, Meta(pattern="^[xX]-[aA][pP][iI]-[kK][eE][yY]$")]
+
+
+class Info(msgspec.Struct):
+    """What an API is called."""
+
+    title: Annotated[str, Meta(min_length=1)]
+
+
+class Components(msgspec.Struct, rename="camel"):
+    """What operations refer to."""
+
+    security_schemes: dict[str, Scheme] = {}
+
+
+class Root(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """An OpenAPI 3 document."""
+
+    openapi: Annotated[str, Meta(pattern=r"^3\.")]
+    info: Info
+    paths: dict[str, dict[str, Any]]
+    components: Components = msgspec.field(default_factory=Components)
+    servers: Any = None
+    tags: Any = None
+    external_docs: Any = None
+    key_source: Literal["HEADER"] = msgspec.field(name=f"{PREFIX}api-key-source", default="HEADER")
 
 
 class Match(NamedTuple):
-    """A route that a request goes to, with the values of its path's parameters."""
+    """Where a request goes, with the values of its path's parameters."""
 
-    route: Route
+    resource: str
+    operation: Operation
     parameters: dict[str, str]
 
 
 class Document:
-    """An API's routes.
+    """The routes of an API's document, parsed from JSON.
 
     Raises
     ------
     AwsError
-        `BadRequestException` with all that is wrong, or that the local platform does not have.
+        `BadRequestException` with what is wrong, or what the local platform does not have.
     """
 
-    def __init__(self, body: bytes) -> None:
-        content = _load(body)
-        problems = list(_problems(content))
+    def __init__(self, content: Any) -> None:
+        self._resources: list[tuple[str, re.Pattern[str], dict[str, Operation]]] = []
+        problems = list(self._read(content))
         if problems:
-            raise bad_request("Errors found during import:\n\t" + "\n\t".join(problems))
-        info = content["info"]
-        self.title: str = info["title"]
-        self.description: str | None = info.get("description")
-        self.version: str | None = info.get("version")
-        self.binary_types: list[str] = content.get(BINARY, [])
-        keyed = _key_schemes(content)
-        routes = [
-            _route(resource, method, operation, keyed)
-            for resource, method, operation in _operations(content)
-        ]
-        # The most specific resource is asked first: texts, then parameters, then greedy ones.
-        self._routes = sorted(routes, key=lambda route: _specificity(route.resource))
+            raise bad_request(
+                "Errors found during import. The local platform has OpenAPI 3, integrations of "
+                "type aws_proxy with httpMethod POST, API keys in x-api-key:\n\t"
+                + "\n\t".join(problems)
+            )
 
     def match(self, method: str, path: str) -> Match | None:
         """Return where a request goes: the most specific resource has to have the method.
@@ -89,130 +118,48 @@ class Document:
         path
             The path below the stage, still percent-encoded.
         """
-        resource, parameters = None, {}
-        for route in self._routes:
-            if resource is None:
-                found = _match(route.resource, path)
-                if found is None:
-                    continue
-                resource, parameters = route.resource, found
-            if route.resource == resource and route.method in {method, "ANY"}:
-                return Match(route, parameters)
+        for resource, pattern, operations in self._resources:
+            if found := pattern.fullmatch(path):
+                operation = operations.get(method.lower()) or operations.get(ANY)
+                parameters = {name: unquote(value) for name, value in found.groupdict().items()}
+                return Match(resource, operation, parameters) if operation else None
         return None
 
-
-def _load(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except ValueError as error:
-        raise bad_request(
-            f"Invalid OpenAPI input: {error}. The local platform reads documents in JSON."
-        ) from None
-    if not isinstance(content, dict) or not str(content.get("openapi", "")).startswith("3."):
-        raise bad_request("Invalid OpenAPI input: the local platform reads OpenAPI 3 documents.")
-    return content
-
-
-def _operations(content: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for resource, item in content["paths"].items():
-        for method, operation in item.items():
-            if method in METHODS or method == ANY:
-                yield resource, "ANY" if method == ANY else method.upper(), operation
-
-
-def _problems(content: Mapping[str, Any]) -> Iterator[str]:
-    if not isinstance(content.get("info"), dict) or not content["info"].get("title"):
-        yield "info.title is required: it names the API"
-    for name in sorted(content.keys() - _ROOT - _EXTENSIONS):
-        yield f"the local platform does not have {name!r} at the root of a document"
-    if content.get(KEY_SOURCE, "HEADER") != "HEADER":
-        yield f"{KEY_SOURCE}: the local platform takes keys from the HEADER"
-    paths = content.get("paths")
-    if not isinstance(paths, dict) or not all(isinstance(item, dict) for item in paths.values()):
-        yield "paths is required, and holds an object for each resource"
-        return
-    for resource in paths:
-        if not _is_path(resource):
-            yield f"{resource!r} is not a path of texts, {{parameters}} and one final {{greedy+}}"
-    for resource, method, operation in _operations(content):
-        for problem in _operation_problems(operation, _key_schemes(content)):
-            yield f"{method} {resource}: {problem}"
+    def _read(self, content: Any) -> Iterator[str]:
+        """Add a document's resources; give what is wrong with it."""
+        try:
+            root = msgspec.convert(content, Root)
+        except msgspec.ValidationError as error:
+            yield str(error)
+            return
+        # The most specific resource is asked first: texts, then parameters, then greedy ones.
+        for resource in sorted(root.paths, key=_specificity):
+            if not _RESOURCE.fullmatch(resource):
+                yield f"{resource!r} is not a path of texts, {{parameters}} and a last {{greedy+}}"
+                continue
+            operations = {}
+            for method in sorted(root.paths[resource].keys() & {*METHODS, ANY}):
+                try:
+                    operations[method] = _operation(root, root.paths[resource][method])
+                except ValueError as error:
+                    yield f"{method.upper()} {resource}: {error}"
+            self._resources.append((resource, _pattern(resource), operations))
 
 
-def _operation_problems(operation: Mapping[str, Any], keyed: set[str]) -> Iterator[str]:
-    for name in sorted(operation):
-        if name.startswith("x-amazon-apigateway-") and name not in _EXTENSIONS:
-            yield f"the local platform does not have {name!r}"
-    for requirement in operation.get("security", ()):
-        for scheme in sorted(requirement.keys() - keyed):
-            yield f"security {scheme!r} is no apiKey scheme named x-api-key in the header"
-    integration = operation.get(INTEGRATION)
-    if not isinstance(integration, dict):
-        yield "No integration defined for method"
-        return
-    for name in sorted(integration.keys() - _INTEGRATION):
-        yield f"the local platform does not have {name!r} in an integration"
-    if str(integration.get("type")).lower() != "aws_proxy":
-        yield f"integration type {integration.get('type')!r}: the local platform has 'aws_proxy'"
-    if not _URI.fullmatch(str(integration.get("uri"))):
-        yield f"Invalid ARN specified in the request: {integration.get('uri')!r}"
-    if integration.get("httpMethod") != "POST":
-        yield "a Lambda function is invoked with httpMethod 'POST'"
-    timeout = integration.get("timeoutInMillis", LONGEST)
-    if not isinstance(timeout, int) or not 50 <= timeout <= LONGEST:
-        yield f"Timeout should be between 50 ms and {LONGEST} ms"
+def _operation(root: Root, content: Any) -> Operation:
+    operation = msgspec.convert(content, Operation)
+    asked = {scheme for requirement in operation.security for scheme in requirement}
+    extensions = {name for name in content if name.startswith(PREFIX)}
+    unknown = (asked - root.components.security_schemes.keys()) | (extensions - {INTEGRATION})
+    if unknown:
+        raise ValueError(f"the local platform does not have {', '.join(sorted(unknown))}")
+    return operation
 
 
-def _route(resource: str, method: str, operation: Mapping[str, Any], keyed: set[str]) -> Route:
-    integration = operation[INTEGRATION]
-    found = _URI.fullmatch(integration["uri"])
-    return Route(
-        method=method,
-        resource=resource,
-        function=found[1] if found else "",
-        key_required=any(keyed & one.keys() for one in operation.get("security", ())),
-        timeout=integration.get("timeoutInMillis", LONGEST) / 1000,
-    )
+def _specificity(resource: str) -> list[int]:
+    return [segment.startswith("{") + segment.endswith("+}") for segment in resource.split("/")]
 
 
-def _key_schemes(content: Mapping[str, Any]) -> set[str]:
-    schemes = content.get("components", {}).get("securitySchemes", {})
-    return {
-        name
-        for name, scheme in schemes.items()
-        if (scheme.get("type"), scheme.get("in")) == ("apiKey", "header")
-        and str(scheme.get("name")).lower() == "x-api-key"
-    }
-
-
-def _is_path(resource: str) -> bool:
-    segments = resource.removeprefix("/").split("/")
-    return resource == "/" or (
-        resource.startswith("/")
-        and all(_SEGMENT.fullmatch(segment) for segment in segments)
-        and not any(segment.endswith("+}") for segment in segments[:-1])
-    )
-
-
-def _specificity(resource: str) -> tuple[list[int], str]:
-    ranks = [
-        2 if segment.endswith("+}") else 1 if segment.startswith("{") else 0
-        for segment in resource.split("/")
-    ]
-    return ranks, resource
-
-
-def _match(resource: str, path: str) -> dict[str, str] | None:
-    parameters: dict[str, str] = {}
-    wanted, given = resource.split("/"), path.split("/")
-    for index, segment in enumerate(wanted):
-        if segment.endswith("+}"):
-            rest = "/".join(given[index:])
-            return parameters | {segment[1:-2]: unquote(rest)} if rest else None
-        if index >= len(given):
-            return None
-        if segment.startswith("{") and given[index]:
-            parameters[segment[1:-1]] = unquote(given[index])
-        elif segment != unquote(given[index]):
-            return None
-    return parameters if len(wanted) == len(given) else None
+def _pattern(resource: str) -> re.Pattern[str]:
+    pattern = re.sub(r"\\\{(\w+)\\\+\\\}", r"(?P<\1>.+)", re.escape(resource))
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", pattern))

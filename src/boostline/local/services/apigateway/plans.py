@@ -4,165 +4,109 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from boostline.local.services.apigateway.errors import bad_request
+from boostline.local.services.apigateway.resources import bad_request
+from boostline.local.store.resources import Exists, Resources
 
-_VALUES: dict[str, Callable[[str], Any]] = {
+USAGE = "apigateway.usage"
+PERIODS: dict[str, Callable[[date], date]] = {  # to the day on which the present one began
+    "DAY": lambda day: day,
+    "WEEK": lambda day: day - timedelta(days=(day.weekday() + 1) % 7),  # a Sunday
+    "MONTH": lambda day: day.replace(day=1),
+}
+VALUES: dict[str, Callable[[str], Any]] = {
     "/name": str,
     "/description": str,
     "/throttle/rateLimit": float,
     "/throttle/burstLimit": int,
     "/quota/limit": int,
-    "/quota/offset": int,
     "/quota/period": str,
 }
-_REMOVABLE = {"/throttle", "/quota", "/description"}
 
 
 def patch(plan: dict[str, Any], operations: list[Mapping[str, str]]) -> None:
-    """Apply UpdateUsagePlan's operations to a plan.
-
-    Raises
-    ------
-    AwsError
-        If an operation or its value is not one that the local platform has.
-    """
+    """Apply UpdateUsagePlan's operations to a plan; refuse what the local platform has not."""
     for one in operations:
         op, path, value = one.get("op"), one.get("path", ""), one.get("value", "")
         if path == "/apiStages" and op in {"add", "remove"}:
             api, _, stage = value.partition(":")
-            rest = [each for each in plan["apiStages"] if each != {"apiId": api, "stage": stage}]
-            added = [{"apiId": api, "stage": stage}] if op == "add" else []
-            plan["apiStages"] = rest + added
-        elif path in _VALUES and op in {"add", "replace"}:
-            _set(plan, path, value)
-        elif path in _REMOVABLE and op == "remove":
-            plan.pop(path[1:], None)
+            given = {"apiId": api, "stage": stage}
+            rest = [each for each in plan["apiStages"] if each != given]
+            plan["apiStages"] = [*rest, given] if op == "add" else rest
+        elif path in VALUES and op in {"add", "replace"}:
+            *parents, name = path[1:].split("/")
+            place = plan.setdefault(parents[0], {}) if parents else plan
+            try:
+                place[name] = VALUES[path](value)
+            except ValueError:
+                raise bad_request(f"Invalid patch value {value!r} for {path}") from None
         else:
+            has = f"add and remove of /apiStages, and replace of {', '.join(VALUES)}"
             raise bad_request(
-                f"Invalid patch: the local platform has no {op!r} of {path!r}; it has add and "
-                f"remove of /apiStages, replace of {', '.join(_VALUES)}, and remove of "
-                f"{', '.join(sorted(_REMOVABLE))}"
+                f"Invalid patch: the local platform has no {op!r} of {path!r}; it has {has}"
             )
 
 
 def check(plan: Mapping[str, Any]) -> None:
     """Refuse a plan whose limits mean nothing."""
-    throttle, quota = plan.get("throttle", {}), plan.get("quota")
+    throttle, quota = plan.get("throttle", {}), plan.get("quota", {"limit": 1, "period": "DAY"})
     if throttle.get("rateLimit", 0) < 0 or throttle.get("burstLimit", 0) < 0:
         raise bad_request("Usage Plan throttle limits must not be negative")
-    if quota is not None and (quota.get("limit", 0) <= 0 or quota.get("period") not in PERIODS):
-        raise bad_request(f"Usage Plan quota needs a limit above 0 and a period of {PERIODS}")
-
-
-def _set(plan: dict[str, Any], path: str, text: str) -> None:
-    *parents, name = path[1:].split("/")
-    for parent in parents:
-        plan = plan.setdefault(parent, {})
-    try:
-        plan[name] = _VALUES[path](text)
-    except ValueError:
-        raise bad_request(f"Invalid patch value {text!r} for {path}") from None
-
-
-PERIODS = ("DAY", "WEEK", "MONTH")
-
-
-def period_start(period: str, offset: int, now: datetime) -> str:
-    """Return the day on which the present quota period began, as `2026-11-23` (UTC)."""
-    day = now.date()
-    if period == "WEEK":
-        day -= timedelta(days=(day.weekday() + 1 - offset) % 7)  # weeks begin on Sunday
-    elif period == "MONTH":
-        first = day.replace(day=1) + timedelta(days=offset)
-        day = (
-            first
-            if first <= day
-            else (day.replace(day=1) - timedelta(days=1)).replace(day=1) + timedelta(days=offset)
+    if quota.get("limit", 0) <= 0 or quota.get("period") not in PERIODS or quota.get("offset"):
+        periods = ", ".join(PERIODS)
+        raise bad_request(
+            f"Usage Plan quota needs a limit above 0, a period of {periods}, and no offset"
         )
-    return day.isoformat()
-
-
-class TokenBucket:
-    """Lets `rate` requests a second pass on average, and `burst` at once."""
-
-    def __init__(
-        self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.limits = (rate, burst)
-        self._clock = clock
-        self._tokens = float(burst)
-        self._filled = clock()
-
-    def take(self) -> bool:
-        """Whether a request may pass now."""
-        rate, burst = self.limits
-        now = self._clock()
-        self._tokens = min(float(burst), self._tokens + (now - self._filled) * rate)
-        self._filled = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 class Meter:
     """Counts the requests of each key in each plan.
 
-    Parameters
-    ----------
-    load, save
-        Where quota counts are kept: a plan's and key's name → {"period": day, "used": number}.
-        They are saved at most once a second, and by `close`: an abrupt end forgets that much.
+    Quota counts are saved at most once a second, and by `save`: an abrupt end forgets that much.
     """
 
-    def __init__(
-        self,
-        load: Callable[[str], dict[str, Any]],
-        save: Callable[[str, dict[str, Any]], None],
-    ) -> None:
-        self._load = load
-        self._save = save
-        self._buckets: dict[str, TokenBucket] = {}
-        self._used: dict[str, dict[str, Any]] = {}
-        self._unsaved: set[str] = set()
-        self._saved = time.monotonic()
+    def __init__(self, resources: Resources, clock: Callable[[], float] = time.monotonic) -> None:
+        self._resources = resources
+        self._clock = clock
+        self._buckets: dict[tuple[str, float, int], tuple[float, float]] = {}
+        self._used: dict[str, tuple[str, int]] = resources.find(USAGE, USAGE) or {}
+        self._saved = clock()
 
     def throttled(self, name: str, plan: Mapping[str, Any]) -> bool:
-        """Whether a request comes too soon after others."""
+        """Whether a request comes too soon after others: its bucket of tokens is empty."""
         throttle = plan.get("throttle")
         if not throttle:
             return False
         rate = throttle.get("rateLimit", 0.0)
-        limits = (rate, throttle.get("burstLimit", max(1, int(rate))))
-        bucket = self._buckets.get(name)
-        if bucket is None or bucket.limits != limits:
-            bucket = self._buckets[name] = TokenBucket(*limits)
-        return not bucket.take()
+        burst = throttle.get("burstLimit", max(1, int(rate)))
+        now = self._clock()
+        tokens, filled = self._buckets.get((name, rate, burst), (burst, now))
+        tokens = min(burst, tokens + (now - filled) * rate)
+        empty = bool(tokens < 1)
+        self._buckets[name, rate, burst] = (tokens if empty else tokens - 1, now)
+        return empty
 
     def exhausted(self, name: str, plan: Mapping[str, Any]) -> bool:
         """Whether the quota is used up; if not, the request is counted."""
         quota = plan.get("quota")
         if not quota:
             return False
-        period = period_start(quota["period"], quota.get("offset", 0), datetime.now(UTC))
-        used = self._used.get(name) or self._load(name)
-        if used.get("period") != period:
-            used = {"period": period, "used": 0}
-        self._used[name] = used
-        if used["used"] >= quota["limit"]:
+        period = PERIODS[quota["period"]](datetime.now(UTC).date()).isoformat()
+        begun, used = self._used.get(name, (period, 0))
+        used = used if begun == period else 0
+        if used >= quota["limit"]:
             return True
-        used["used"] += 1
-        self._unsaved.add(name)
-        if time.monotonic() - self._saved > 1:
-            self.close()
+        self._used[name] = (period, used + 1)
+        if self._clock() - self._saved > 1:
+            self.save()
         return False
 
-    def close(self) -> None:
+    def save(self) -> None:
         """Save what was counted."""
-        self._saved = time.monotonic()
-        while self._unsaved:
-            name = self._unsaved.pop()
-            self._save(name, self._used[name])
+        self._saved = self._clock()
+        try:
+            self._resources.create(USAGE, USAGE, self._used)
+        except Exists:
+            self._resources.change(USAGE, USAGE, lambda kept: kept.update(self._used))

@@ -1,25 +1,36 @@
-"""API Gateway, put together."""
+"""API Gateway's operations."""
 
 from __future__ import annotations
 
-import base64
+import json
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from boostline.local.platform import Platform
-from boostline.local.services.apigateway.apis import Apis
+from boostline.local.service import Service
+from boostline.local.services.apigateway import plans, resources
 from boostline.local.services.apigateway.dataplane import DataPlane, Deployed
 from boostline.local.services.apigateway.document import Document
-from boostline.local.services.apigateway.keys import Keys
-from boostline.local.services.apigateway.plans import Meter
-from boostline.local.services.apigateway.store import DEPLOYMENT, KEY, PLAN, PLAN_KEY, STAGE
+from boostline.local.services.apigateway.resources import (
+    API,
+    KEY,
+    PLAN,
+    Members,
+    bad_request,
+    given,
+    new_id,
+    not_found,
+    page,
+    refuse,
+)
+from boostline.local.wire.errors import AwsError
 
-USAGE = "apigateway.usage"
 
-
-class ApiGateway(Apis, Keys):
+class ApiGateway(Service):
     """REST APIs whose routes are Lambda functions (proxy integration).
 
     An OpenAPI document goes in; what the local platform does not have in it is refused by name. A
@@ -28,48 +39,192 @@ class ApiGateway(Apis, Keys):
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
+        self.documents = resources.Documents(platform.resources, self._changed)
         self._stages: dict[tuple[str, str], Deployed] = {}
-        self._meter = Meter(self._load_usage, self._save_usage)
+        self._meter = plans.Meter(platform.resources)
         self._data_plane = DataPlane(platform, self._deployed, self._meter)
+
+    get_rest_api = resources.getter(API)
+    get_rest_apis = resources.lister(API)
+    delete_rest_api = resources.deleter(API)
+    get_usage_plan = resources.getter(PLAN)
+    get_usage_plans = resources.lister(PLAN)
 
     def stop(self) -> None:
         """Keep what the quotas counted."""
-        self._meter.close()
-
-    def changed(self) -> None:
-        """Let the next request read the stages anew."""
-        self._stages = {}
+        self._meter.save()
 
     async def answer(self, request: Request) -> Response:
         """Answer an unsigned request to `/restapis/<api id>/<stage>/<path>`."""
         return await self._data_plane.answer(request)
 
+    def import_rest_api(self, request: Members) -> Members:
+        """Make an API from an OpenAPI 3 document in JSON."""
+        made = {"id": new_id(10), "createdDate": time.time(), "rootResourceId": new_id(10)}
+        parts: Members = {"deployments": {}, "stages": {}}
+        return self.documents.create(API, made | parts | _imported(request))
+
+    def put_rest_api(self, request: Members) -> Members:
+        """Replace an API's document; stages keep theirs until the next deployment."""
+        if request.get("mode", "merge") != "overwrite":
+            raise bad_request("the local platform replaces documents: say mode=overwrite")
+        imported = _imported(request)
+        return self.documents.change(API, request, lambda api: api.update(imported))
+
+    def create_deployment(self, request: Members) -> Members:
+        """Take a snapshot of the API's document, and put it on a stage if one is named."""
+        refuse(request, "cacheClusterEnabled", "cacheClusterSize", "canarySettings")
+        now = time.time()
+        deployment = {"id": new_id(6), "createdDate": now, **given(request, "description")}
+        shown = {"deploymentId": deployment["id"], "lastUpdatedDate": now}
+        shown |= given(request, "variables")
+
+        def deploy(api: Members) -> None:
+            api["deployments"][deployment["id"]] = {**deployment, "body": api["body"]}
+            if "stageName" in request:
+                made = {"stageName": request["stageName"], "createdDate": now}
+                api["stages"].setdefault(request["stageName"], made).update(shown)
+
+        self.documents.change(API, request, deploy)
+        return deployment
+
+    def get_stage(self, request: Members) -> Members:
+        """Return a stage."""
+        stages = self.documents.get(API, request)["stages"]
+        if request["stageName"] not in stages:
+            raise not_found("Stage identifier")
+        return dict(stages[request["stageName"]])
+
+    def create_api_key(self, request: Members) -> Members:
+        """Make a key; its value is made here unless it is given."""
+        refuse(request, "stageKeys", "generateDistinctId", "customerId")
+        value, now = request.get("value") or new_id(40), time.time()
+        if not 20 <= len(value) <= 128:
+            raise bad_request("API Key value should be at least 20 characters, and at most 128")
+        if any(one["value"] == value for one in self.documents.list(KEY)):
+            raise AwsError("ConflictException", "API Key already exists", 409)
+        made = {"id": new_id(10), "createdDate": now, "lastUpdatedDate": now, "enabled": False}
+        told = given(request, "name", "description", "enabled", "tags")
+        return self.documents.create(KEY, made | told | {"value": value})
+
+    def get_api_key(self, request: Members) -> Members:
+        """Return a key, with its value if asked."""
+        return _shown(self.documents.get(KEY, request), request.get("includeValue"))
+
+    def get_api_keys(self, request: Members) -> Members:
+        """Return keys whose name begins as asked, with their values if asked."""
+        keys = self.documents.list(KEY)
+        return page([_shown(key, request.get("includeValues")) for key in keys], request)
+
+    def delete_api_key(self, request: Members) -> None:
+        """Remove a key, from its usage plans too."""
+        key = request["apiKey"]
+        for plan in self.documents.list(PLAN):
+            if key in plan["keys"]:
+                where = {"usagePlanId": plan["id"]}
+                self.documents.change(PLAN, where, lambda plan: plan["keys"].remove(key))
+        self.documents.delete(KEY, request)
+
+    def create_usage_plan(self, request: Members) -> Members:
+        """Make a usage plan."""
+        made: Members = {"id": new_id(6), "apiStages": [], "keys": []}
+        made |= given(request, "name", "description", "apiStages", "throttle", "quota", "tags")
+        self._check_plan(made)
+        return self.documents.create(PLAN, made)
+
+    def update_usage_plan(self, request: Members) -> Members:
+        """Change a usage plan's name, stages, throttle or quota."""
+
+        def change(plan: Members) -> None:
+            plans.patch(plan, request.get("patchOperations", []))
+            self._check_plan(plan)
+
+        return self.documents.change(PLAN, request, change)
+
+    def delete_usage_plan(self, request: Members) -> None:
+        """Remove a usage plan that has no stages any more."""
+        if self.documents.get(PLAN, request)["apiStages"]:
+            raise bad_request(
+                f"Cannot delete Usage Plan {request['usagePlanId']} because API stages are "
+                "associated with it: remove them first"
+            )
+        self.documents.delete(PLAN, request)
+
+    def create_usage_plan_key(self, request: Members) -> Members:
+        """Put a key in a usage plan."""
+        if request["keyType"] != "API_KEY":
+            raise bad_request("Invalid key type specified: keyType is API_KEY")
+        key = self.documents.get(KEY, {"apiKey": request["keyId"]})
+
+        def add(plan: Members) -> None:
+            if key["id"] in plan["keys"]:
+                message = f"{plan['id']} has the key {key['id']} already"
+                raise AwsError("ConflictException", message, 409)
+            plan["keys"].append(key["id"])
+
+        self.documents.change(PLAN, request, add)
+        return _member(key)
+
+    def get_usage_plan_keys(self, request: Members) -> Members:
+        """Return the keys of a usage plan."""
+        keys = self._keys(self.documents.get(PLAN, request))
+        return page([_member(key) for key in keys], request)
+
+    def _keys(self, plan: Mapping[str, Any]) -> list[Members]:
+        return [self.documents.get(KEY, {"apiKey": key}) for key in plan["keys"]]
+
+    def _check_plan(self, plan: Mapping[str, Any]) -> None:
+        plans.check(plan)
+        for each in plan["apiStages"]:
+            refuse(each, "throttle")
+            self.get_stage({"restApiId": each["apiId"], "stageName": each["stage"]})
+
+    def _changed(self) -> None:
+        self._stages = {}  # the next request reads them anew
+
     def _deployed(self, api: str, stage: str) -> Deployed | None:
         stages = self._stages  # a change while this one is read puts another in its place
         if (api, stage) not in stages:
-            found = self.platform.resources.find(STAGE, f"{api}/{stage}")
-            if found is None:
+            found = self.platform.resources.find(API.name, api)
+            if found is None or stage not in found["stages"]:
                 return None
-            body = self.platform.resources.get(DEPLOYMENT, found["deploymentId"])["body"]
-            document = Document(base64.b64decode(body))
-            stages[api, stage] = Deployed(document, found, self._keys(api, stage))
+            shown = found["stages"][stage]
+            keys = {
+                key["value"]: (key, plan)
+                for plan in self.documents.list(PLAN)
+                if {"apiId": api, "stage": stage} in plan["apiStages"]
+                for key in self._keys(plan)
+                if key["enabled"]
+            }
+            body = found["deployments"][shown["deploymentId"]]["body"]
+            stages[api, stage] = Deployed(Document(body), shown, keys)
         return stages[api, stage]
 
-    def _keys(self, api: str, stage: str) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-        resources = self.platform.resources
-        return {
-            key["value"]: (key, plan)
-            for plan in resources.list(PLAN)
-            if {"apiId": api, "stage": stage} in plan["apiStages"]
-            for member in resources.list(PLAN_KEY, plan["id"])
-            if (key := resources.get(KEY, member["id"]))["enabled"]
-        }
 
-    def _load_usage(self, name: str) -> dict[str, Any]:
-        return self.platform.resources.find(USAGE, name) or {}
+def _imported(request: Mapping[str, Any]) -> Members:
+    """Return what a document makes of an API."""
+    try:
+        content = json.loads(request["body"])
+    except ValueError as error:
+        raise bad_request(f"Invalid OpenAPI input, which has to be JSON here: {error}") from None
+    Document(content)
+    parameters = dict(request.get("parameters", {}))
+    parameters.pop("mode", None)  # ImportRestApi's own `?mode=import` is among them
+    endpoint = parameters.pop("endpointConfigurationTypes", "EDGE")
+    refuse(parameters, *parameters)
+    return {
+        "name": content["info"]["title"],
+        **given(content["info"], "description", "version"),
+        "apiKeySource": "HEADER",
+        "endpointConfiguration": {"types": [endpoint]},
+        "disableExecuteApiEndpoint": False,
+        "body": content,
+    }
 
-    def _save_usage(self, name: str, used: dict[str, Any]) -> None:
-        if self.platform.resources.find(USAGE, name) is None:
-            self.platform.resources.create(USAGE, name, used)
-        else:
-            self.platform.resources.change(USAGE, name, lambda kept: kept.update(used))
+
+def _shown(key: Members, with_value: object) -> Members:
+    return {name: value for name, value in key.items() if with_value or name != "value"}
+
+
+def _member(key: Members) -> Members:
+    return {"type": "API_KEY", **given(key, "id", "name", "value")}

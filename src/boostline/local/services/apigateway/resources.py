@@ -1,0 +1,125 @@
+"""What the service keeps, and what is alike in the operations on it."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from boostline.local.store.resources import Missing, Resources
+from boostline.local.wire.errors import AwsError
+
+Members = dict[str, Any]
+Operation = Callable[[Any, Members], Members | None]
+
+
+class Kind(NamedTuple):
+    """A kind of document: its name in the store and in errors, the member that names one."""
+
+    name: str
+    said: str
+    member: str
+
+
+API = Kind("apigateway.api", "API identifier", "restApiId")  # with its deployments and stages
+KEY = Kind("apigateway.key", "API Key identifier", "apiKey")
+PLAN = Kind("apigateway.plan", "Usage Plan ID", "usagePlanId")  # with the ids of its keys
+
+
+class Documents:
+    """Documents of these kinds; `changed` is called after each change."""
+
+    def __init__(self, resources: Resources, changed: Callable[[], None]) -> None:
+        self._resources = resources
+        self._changed = changed
+
+    def get(self, kind: Kind, request: Mapping[str, Any]) -> Members:
+        """Return the document that a request is about."""
+        found = self._resources.find(kind.name, request[kind.member])
+        if found is None:
+            raise not_found(kind.said)
+        return found
+
+    def list(self, kind: Kind) -> list[Members]:
+        """Return all documents of a kind, oldest first."""
+        return self._resources.list(kind.name)
+
+    def create(self, kind: Kind, document: Members) -> Members:
+        """Add a document with an id of its own."""
+        self._resources.create(kind.name, document["id"], document)
+        self._changed()
+        return document
+
+    def change(
+        self, kind: Kind, request: Mapping[str, Any], change: Callable[[Members], None]
+    ) -> Members:
+        """Let `change` edit the document that a request is about."""
+        try:
+            document = self._resources.change(kind.name, request[kind.member], change)
+        except Missing:
+            raise not_found(kind.said) from None
+        self._changed()
+        return document
+
+    def delete(self, kind: Kind, request: Mapping[str, Any]) -> None:
+        """Remove the document that a request is about."""
+        try:
+            self._resources.delete(kind.name, request[kind.member])
+        except Missing:
+            raise not_found(kind.said) from None
+        self._changed()
+
+
+def getter(kind: Kind) -> Operation:
+    """Return the operation that answers one document."""
+    return lambda service, request: service.documents.get(kind, request)
+
+
+def lister(kind: Kind) -> Operation:
+    """Return the operation that answers a page of documents."""
+    return lambda service, request: page(service.documents.list(kind), request)
+
+
+def deleter(kind: Kind) -> Operation:
+    """Return the operation that removes one document."""
+    return lambda service, request: service.documents.delete(kind, request)
+
+
+def page(items: list[Members], request: Mapping[str, Any]) -> Members:
+    """Return a page of a listing: `position` is where the next one begins."""
+    refuse(request, "customerId", "keyId")
+    start, position = request.get("nameQuery", ""), request.get("position", "0")
+    if not position.isdecimal():
+        raise bad_request(f"Invalid position {position!r}")
+    items = [one for one in items if one.get("name", "").startswith(start)]
+    end = int(position) + request.get("limit", 25)
+    more = {"position": str(end)} if end < len(items) else {}
+    return {"items": items[int(position) : end], **more}
+
+
+def bad_request(message: str) -> AwsError:
+    """Return the error for a request that cannot be done."""
+    return AwsError("BadRequestException", message, 400)
+
+
+def not_found(what: str) -> AwsError:
+    """Return the error for a thing that is not there."""
+    return AwsError("NotFoundException", f"Invalid {what} specified", 404)
+
+
+def given(request: Mapping[str, Any], *names: str) -> Members:
+    """Return those members that a request has."""
+    return {name: request[name] for name in names if name in request}
+
+
+def refuse(request: Mapping[str, Any], *names: str) -> None:
+    """Refuse members that the local platform does not have, if they ask for something."""
+    asked = [name for name in names if request.get(name)]
+    if asked:
+        raise bad_request(f"the local platform does not have {', '.join(asked)} here")
+
+
+def new_id(length: int) -> str:
+    """Return a random identifier of lower-case letters and digits."""
+    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(length))
