@@ -7,12 +7,12 @@ from boostline.container.engines import (
     ConversionError,
     Engine,
     NativeEngine,
-    Rows,
     choose_engine,
+    compare,
     convert_onedal,
     probe_rows,
 )
-from boostline.container.flavors.base import Model, Scores, Structure
+from boostline.container.flavors.base import FunctionModel, Model, Rows, Scores, Structure
 from boostline.container.loading import LoadedModel
 
 needs_onedal = pytest.mark.skipif(
@@ -98,6 +98,7 @@ def test_a_refused_model_is_no_failure(loaded: LoadedModel) -> None:
     class Foreign:
         native = object()
         best_iteration = None
+        task = loaded.model.task
         predict = staticmethod(loaded.model.predict)
         structure = staticmethod(loaded.model.structure)
 
@@ -110,6 +111,42 @@ def test_no_rows_no_scores(loaded: LoadedModel) -> None:
     rows = np.empty((0, width(loaded)), dtype=np.float32)
     assert loaded.choice.engine.score(rows).shape == (0,)
     assert loaded.choice.native.score(rows).shape == (0,)
+
+
+def test_a_model_without_trees_is_not_converted(loaded: LoadedModel) -> None:
+    model = FunctionModel(None, loaded.model.task, lambda _, rows: rows[:, 0] * 0, pytest.fail)
+    choice = choose_engine(model, golden(loaded), width(loaded))
+    assert choice.engine is choice.native
+    assert choice.reason == ""
+
+
+class Fixed:
+    """Answers given scores."""
+
+    name = "fixed"
+
+    def __init__(self, *scores: float) -> None:
+        self._scores = np.array(scores)
+
+    def score(self, rows: Rows) -> Scores:
+        return self._scores
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "agrees"),
+    [
+        (2_000.0005, 2_000.0, True),  # relative to large scores
+        (2_000.01, 2_000.0, False),
+        (0.000_000_5, 0.0, True),  # absolute for small ones
+        (0.000_01, 0.0, False),
+        (float("nan"), 0.0, False),
+    ],
+)
+def test_the_tolerance_grows_with_the_score(found: float, expected: float, agrees: bool) -> None:
+    rows = np.zeros((2, 1), dtype=np.float32)
+    structure = Structure(1.0, [], slope=1.0)
+    parity = compare(Fixed(found, 9000.0), Fixed(expected, 9000.001), rows, structure)
+    assert parity.agrees is agrees
 
 
 def test_probes_lie_on_the_boundaries() -> None:

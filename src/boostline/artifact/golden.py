@@ -15,11 +15,11 @@ NAME = "golden.json"
 
 
 class GoldenRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One raw record, its features (null is missing), and its score by the native engine."""
+    """One raw record, its features (null is missing), and its score, or one a class."""
 
     record: dict[str, Any]
     features: list[float | None]
-    score: float
+    score: float | list[float]
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +34,7 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return [[math.nan if v is None else v for v in r.features] for r in self.records]
 
     @property
-    def scores(self) -> list[float]:
+    def scores(self) -> list[float | list[float]]:
         """The expected scores."""
         return [record.score for record in self.records]
 
@@ -81,11 +81,13 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def make_golden(
-    records: Sequence[Mapping[str, Any]], rows: Sequence[Sequence[float]], scores: Sequence[float]
+    records: Sequence[Mapping[str, Any]],
+    rows: Sequence[Sequence[float]],
+    scores: Sequence[float | list[float]],
 ) -> Golden:
-    """Join raw records with what the transform and the native engine made of them."""
+    """Join raw records with what the transform and the model made of them."""
     made = zip(records, rows, scores, strict=True)
-    return Golden(records=[GoldenRecord(dict(r), nullable(row), float(s)) for r, row, s in made])
+    return Golden(records=[GoldenRecord(dict(r), nullable(row), s) for r, row, s in made])
 
 
 def nullable(row: Sequence[float]) -> list[float | None]:

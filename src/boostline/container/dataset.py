@@ -1,7 +1,7 @@
-"""The Parquet splits that process writes, and train and evaluate read."""
+"""The rows that train and evaluate read: process's Parquet splits, or SageMaker's classic CSV."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,29 +11,67 @@ from numpy.typing import NDArray
 from boostline.container.errors import ContainerError
 from boostline.container.paths import data_files
 from boostline.features.contract import FeatureContract
-from boostline.features.files import read_table
 
 FloatArray = NDArray[np.float32]
 
+BATCH_ROWS = 262_144  # the rows of a row group as Polars writes them
 
-@dataclass(frozen=True)
+
 class Dataset:
-    """Feature rows with their labels.
+    """Feature rows with their labels, read when they are asked for.
 
-    Attributes
+    Parameters
     ----------
-    features
-        Float32, shape (rows, columns), in the contract's order, NaN for missing.
-    labels
-        Float32, shape (rows,): the code of the class, or the number for regression.
+    source
+        What messages call it: a file or a folder.
+    table
+        Float32 columns.
+    columns
+        The features, in the contract's order.
+    label
+        The column of the label.
     """
 
-    features: FloatArray
-    labels: FloatArray
+    def __init__(
+        self, source: Path | str, table: pl.LazyFrame, columns: Sequence[str], label: str
+    ) -> None:
+        self.source = source
+        self._table = table
+        self._columns = list(columns)
+        self._label = label
+
+    @cached_property
+    def labels(self) -> FloatArray:
+        """Float32, shape (rows,): the code of the class, or the number for regression."""
+        labels: FloatArray = self._collect(self._table.select(self._label)).to_series().to_numpy()
+        if len(labels) == 0:
+            raise ContainerError(f"{self.source}: no rows")
+        if not np.isfinite(labels).all():
+            raise ContainerError(f"{self.source}: a label is missing")
+        return labels
+
+    @cached_property
+    def features(self) -> FloatArray:
+        """Float32, shape (rows, columns), NaN for missing: all rows, kept in memory."""
+        return self._matrix(self._table)
+
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[FloatArray]:
+        """Yield the features some rows at a time, in their order, holding only these."""
+        for start in range(0, len(self.labels), rows):
+            yield self._matrix(self._table.slice(start, rows))
+
+    def _matrix(self, table: pl.LazyFrame) -> FloatArray:
+        return np.ascontiguousarray(self._collect(table.select(self._columns)).to_numpy())
+
+    def _collect(self, table: pl.LazyFrame) -> pl.DataFrame:
+        try:
+            return table.collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise ContainerError(f"{self.source}: not readable: {error}") from None
 
 
 def read_dataset(folder: Path, contract: FeatureContract) -> Dataset:
-    """Read one split.
+    """Open one split of process.
 
     Parameters
     ----------
@@ -49,22 +87,91 @@ def read_dataset(folder: Path, contract: FeatureContract) -> Dataset:
 
     Raises
     ------
-    ContainerError, TableError
-        The files are missing, or have other columns than the contract.
+    ContainerError
+        The files are missing, or have other columns or labels than the contract.
     """
-    files: Sequence[Path] = data_files(folder)
-    table = read_table(files)
+    files = data_files(folder)
     expected = [*contract.columns, contract.label]
-    if table.columns != expected:
+    for file in files:
+        _check_columns(file, expected)
+    dataset = Dataset(files[0], pl.scan_parquet(files), contract.columns, contract.label)
+    check_labels(dataset, contract)
+    return dataset
+
+
+def check_labels(dataset: Dataset, contract: FeatureContract) -> None:
+    """Refuse labels that are not codes of the contract's classes.
+
+    Raises
+    ------
+    ContainerError
+        Which label it is.
+    """
+    if contract.classes is None:
+        return
+    odd = dataset.labels[~np.isin(dataset.labels, np.arange(len(contract.classes)))]
+    if len(odd):
         raise ContainerError(
-            f"{files[0]}: its columns are not those of the feature contract and the label: "
-            f"expected {expected}, found {table.columns}"
+            f"{dataset.source}: label {odd[0]:g} is not the code of a class: "
+            f"expected 0 to {len(contract.classes) - 1}"
         )
-    odd = [name for name in expected if table[name].dtype != pl.Float32]
+
+
+def read_classic(folder: Path) -> Dataset:
+    """Read a channel as SageMaker's built-in XGBoost takes it.
+
+    Parameters
+    ----------
+    folder
+        Holds CSV files of numbers, of any name, without a header, the label first; an empty field
+        is missing.
+
+    Returns
+    -------
+    Dataset
+        With columns ``f0``, ``f1``, …
+
+    Raises
+    ------
+    ContainerError
+        A file is missing or something else; which, and what was expected.
+    """
+    files = data_files(folder)
+    tables = [_read_numbers(file) for file in files]
+    for file, table in zip(files, tables, strict=True):
+        if table.width != tables[0].width or table.width < 2:
+            raise ContainerError(
+                f"{file}: {table.width} columns, {files[0].name} has {tables[0].width}: expected "
+                "the label and at least one feature"
+            )
+    columns = [f"f{place}" for place in range(tables[0].width - 1)]
+    whole = pl.concat(tables)
+    whole.columns = ["label", *columns]
+    return Dataset(files[0], whole.lazy(), columns, "label")
+
+
+def _read_numbers(file: Path) -> pl.DataFrame:
+    try:
+        table = pl.read_csv(file, has_header=False, infer_schema=False)
+        return table.select(pl.all().str.strip_chars().cast(pl.Float32))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ContainerError(
+            f"{file}: not CSV of numbers without a header, the label first: {reason} (there is no "
+            "channel 'contract', so this layout is expected)"
+        ) from None
+
+
+def _check_columns(file: Path, expected: list[str]) -> None:
+    try:
+        schema = pl.read_parquet_schema(file)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ContainerError(f"{file}: not a readable Parquet file: {error}") from None
+    if list(schema) != expected:
+        raise ContainerError(
+            f"{file}: its columns are not those of the feature contract and the label: "
+            f"expected {expected}, found {list(schema)}"
+        )
+    odd = [name for name in expected if schema[name] != pl.Float32]
     if odd:
-        raise ContainerError(f"{files[0]}: column {odd[0]!r} is not Float32: use process's output")
-    features = np.ascontiguousarray(table.select(contract.columns).to_numpy())
-    labels = table[contract.label].to_numpy()
-    if not np.isfinite(labels).all():
-        raise ContainerError(f"{files[0]}: a label is missing")
-    return Dataset(features, labels)
+        raise ContainerError(f"{file}: column {odd[0]!r} is not Float32: use process's output")

@@ -1,16 +1,13 @@
 """Engines that score feature rows; an accelerated one serves only after it was verified."""
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from boostline.container.flavors.base import Model, Scores, Structure
-
-Rows = NDArray[np.float32]
+from boostline.container.flavors.base import Model, Rows, Scores, Structure, Task
 
 # A conversion may add the leaves in another order: each sum may differ by a few float32 steps.
 _ULPS = 4
@@ -46,14 +43,22 @@ class OneDalEngine:
 
     name = "onedal"
 
-    def __init__(self, converted: Any) -> None:
-        self._converted = converted
+    def __init__(self, converted: Any, task: Task) -> None:
+        self._score = _SCORES[task.objective](converted)
+        self._task = task
 
     def score(self, rows: Rows) -> Scores:
-        """Score rows of a binary model."""
+        """Score rows."""
         if len(rows) == 0:  # oneDAL raises on zero rows
-            return np.empty(0)
-        return np.asarray(self._converted.predict_proba(rows)[:, 1], dtype=np.float64)
+            return np.empty(self._task.shape(0))
+        return np.asarray(self._score(rows), dtype=np.float64)
+
+
+_SCORES: Mapping[str, Callable[[Any], Callable[[Rows], Any]]] = {
+    "binary": lambda converted: lambda rows: converted.predict_proba(rows)[:, 1],
+    "multiclass": lambda converted: converted.predict_proba,
+    "regression": lambda converted: converted.predict,
+}
 
 
 class ConversionError(Exception):
@@ -75,7 +80,7 @@ def convert_onedal(model: Model) -> Engine:
         raise ConversionError(f"daal4py is not available: {error}") from None
     daal4py.daalinit(1)  # more threads cost more than they bring for a request's few rows
     try:
-        return OneDalEngine(builders.convert_model(model.native))
+        return OneDalEngine(builders.convert_model(model.native), model.task)
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ConversionError(f"oneDAL does not take this model: {error}") from None
 
@@ -89,9 +94,9 @@ class Parity:
     rows
         How many were compared.
     max_difference
-        The largest absolute difference of two scores.
+        The absolute difference of the two scores that use up most of what they are allowed.
     tolerance
-        What is allowed.
+        What these two are allowed.
     """
 
     rows: int
@@ -136,12 +141,15 @@ def choose_engine(
     Returns
     -------
     Choice
-        The verified conversion; otherwise the native engine, with the reason.
+        The verified conversion; otherwise the native engine, with the reason. A model that is
+        no trees has none.
     """
     native = NativeEngine(model)
+    structure = model.structure()
+    if structure is None:
+        return Choice(native, native)
     try:
         candidate = convert(model)
-        structure = model.structure()
         rows = probe_rows(golden, width, structure)
         parity = compare(candidate, native, rows, structure)
     except ConversionError as error:
@@ -161,17 +169,18 @@ def choose_engine(
 def compare(candidate: Engine, native: Engine, rows: Rows, structure: Structure) -> Parity:
     """Score rows with both engines.
 
-    The tolerance is 1e-6 for a probability, plus float32 rounding of the sum of the leaves, which
-    the logistic function passes on with a slope of at most 1/4.
+    The tolerance is 1e-6·max(1, |score|) plus float32 rounding of the sum of the leaves, passed on
+    with the slope of what makes a score of it.
     """
-    tolerance = 1e-6 + _ULPS * float(np.finfo(np.float32).eps) * structure.leaf_sum / 4
+    rounding = _ULPS * float(np.finfo(np.float32).eps) * structure.leaf_sum * structure.slope
     found, expected = candidate.score(rows), native.score(rows)
-    if found.shape != expected.shape:
-        return Parity(len(rows), float("inf"), tolerance)
-    # max(1, |b|) of the general rule is 1 here: scores are probabilities. A NaN never agrees.
-    difference = np.abs(found - expected)
-    worst = float(np.max(difference, initial=0.0))
-    return Parity(len(rows), float("inf") if np.isnan(worst) else worst, tolerance)
+    if found.shape != expected.shape or not expected.size:
+        return Parity(len(rows), float("inf") if expected.size else 0.0, 1e-6 + rounding)
+    tolerance = (1e-6 * np.maximum(1.0, np.abs(expected)) + rounding).ravel()
+    # A NaN never agrees.
+    difference = np.nan_to_num(np.abs(found - expected), nan=np.inf).ravel()
+    worst = int(np.argmax(difference / tolerance))
+    return Parity(len(rows), float(difference[worst]), float(tolerance[worst]))
 
 
 def probe_rows(golden: Sequence[Sequence[float]], width: int, structure: Structure) -> Rows:

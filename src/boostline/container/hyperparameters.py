@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -26,8 +27,8 @@ class Hyperparameter:
         Its value where the job gives none.
     low, high
         Inclusive bounds of a number.
-    words
-        The texts it may be.
+    words, forms
+        The texts it may be, and forms of texts: how one is shown, and its regular expression.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Hyperparameter:
     low: float = -math.inf
     high: float = math.inf
     words: tuple[str, ...] = ()
+    forms: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = field(default=())
 
     def read(self, raw: object) -> Value:
@@ -46,17 +48,22 @@ class Hyperparameter:
         ContainerError
             It is of another kind or out of bounds.
         """
-        value = _decoded(raw)
-        if isinstance(value, str) and value in self.words:
-            return value
+        value = decode(raw)
+        text = json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
+        if isinstance(text, str) and self._is_text(text):
+            return text
         if self.kind != "word" and isinstance(value, int | float) and not isinstance(value, bool):
             whole = self.kind == "real" or float(value).is_integer()
             if math.isfinite(value) and self.low <= value <= self.high and whole:
                 return int(value) if self.kind == "integer" else float(value)
         raise ContainerError(f"hyperparameter {self.name!r}: {raw!r} is not {self._allowed()}")
 
+    def _is_text(self, text: str) -> bool:
+        forms = self.forms.values()
+        return text in self.words or any(re.fullmatch(form, text, re.DOTALL) for form in forms)
+
     def _allowed(self) -> str:
-        words = " or ".join(repr(word) for word in self.words)
+        words = " or ".join(repr(word) for word in (*filter(None, self.words), *self.forms))
         if self.kind == "word":
             return words
         noun = "an integer" if self.kind == "integer" else "a number"
@@ -94,7 +101,7 @@ def read_hyperparameters(
     by_name = {name: item for item in table for name in (item.name, *item.aliases)}
     values: dict[str, Value] = {}
     for name, raw in given.items():
-        if name.startswith("sagemaker_") or name == "_tuning_objective_metric":
+        if _is_foreign(name):
             continue
         item = by_name.get(name)
         if item is None:
@@ -104,6 +111,25 @@ def read_hyperparameters(
             raise ContainerError(f"hyperparameters {names} are the same: give one of them")
         values[item.name] = item.read(raw)
     return {item.name: values.get(item.name, item.default) for item in table}
+
+
+def decode_hyperparameters(given: Mapping[str, object], but: str) -> dict[str, Any]:
+    """Give values the types that their texts say, for the user's own training.
+
+    Parameters
+    ----------
+    given
+        What ``hyperparameters.json`` holds.
+    but
+        A name that is left out, beside those that SageMaker adds.
+
+    Returns
+    -------
+    dict
+        Numbers, true and false, lists, objects, and texts.
+    """
+    kept = [name for name in given if name != but and not _is_foreign(name)]
+    return {name: decode(given[name]) for name in kept}
 
 
 def parse_hyperparameters(text: bytes) -> dict[str, Any]:
@@ -123,7 +149,12 @@ def parse_hyperparameters(text: bytes) -> dict[str, Any]:
     return given
 
 
-def _decoded(raw: object) -> object:
+def _is_foreign(name: str) -> bool:
+    """Whether SageMaker or its SDKs add it by themselves."""
+    return name.startswith("sagemaker_") or name == "_tuning_objective_metric"
+
+
+def decode(raw: object) -> object:
     """Undo up to two layers of JSON in text, as the SDKs write them."""
     value = raw
     for _ in range(2):

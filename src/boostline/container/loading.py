@@ -8,8 +8,8 @@ import numpy as np
 from boostline.artifact.folder import Artifact
 from boostline.container.engines import Choice, choose_engine
 from boostline.container.errors import ContainerError
-from boostline.container.flavors import find_flavor
-from boostline.container.flavors.base import Model
+from boostline.container.flavors import SERVE_CODE, find_flavor, with_predict
+from boostline.container.flavors.base import Model, Task
 
 # Another build of the native library may round differently.
 _GOLDEN_TOLERANCE = 1e-5
@@ -43,11 +43,15 @@ def load_model(artifact: Artifact) -> LoadedModel:
         The model cannot be loaded, or answers other features or scores than it was sealed with.
     """
     artifact.golden.check(artifact.contract)
-    model = find_flavor(artifact.manifest.flavor).load(artifact.folder)
+    task = Task.of(artifact.contract)
+    model = find_flavor(artifact.manifest.flavor).load(artifact.folder, task)
+    model = with_predict(model, artifact.folder / SERVE_CODE)
     width, rows = len(artifact.contract.columns), artifact.golden.rows
     matrix = np.array(rows, dtype=np.float32).reshape(len(rows), width)
-    difference = np.abs(model.predict(matrix) - artifact.golden.scores)
+    expected = np.array(artifact.golden.scores, dtype=np.float64).reshape(task.shape(len(rows)))
+    difference = np.abs(model.predict(matrix) - expected) / np.maximum(1.0, np.abs(expected))
     if not (difference <= _GOLDEN_TOLERANCE).all():
+        difference = difference.reshape(len(rows), -1).max(axis=1)
         raise ContainerError(
             f"golden.json: record {int(np.argmax(difference)) + 1}: the model scores it "
             f"{difference.max():.3g} away from the sealed score: train again with these libraries"

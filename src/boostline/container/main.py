@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from boostline.artifact.errors import ArtifactError
+from boostline.container.checkpoints import EXIT_CODE, Interrupted
 from boostline.container.errors import ContainerError
 from boostline.container.paths import Paths
 from boostline.features.errors import FeatureError
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 1 after a failure, or 2 for a wrong name.
+        The exit code: 0, or 1 after a failure, 2 for a wrong name, 143 for a training that ended on
+        SIGTERM and can be resumed.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     program = PROGRAMS.get(given[0]) if len(given) == 1 else None
@@ -55,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run: Callable[[Paths], None] = import_module(program.module).run
         run(paths)
+    except Interrupted as reason:
+        print(reason, file=sys.stderr, flush=True)
+        return EXIT_CODE
     except _EXPECTED as error:
         return _fail(program, paths, str(error))
     except Exception as error:

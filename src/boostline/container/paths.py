@@ -32,6 +32,16 @@ class Paths:
         return self.base / "output"
 
     @property
+    def extra(self) -> Path:
+        """What becomes ``output.tar.gz`` of a training job, beside its model."""
+        return self.output / "data"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What SageMaker keeps of a training that is interrupted, if it was asked to."""
+        return self.base / "checkpoints"
+
+    @property
     def hyperparameters(self) -> Path:
         """The training job's hyperparameters."""
         return self.base / "input" / "config" / "hyperparameters.json"

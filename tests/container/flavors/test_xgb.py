@@ -2,74 +2,101 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xgboost
 
-from boostline.container.dataset import Dataset
 from boostline.container.errors import ContainerError
 from boostline.container.flavors import find_flavor
+from boostline.container.flavors.base import Rows, Task
 from boostline.container.flavors.xgb import FLAVOR, XGBoostModel
-from boostline.container.hyperparameters import read_hyperparameters
+
+TASKS = {
+    "binary:logistic": Task("binary", 2),
+    "multi:softprob": Task("multiclass", 3),
+    "reg:squarederror": Task("regression", 0),
+}
 
 
-def dataset(seed: int, rows: int = 400) -> Dataset:
-    generator = np.random.default_rng(seed)
-    features = generator.normal(size=(rows, 4)).astype(np.float32)
-    labels = (features[:, 0] * features[:, 1] + generator.normal(size=rows) > 0).astype(np.float32)
-    features[::9, 2] = np.nan
-    return Dataset(features, labels)
+def rows(seed: int) -> Rows:
+    found = np.random.default_rng(seed).normal(size=(400, 4)).astype(np.float32)
+    found[::9, 2] = np.nan
+    return found
 
 
-def train(lines: list[str] | None = None, **given: object) -> XGBoostModel:
-    values = read_hyperparameters({"num_round": 60} | given, FLAVOR.hyperparameters)
-    say = (lines if lines is not None else []).append
-    return FLAVOR.train(dataset(1), dataset(2), "binary", values, say)
+def booster(objective: str) -> xgboost.Booster:
+    features, task = rows(1), TASKS[objective]
+    signal = features[:, 0] * features[:, 1] + features[:, 3]
+    codes = np.digitize(signal, [0.0, 1.0][: max(task.classes - 1, 0)])
+    labels = codes if task.classes else 100 + signal
+    classes = {"num_class": 3} if task.objective == "multiclass" else {}
+    return xgboost.train({"objective": objective, **classes}, xgboost.DMatrix(features, labels), 30)
+
+
+def model(objective: str) -> XGBoostModel:
+    wrapped = FLAVOR.wrap(booster(objective), TASKS[objective])
+    assert isinstance(wrapped, XGBoostModel)
+    return wrapped
 
 
 def test_it_is_found_by_name() -> None:
     assert find_flavor("xgboost") is FLAVOR
 
 
-def test_it_stops_early_and_keeps_the_best_rounds() -> None:
-    lines: list[str] = []
-    model = train(lines, early_stopping_rounds=5)
-    losses = [float(line.rsplit(":", 1)[1]) for line in lines]
-    assert model.best_iteration == int(np.argmin(losses))
-    assert len(losses) == model.best_iteration + 6
-    assert lines[0].startswith("[0] train-logloss:0.")
+@pytest.mark.parametrize("objective", TASKS)
+def test_saved_models_score_the_same(tmp_path: Path, objective: str) -> None:
+    made = model(objective)
+    FLAVOR.save(made, tmp_path)
+    loaded = FLAVOR.load(tmp_path, TASKS[objective])
+    scores = loaded.predict(rows(3))
+    assert scores.shape == TASKS[objective].shape(400)
+    np.testing.assert_array_equal(scores, made.predict(rows(3)))
+    assert loaded.predict(rows(3)[:0]).shape == TASKS[objective].shape(0)
 
 
-def test_without_early_stopping_it_keeps_all_rounds() -> None:
-    assert train(early_stopping_rounds=0).best_iteration == 59
-
-
-def test_saved_models_score_the_same_and_are_the_same_bytes(tmp_path: Path) -> None:
-    rows = dataset(3).features
-    saved = []
-    for name, threads in (("a", 1), ("b", 2)):
-        model = train(subsample=0.7, colsample_bytree=0.5, seed=3, nthread=threads)
-        (tmp_path / name).mkdir()
-        FLAVOR.save(model, tmp_path / name)
-        np.testing.assert_array_equal(
-            FLAVOR.load(tmp_path / name).predict(rows), model.predict(rows)
-        )
-        saved.append((tmp_path / name / "model.ubj").read_bytes())
-    assert saved[0] == saved[1]
-
-
-def test_the_structure_bounds_the_margin() -> None:
-    model = train()
-    structure = model.structure()
-    margins = model.native.inplace_predict(dataset(3).features, predict_type="margin")
-    assert structure.leaf_sum >= np.abs(margins).max() - 1.0
+@pytest.mark.parametrize("objective", TASKS)
+def test_the_structure_bounds_the_sum_of_the_leaves(objective: str) -> None:
+    made = model(objective)
+    structure = made.structure()
+    sums = made.native.inplace_predict(rows(3), predict_type="margin")
+    assert structure.leaf_sum >= np.abs(sums).max() - 1.0
     assert {column for column, _ in structure.boundaries} == {0, 1, 2, 3}
 
 
-def test_other_objectives_are_refused() -> None:
-    values = read_hyperparameters({}, FLAVOR.hyperparameters)
-    with pytest.raises(ContainerError, match="objective 'multiclass' is not supported"):
-        FLAVOR.train(dataset(1), dataset(2), "multiclass", values, print)
+def test_estimators_are_cut_to_their_best_iteration() -> None:
+    features = rows(1)
+    labels = (features[:, 0] > 0).astype(int)
+    estimator = xgboost.XGBClassifier(n_estimators=50, early_stopping_rounds=2)
+    estimator.fit(features, labels, eval_set=[(rows(2), labels)], verbose=False)
+    made = FLAVOR.wrap(estimator, Task("binary", 2))
+    assert made is not None
+    assert made.best_iteration == estimator.best_iteration < 49
+    expected = estimator.predict_proba(features)[:, 1]
+    np.testing.assert_allclose(made.predict(features), expected, rtol=1e-6)
+
+
+def test_names_of_features_do_not_matter() -> None:
+    features = rows(1)
+    matrix = xgboost.DMatrix(features, features[:, 0], feature_names=["p", "q", "r", "s"])
+    made = FLAVOR.wrap(xgboost.train({}, matrix, 3), Task("regression", 0))
+    assert made is not None
+    structure = made.structure()
+    assert structure is not None
+    assert structure.boundaries
+    assert made.predict(features).shape == (400,)
+
+
+def test_another_objective_than_the_labels_is_refused() -> None:
+    for objective in ("multi:softprob", "reg:squarederror"):
+        wrapped = FLAVOR.wrap(booster(objective), Task("binary", 2))
+        assert wrapped is not None
+        with pytest.raises(ContainerError, match="the XGBoost model answered"):
+            wrapped.predict(rows(3))
+
+
+def test_other_things_are_not_taken() -> None:
+    assert FLAVOR.wrap(object(), Task("binary", 2)) is None
 
 
 def test_a_broken_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.ubj").write_bytes(b"{broken")
     with pytest.raises(ContainerError, match=r"model\.ubj: not readable"):
-        FLAVOR.load(tmp_path)
+        FLAVOR.load(tmp_path, Task("binary", 2))

@@ -1,16 +1,20 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from boostline.container.errors import ContainerError
-from boostline.container.loading import LoadedModel
+from boostline.container.loading import LoadedModel, load_model
 from boostline.container.programs.scoring import Request, Scorer, ScoringError
+from boostline.features.spec import Objective
+from tests.container.jobs import lay_job, train
 
 JSON, CSV = "application/json", "text/csv"
 
@@ -204,7 +208,25 @@ def test_huge_numbers_are_exact_categories(scorer: Scorer, records: list[dict[st
     assert "'123456789012345678901234567890'" in refuse(scorer, body).message
 
 
-def test_other_objectives_cannot_be_served(loaded: LoadedModel) -> None:
+@pytest.mark.parametrize("objective", ["multiclass", "regression"])
+def test_other_objectives(tmp_path: Path, objective: Objective) -> None:
+    artifact = train(lay_job(tmp_path, objective, {"num_round": 5}))
+    scorer = Scorer(load_model(artifact))
+    assert "threshold" not in scorer.attributes
+    records = [golden.record for golden in artifact.golden.records]
+    sealed = np.array(artifact.golden.scores)
+    text = ask(scorer, records, accept=CSV)
+    rows = [[float(field) for field in line.split(",")] for line in text.splitlines()]
+    np.testing.assert_allclose(np.array(rows).reshape(sealed.shape), sealed, rtol=1e-5, atol=1e-6)
+    for row, answer in zip(rows, ask(scorer, records), strict=True):
+        if objective == "regression":
+            assert answer == {"score": row[0]}
+        else:
+            assert answer["scores"] == dict(zip(["low", "mid", "top"], row, strict=True))
+            assert answer["score"] == max(row) == answer["scores"][answer["label"]]
+
+
+def test_a_binary_model_needs_its_threshold(loaded: LoadedModel) -> None:
     manifest = msgspec.structs.replace(loaded.artifact.manifest, threshold=None)
     artifact = dataclasses.replace(loaded.artifact, manifest=manifest)
     with pytest.raises(ContainerError, match="cannot be served"):

@@ -118,8 +118,9 @@ def test_a_large_body_is_scored(server: int, loaded: LoadedModel) -> None:
     line = ",".join(["1"] * len(loaded.artifact.contract.columns))
     status, _, body = invoke(server, "\n".join([line] * 5000), "text/csv", accept="text/csv")
     assert status == 200
-    assert len(set(body.splitlines())) == 1
-    assert body.count("\n") == 5000
+    scores = [float(line) for line in body.splitlines()]
+    # oneDAL adds the leaves of the last rows of a block in another order.
+    assert scores == pytest.approx([scores[0]] * 5000, abs=1e-6)
 
 
 def test_clients_at_once_get_their_own_answers(server: int, loaded: LoadedModel) -> None:

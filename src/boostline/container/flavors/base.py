@@ -1,18 +1,64 @@
-"""What a flavor has to offer."""
+"""What a flavor has to offer: how a framework's model is recognised, scored, saved and loaded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from boostline.container.dataset import Dataset
-from boostline.container.hyperparameters import Hyperparameter, Value
+from boostline.features.contract import FeatureContract
 from boostline.features.spec import Objective
 
+Rows = NDArray[np.float32]
 Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a model has to answer.
+
+    Attributes
+    ----------
+    objective
+        ``binary``: the probability of the last class, shape (rows,). ``multiclass``: that of each
+        class, shape (rows, classes). ``regression``: a number, shape (rows,).
+    classes
+        How many there are; 0 for regression.
+    """
+
+    objective: Objective
+    classes: int
+
+    @classmethod
+    def of(cls, contract: FeatureContract) -> "Task":
+        """Take it from a feature contract."""
+        return cls(contract.objective, len(contract.classes or []))
+
+    def shape(self, rows: int) -> tuple[int, ...]:
+        """Return the shape of the scores of so many rows."""
+        return (rows, self.classes) if self.objective == "multiclass" else (rows,)
+
+    def checked(self, scores: object, rows: int) -> Scores:
+        """Take scores from code that is not ours.
+
+        Raises
+        ------
+        ValueError
+            They have another shape, or are no probabilities or not finite.
+        """
+        found = np.asarray(scores, dtype=np.float64)
+        wanted = self.shape(rows)
+        if found.shape != wanted and found.size == np.prod(wanted) and found.ndim > len(wanted):
+            found = found.reshape(wanted)  # a column of scores is one score a row
+        if found.shape != wanted:
+            raise ValueError(f"answered shape {found.shape}, {self.objective} needs {wanted}")
+        if not np.isfinite(found).all():
+            raise ValueError("answered scores that are not finite numbers")
+        if self.objective != "regression" and not ((found >= 0) & (found <= 1 + 1e-6)).all():
+            raise ValueError("answered scores that are no probabilities, between 0 and 1")
+        return found
 
 
 @dataclass(frozen=True)
@@ -22,17 +68,24 @@ class Structure:
     Attributes
     ----------
     leaf_sum
-        The largest sum of the magnitudes of leaves that a row can reach, one a tree.
+        The largest magnitude that the sum of a row's leaves, one a tree, can reach.
     boundaries
         Each split as (column, value): rows go left below the value.
+    slope
+        By how much at most a score moves with that sum.
     """
 
     leaf_sum: float
     boundaries: Sequence[tuple[int, float]]
+    slope: float = 0.25
 
 
 class Model(Protocol):
     """A trained model."""
+
+    @property
+    def task(self) -> Task:
+        """What it answers."""
 
     @property
     def best_iteration(self) -> int | None:
@@ -42,11 +95,11 @@ class Model(Protocol):
     def native(self) -> Any:
         """The framework's own object."""
 
-    def predict(self, rows: NDArray[np.float32]) -> Scores:
-        """Score rows of shape (rows, columns), NaN for missing: probability of the last class."""
+    def predict(self, rows: Rows) -> Scores:
+        """Score rows of shape (rows, columns), NaN for missing, as the task says."""
 
-    def structure(self) -> Structure:
-        """Describe the trees."""
+    def structure(self) -> Structure | None:
+        """Describe the trees; None where there is nothing to convert."""
 
 
 class Flavor(Protocol):
@@ -54,27 +107,60 @@ class Flavor(Protocol):
 
     @property
     def name(self) -> str:
-        """As it is named in hyperparameters and in ``model.json``."""
-
-    @property
-    def hyperparameters(self) -> Sequence[Hyperparameter]:
-        """What can be set."""
+        """As it is named in ``model.json``."""
 
     def libraries(self) -> Mapping[str, str]:
-        """Versions of what trains."""
+        """Versions of what loads the model."""
 
-    def train(
-        self,
-        train: Dataset,
-        validation: Dataset,
-        objective: Objective,
-        hyperparameters: Mapping[str, Value],
-        say: Callable[[str], None],
-    ) -> Model:
-        """Train, telling the progress line by line."""
+    def wrap(self, native: Any, task: Task) -> Model | None:
+        """Take the framework's own object; None where it is of another framework."""
 
     def save(self, model: Model, folder: Path) -> None:
         """Write the model's files."""
 
-    def load(self, folder: Path) -> Model:
+    def load(self, folder: Path, task: Task) -> Model:
         """Read them again."""
+
+
+class FunctionModel:
+    """A model that a function scores.
+
+    Parameters
+    ----------
+    native
+        The framework's own object.
+    task
+        What is to be answered.
+    score
+        Makes scores of ``(native, rows)``.
+    refuse
+        Raises for scores that cannot be used, told what is wrong with them.
+    """
+
+    best_iteration: int | None = None
+
+    def __init__(
+        self,
+        native: Any,
+        task: Task,
+        score: Callable[[Any, Rows], object],
+        refuse: Callable[[str], NoReturn],
+    ) -> None:
+        self.native = native
+        self.task = task
+        self._score = score
+        self._refuse = refuse
+
+    def predict(self, rows: Rows) -> Scores:
+        """Score rows of shape (rows, columns), NaN for missing."""
+        if len(rows) == 0:
+            return np.empty(self.task.shape(0))
+        scores = self._score(self.native, rows)
+        try:
+            return self.task.checked(scores, len(rows))
+        except (TypeError, ValueError) as error:
+            self._refuse(str(error))
+
+    def structure(self) -> None:
+        """Nothing to convert."""
+        return

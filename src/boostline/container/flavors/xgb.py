@@ -1,51 +1,30 @@
-"""XGBoost."""
+"""XGBoost: its models, however they were trained."""
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xgboost
-from numpy.typing import NDArray
 
-from boostline.container.dataset import Dataset
 from boostline.container.errors import ContainerError
-from boostline.container.flavors.base import Model, Scores, Structure
-from boostline.container.hyperparameters import Hyperparameter, Value
-from boostline.features.spec import Objective
+from boostline.container.flavors.base import Model, Rows, Scores, Structure, Task
 
 FILE = "model.ubj"
 
-# Features are float32 with NaN for missing; other objectives than these were not verified.
-_OBJECTIVES: Mapping[str, dict[str, Any]] = {
-    "binary": {"objective": "binary:logistic", "eval_metric": "logloss"},
-}
-_OURS = ("num_round", "early_stopping_rounds")
-
-_HYPERPARAMETERS = (
-    Hyperparameter("num_round", "integer", 500, 1, 100_000),
-    Hyperparameter("early_stopping_rounds", "integer", 30, 0, 100_000),
-    Hyperparameter("max_depth", "integer", 6, 1, 30),
-    Hyperparameter("eta", "real", 0.1, 1e-6, 1.0, aliases=("learning_rate",)),
-    Hyperparameter("subsample", "real", 1.0, 1e-3, 1.0),
-    Hyperparameter("colsample_bytree", "real", 1.0, 1e-3, 1.0),
-    Hyperparameter("min_child_weight", "real", 1.0, 0.0),
-    Hyperparameter("gamma", "real", 0.0, 0.0, aliases=("min_split_loss",)),
-    Hyperparameter("lambda", "real", 1.0, 0.0, aliases=("reg_lambda",)),
-    Hyperparameter("alpha", "real", 0.0, 0.0, aliases=("reg_alpha",)),
-    Hyperparameter("max_bin", "integer", 256, 2, 65_536),
-    Hyperparameter("scale_pos_weight", "real", 1.0, 1e-6),
-    Hyperparameter("seed", "integer", 0, 0, 2**31 - 1),
-    Hyperparameter("nthread", "integer", 0, 0, 1_024),
-)
+# How much a score can move with the sum of the leaves: the slope of the logistic function; of
+# softmax, where every class's sum may move.
+_SLOPES = {"binary": 0.25, "multiclass": 0.5, "regression": 1.0}
 
 
 class XGBoostModel:
     """A Booster that holds its best iterations only."""
 
-    def __init__(self, booster: xgboost.Booster) -> None:
+    def __init__(self, booster: xgboost.Booster, task: Task) -> None:
         self._booster = booster
+        self.task = task
 
     @property
     def best_iteration(self) -> int | None:
@@ -57,76 +36,64 @@ class XGBoostModel:
         """The Booster."""
         return self._booster
 
-    def predict(self, rows: NDArray[np.float32]) -> Scores:
+    def predict(self, rows: Rows) -> Scores:
         """Score rows of shape (rows, columns), NaN for missing."""
         if len(rows) == 0:
-            return np.empty(0)
-        return np.asarray(self._booster.inplace_predict(rows), dtype=np.float64)
+            return np.empty(self.task.shape(0))
+        scores = self._booster.inplace_predict(rows)
+        try:
+            return self.task.checked(scores, len(rows))
+        except ValueError as error:
+            raise ContainerError(f"the XGBoost model {error}: train another objective") from None
 
     def structure(self) -> Structure:
         """Read leaves and splits from the Booster's text form."""
         trees = self._booster.get_dump()
         leaves = [max(abs(float(x)) for x in re.findall(r"leaf=([^,\s]+)", t)) for t in trees]
         splits = [found for tree in trees for found in re.findall(r"\[f(\d+)<([^\]]+)\]", tree)]
-        return Structure(sum(leaves), sorted({(int(f), float(value)) for f, value in splits}))
+        groups = max(self.task.classes, 1) if self.task.objective == "multiclass" else 1
+        return Structure(
+            # The trees of one class take turns with those of the others.
+            max(sum(leaves[group::groups]) for group in range(groups)) + self._base(),
+            sorted({(int(f), float(value)) for f, value in splits}),
+            _SLOPES[self.task.objective],
+        )
+
+    def _base(self) -> float:
+        """Return the magnitude that the sum of the leaves starts from."""
+        if self.task.objective == "binary":
+            return 0.0
+        parameters = json.loads(self._booster.save_config())["learner"]["learner_model_param"]
+        return float(np.max(np.abs(json.loads(parameters["base_score"]))))
 
 
 class XGBoostFlavor:
-    """Trains with histograms and early stopping."""
+    """Boosters, and the estimators that hold one."""
 
     name = "xgboost"
-    hyperparameters = _HYPERPARAMETERS
 
     def libraries(self) -> Mapping[str, str]:
         """Name the version of XGBoost."""
         return {"xgboost": xgboost.__version__}
 
-    def train(
-        self,
-        train: Dataset,
-        validation: Dataset,
-        objective: Objective,
-        hyperparameters: Mapping[str, Value],
-        say: Callable[[str], None],
-    ) -> XGBoostModel:
-        """Train on quantized rows; stop when the validation loss no longer falls.
-
-        Raises
-        ------
-        ContainerError
-            The objective is not supported.
-        """
-        if objective not in _OBJECTIVES:
-            known = ", ".join(_OBJECTIVES)
-            raise ContainerError(f"xgboost: objective {objective!r} is not supported: use {known}")
-        bins = int(hyperparameters["max_bin"])
-        first = xgboost.QuantileDMatrix(train.features, train.labels, max_bin=bins)
-        second = xgboost.QuantileDMatrix(
-            validation.features, validation.labels, max_bin=bins, ref=first
-        )
-        names = {item.name for item in _HYPERPARAMETERS} - set(_OURS)
-        parameters = {name: hyperparameters[name] for name in names}
-        parameters |= _OBJECTIVES[objective] | {"tree_method": "hist"}
-        booster = xgboost.train(
-            parameters,
-            first,
-            num_boost_round=int(hyperparameters["num_round"]),
-            evals=[(first, "train"), (second, "validation")],
-            early_stopping_rounds=int(hyperparameters["early_stopping_rounds"]) or None,
-            callbacks=[_Progress(say)],
-            verbose_eval=False,
-        )
-        if hyperparameters["early_stopping_rounds"]:
+    def wrap(self, native: Any, task: Task) -> Model | None:
+        """Take a Booster or what holds one, cut to its best iteration."""
+        booster = native.get_booster() if isinstance(native, xgboost.XGBModel) else native
+        if not isinstance(booster, xgboost.Booster):
+            return None
+        best = booster.attr("best_iteration")
+        if best is not None:
             # Whether an uncut Booster scores with all trees or the best depends on the call.
-            booster = booster[: booster.best_iteration + 1]
+            booster = booster[: int(best) + 1]
         booster.set_attr(best_iteration=None, best_score=None)
-        return XGBoostModel(booster)
+        booster.feature_names = booster.feature_types = None
+        return XGBoostModel(booster, task)
 
     def save(self, model: Model, folder: Path) -> None:
         """Write ``model.ubj``."""
         model.native.save_model(folder / FILE)
 
-    def load(self, folder: Path) -> XGBoostModel:
+    def load(self, folder: Path, task: Task) -> XGBoostModel:
         """Read ``model.ubj``.
 
         Raises
@@ -139,24 +106,7 @@ class XGBoostFlavor:
             booster.load_model(folder / FILE)
         except xgboost.core.XGBoostError as error:
             raise ContainerError(f"{FILE}: not readable: {str(error).splitlines()[0]}") from None
-        return XGBoostModel(booster)
-
-
-class _Progress(xgboost.callback.TrainingCallback):
-    """One line a round, as SageMaker's metric expressions read them."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        super().__init__()
-        self._say = say
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
-        parts = [
-            f"{data}-{metric}:{values[-1]:.6f}"
-            for data, metrics in evals_log.items()
-            for metric, values in metrics.items()
-        ]
-        self._say(" ".join([f"[{epoch}]", *parts]))
-        return False
+        return XGBoostModel(booster, task)
 
 
 FLAVOR = XGBoostFlavor()

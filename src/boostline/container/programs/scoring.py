@@ -1,6 +1,6 @@
 """Scoring of one request: it knows bytes and media types, and no HTTP server."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boostline.container.errors import ContainerError
-from boostline.container.flavors.base import Scores
+from boostline.container.flavors.base import FunctionModel, Scores
 from boostline.container.loading import LoadedModel
 from boostline.container.programs.media import CSV, JSON, media_type, negotiate
+from boostline.features.contract import FeatureContract
 from boostline.features.record import RecordError, RecordTransform
 from boostline.features.values import number_parser
 
@@ -79,21 +80,20 @@ class Scorer:
 
     def __init__(self, loaded: LoadedModel, version: str = "") -> None:
         manifest, contract = loaded.artifact.manifest, loaded.artifact.contract
-        if manifest.threshold is None or contract.classes is None:
-            raise ContainerError(f"objective {manifest.objective!r} cannot be served yet")
         self._engine = loaded.choice.engine
         self._contract = contract
         self._record = RecordTransform(contract).transform
         self._number = number_parser()
-        self._threshold = manifest.threshold
-        self._labels = (contract.classes[0], contract.classes[-1])
+        self._prediction = _predictor(contract, manifest.threshold)
+        # Even one row may take long.
+        self.slow = isinstance(loaded.model, FunctionModel)
         self._readers = {CSV: self._read_csv, JSON: self._read_json}
         self.attributes = ";".join(
             (
                 f"artifact={manifest.artifact[:16]}",
                 f"engine={self._engine.name}",
                 f"features={contract.digest}",
-                f"threshold={self._threshold!r}",
+                *([] if manifest.threshold is None else [f"threshold={manifest.threshold!r}"]),
                 f"model={version}",
             )
         )
@@ -110,12 +110,15 @@ class Scorer:
         Returns
         -------
         Reply
-            ``{"predictions": [{"score", "label"}]}``, or CSV with one score a line.
+            ``{"predictions": [{"score", "label"}]}``: binary. Multiclass has the probability of
+            the label as ``score``, and beside it ``scores`` by class; regression has no label. Or
+            CSV with one row's score, or its scores in the order of the classes, a line.
 
         Raises
         ------
         ScoringError
-            With status 400, 406, 409 or 415 and every problem found.
+            With status 400, 406, 409 or 415 and every problem found; 500 where the user's code
+            fails.
         """
         kind = media_type(request.content_type)
         reader = self._readers.get(kind)
@@ -129,7 +132,11 @@ class Scorer:
             self._check_digest(request.attributes)
         if not request.body.strip():
             raise ScoringError(400, "empty_body", "the body is empty: send at least one row")
-        scores = self._engine.score(reader(request.body))
+        rows = reader(request.body)
+        try:
+            scores = self._engine.score(rows)
+        except ContainerError as error:
+            raise ScoringError(500, "model_failed", str(error)) from None
         return Reply(self._write_json(scores) if answer == JSON else _write_csv(scores), answer)
 
     def _check_digest(self, attributes: str) -> None:
@@ -186,11 +193,28 @@ class Scorer:
         return np.array(rows, dtype=np.float32)
 
     def _write_json(self, scores: Scores) -> bytes:
-        predictions = [
-            {"score": score, "label": self._labels[score >= self._threshold]}
-            for score in scores.tolist()
-        ]
+        predictions = [self._prediction(score) for score in scores.tolist()]
         return msgspec.json.encode({"predictions": predictions})
+
+
+def _predictor(
+    contract: FeatureContract, threshold: float | None
+) -> Callable[[Any], dict[str, Any]]:
+    """Return what makes the answer for one row of its score, or of its scores by class."""
+    labels = contract.classes or []
+
+    def multiclass(scores: list[float]) -> dict[str, Any]:
+        best = max(scores)
+        by_class = dict(zip(labels, scores, strict=True))
+        return {"score": best, "label": labels[scores.index(best)], "scores": by_class}
+
+    if contract.objective == "multiclass":
+        return multiclass
+    if contract.objective == "regression":
+        return lambda score: {"score": score}
+    if threshold is None:
+        raise ContainerError("a binary model without a threshold cannot be served: train again")
+    return lambda score: {"score": score, "label": labels[score >= threshold]}
 
 
 def _records(body: bytes) -> list[Any]:
@@ -214,4 +238,5 @@ def _refused(problems: list[RowProblem]) -> ScoringError:
 
 
 def _write_csv(scores: Scores) -> bytes:
-    return "".join(f"{score!r}\n" for score in scores.tolist()).encode()
+    rows = scores.reshape(len(scores), -1).tolist()
+    return "".join(",".join(map(repr, row)) + "\n" for row in rows).encode()

@@ -19,7 +19,7 @@ from boostline.container.programs.scoring import Request, Scorer, ScoringError
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 MAX_BODY = 25_000_000  # what InvokeEndpoint passes on at most
-# Larger bodies are scored in a thread, so that a health check is answered meanwhile.
+# Larger bodies, and slow models, are scored in a thread: a health check is answered meanwhile.
 _LARGE_BODY = 64_000
 _GRACE_SECONDS = 25  # SageMaker kills 30 s after SIGTERM
 
@@ -77,7 +77,7 @@ def create_app(scorer: Scorer) -> Starlette:
                 accept=http.headers.get("accept", ""),
                 attributes=http.headers.get(ATTRIBUTES, ""),
             )
-            if len(body) > _LARGE_BODY:
+            if scorer.slow or len(body) > _LARGE_BODY:
                 reply = await run_in_threadpool(scorer.score, request)
             else:
                 reply = scorer.score(request)
