@@ -70,13 +70,6 @@ def measure(
     return finite, [name for name in names if name not in finite]
 
 
-def binary_metrics(
-    labels: Array, scores: Array, threshold: float
-) -> tuple[dict[str, float], list[str]]:
-    """Measure a binary model."""
-    return measure("binary", labels, scores, threshold)
-
-
 def quality(
     objective: str, labels: Array, scores: Array, threshold: float | None = None
 ) -> tuple[dict[str, Any], list[str]]:
