@@ -48,9 +48,7 @@ class Spill:
         bucket = hashes >> shift if self._bits else np.zeros_like(hashes)
         files = (bucket.astype(np.int64) + (places << self._bits)).astype(np.uint16)
         order = np.argsort(files, kind="stable")  # of 16 bits: by radix
-        rows = np.empty((len(order), self._width), dtype=np.uint64)
-        for place, column in enumerate((hashes, *columns)):
-            rows[:, place] = column[order]
+        rows = np.stack([hashes, *columns], axis=1).take(order, axis=0)
         counts = np.bincount(files, minlength=len(self.counts) << self._bits)
         ends = np.cumsum(counts)
         with self._lock:
@@ -76,7 +74,8 @@ class Spill:
             order = np.argsort(rows[:, 0], kind="stable")
             while len(order):
                 taken, order = np.split(order, [CHUNK - len(chunk)])
-                chunk = np.concatenate([chunk, rows[taken]]) if len(chunk) else rows[taken]
+                part = rows.take(taken, axis=0)  # faster than rows[taken]
+                chunk = np.concatenate([chunk, part]) if len(chunk) else part
                 if len(chunk) == CHUNK:
                     yield chunk[:, 1:]
                     chunk = chunk[:0]
