@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from boostline.project.config import Config
     from boostline.project.target import Target
 
+# Of so many metrics, a person looks at these in the report.
+QUIET = {
+    "accuracy_best_constant_classifier",
+    "au_prc",
+    *(f"{truth}_{kind}_rate" for truth in ("true", "false") for kind in ("positive", "negative")),
+    *(f"{prefix}{name}" for prefix in ("", "weighted_") for name in ("f0_5", "f2")),
+}
 group = typer.Typer(no_args_is_help=True, help="The pipeline, one act at a time.")
 Parameters = Annotated[
     list[str] | None,
@@ -192,7 +199,10 @@ def _show(values: dict[str, float], results: list[GateResult]) -> None:
     if not values:
         return
     table = Table("metric", "value", "gate", "holds", box=None, pad_edge=False)
+    gated = {result.gate.metric for result in results}
     for name, value in values.items():
+        if name in QUIET and name not in gated:
+            continue
         found = [result for result in results if result.gate.metric == name]
         bounds = "\n".join(str(result.gate) for result in found)
         holds = "\n".join("yes" if result.holds else "[red]no[/]" for result in found)
