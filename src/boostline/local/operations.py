@@ -46,14 +46,16 @@ SERVICES: dict[str, ServiceEntry] = {
         ListPipelineExecutionSteps ListPipelineParametersForExecution
         CreateTrainingJob DescribeTrainingJob ListTrainingJobs StopTrainingJob
         CreateProcessingJob DescribeProcessingJob ListProcessingJobs StopProcessingJob
+        CreateTransformJob DescribeTransformJob ListTransformJobs StopTransformJob
         CreateModelPackageGroup DescribeModelPackageGroup ListModelPackageGroups
         DeleteModelPackageGroup
         CreateModelPackage DescribeModelPackage ListModelPackages UpdateModelPackage
         DeleteModelPackage
         CreateModel DescribeModel ListModels DeleteModel
         CreateEndpointConfig DescribeEndpointConfig ListEndpointConfigs DeleteEndpointConfig
-        CreateEndpoint UpdateEndpoint DescribeEndpoint ListEndpoints DeleteEndpoint
-        AddTags ListTags DeleteTags
+        CreateEndpoint UpdateEndpoint UpdateEndpointWeightsAndCapacities DescribeEndpoint
+        ListEndpoints DeleteEndpoint
+        Search AddTags ListTags DeleteTags
         """,
     ),
     "sagemaker-runtime": _entry("sagemaker_runtime.service:SageMakerRuntime", "InvokeEndpoint"),

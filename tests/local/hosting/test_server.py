@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from boostline.local.hosting.client import Unavailable
 from boostline.local.hosting.container import Container, ServerFailed
-from boostline.local.hosting.server import Server, Unavailable
+from boostline.local.hosting.server import Server
 from boostline.local.platform import Platform, Settings
 from boostline.local.runners.process import ProcessRunner
 from tests.local.services.sagemaker_bench import HEADER, SERVER

@@ -9,11 +9,12 @@ from boostline.local.engine.attempt import Attempt, change_secondary
 from boostline.local.engine.processing import Processing
 from boostline.local.engine.training import Training
 from boostline.local.engine.work import Document, Work, remove, status_of
+from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Runner
 
 TRAINING, PROCESSING = Training(), Processing()
-KINDS: tuple[Work, ...] = (TRAINING, PROCESSING)
+KINDS: tuple[Work, ...] = (TRAINING, PROCESSING, TRANSFORM)
 
 
 class Jobs:

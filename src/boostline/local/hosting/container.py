@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boostline.contracts.archives import ArchiveError, unpack
-from boostline.local.environment import scrubbed
+from boostline.local.hosting.client import LOOPBACK
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, Program, Runner, Sink
+from boostline.local.runners.base import Program
 from boostline.local.runners.images import resolve
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
 
-LOOPBACK = "127.0.0.1"
+PORT = "SAGEMAKER_BIND_TO_PORT"  # AWS's own name, there only set where containers share a host
 
 
 class ServerFailed(Exception):
@@ -41,58 +41,50 @@ class Container:
     environment: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 480.0
 
+    def lay_out(self, platform: Platform, ml: Path) -> None:
+        """Unpack the model into `/opt/ml/model`.
 
-def lay_out(platform: Platform, container: Container, ml: Path) -> None:
-    """Unpack the model into `/opt/ml/model`.
+        Raises
+        ------
+        ServerFailed
+            If it is not there, or cannot be unpacked.
+        """
+        model = ml / "model"
+        model.mkdir(parents=True, exist_ok=True)
+        if not self.data:
+            return
+        try:
+            if self.packed:
+                found = platform.objects.get(*split_uri(self.data))
+                unpack(platform.blobs.path(found.digest), model)
+            else:
+                platform.objects.download(self.data, model)
+        except (NoSuchKey, NoSuchBucket):
+            raise ServerFailed(f"there is no model data at {self.data}") from None
+        except (ArchiveError, ValueError) as error:
+            raise ServerFailed(f"{self.data}: {error}") from None
 
-    Raises
-    ------
-    ServerFailed
-        If it is not there, or cannot be unpacked.
-    """
-    model = ml / "model"
-    model.mkdir(parents=True, exist_ok=True)
-    if not container.data:
-        return
-    try:
-        if container.packed:
-            found = platform.objects.get(*split_uri(container.data))
-            unpack(platform.blobs.path(found.digest), model)
-        else:
-            platform.objects.download(container.data, model)
-    except (NoSuchKey, NoSuchBucket):
-        raise ServerFailed(f"there is no model data at {container.data}") from None
-    except (ArchiveError, ValueError) as error:
-        raise ServerFailed(f"{container.data}: {error}") from None
+    def serving(self, platform: Platform) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Return the command line that serves, and its variables, a free `PORT` among them.
 
-
-def launch(
-    platform: Platform, runner: Runner, container: Container, folder: Path, sink: Sink
-) -> tuple[Program, int]:
-    """Start a container's program with `serve`; return it, and the port that it is told.
-
-    `SAGEMAKER_BIND_TO_PORT` is AWS's own name (there only set where containers share a host).
-
-    Raises
-    ------
-    RunnerError, UnknownImage
-        If it cannot be started.
-    """
-    port, home = _free_port(), folder / "home"
-    environment = {
-        **container.environment,
-        "SAGEMAKER_BIND_TO_PORT": str(port),
-        "BOOSTLINE_BIND_ADDRESS": LOOPBACK,
-    }
-    argv = (*resolve(platform.settings.images, container.image), "serve")
-    owner = f"endpoint/{folder.name}"
-    command = Command(
-        owner, argv, scrubbed(platform, home, environment), folder / "ml", home, ("model",)
-    )
-    return runner.start(command, sink), port
+        Raises
+        ------
+        UnknownImage
+            If no local program stands for the image.
+        """
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port = str(probe.getsockname()[1])
+        argv = (*resolve(platform.settings.images, self.image), "serve")
+        return argv, {**self.environment, PORT: port, "BOOSTLINE_BIND_ADDRESS": LOOPBACK}
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def unhealthy(program: Program, waited: float) -> ServerFailed:
+    """Return why a program that was waited for does not serve, with its last lines."""
+    code = program.wait(0)
+    if code is not None:
+        what = f"the program ended with exit code {code}"
+    else:
+        what = f"/ping did not answer 200 within {waited:.0f} s"
+    lines = "\n".join(program.tail())
+    return ServerFailed(f"{what}. Its last lines:\n{lines}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import defaultdict
@@ -9,14 +10,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from boostline.local.engine.work import remove
+from boostline.local.hosting.capture import Captures
+from boostline.local.hosting.client import ANSWER_TIMEOUT
 from boostline.local.hosting.container import ServerFailed
 from boostline.local.hosting.fleet import Document, Fleet
-from boostline.local.hosting.server import ANSWER_TIMEOUT
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Runner
 from boostline.local.store.resources import Missing
 
 ENDPOINT = "endpoint"
+SHOWN = ("EndpointConfigName", "ProductionVariants", "DataCaptureConfig")
 LAST_GRACE = 5.0  # seconds between SIGTERM and SIGKILL when the platform stops
 REASON_LENGTH = 1024  # characters of FailureReason
 
@@ -25,14 +28,16 @@ class Endpoints:
     """Brings endpoints to what their documents say.
 
     Beside the members of DescribeEndpoint, a document has `Deployed` and, during a change,
-    `Wanted`: the configuration's name (`EndpointConfigName`), `ProductionVariants` as they are
-    described, and `Fleet`, the variants as `Fleet` takes them. Changes to configurations and models
-    made later do not touch an endpoint.
+    `Wanted`, both plans: the configuration's name (`EndpointConfigName`), `ProductionVariants` as
+    they are described, `Containers`, which is what each variant runs (see `Container`),
+    `DataCaptureConfig`, if there is one, and `Kept` if the servers there are go on with new
+    weights. Changes to configurations and models made later do not touch an endpoint.
     """
 
     def __init__(self, platform: Platform, runner: Runner) -> None:
         self._platform = platform
         self._runner = runner
+        self.captures = Captures(platform)
         self._lock = threading.Lock()
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._fleets: dict[str, Fleet] = {}
@@ -48,7 +53,7 @@ class Endpoints:
 
     def change(self, name: str) -> None:
         """Bring an endpoint to what its document has as `Wanted`; return at once."""
-        self._apart(self._change, name)
+        self._apart(self._bring, name)
 
     def delete(self, name: str) -> None:
         """End an endpoint whose document says Deleting; return at once."""
@@ -66,7 +71,7 @@ class Endpoints:
             elif "Deployed" in document or "Wanted" in document:
                 if "Wanted" not in document:
                     self._platform.resources.update(ENDPOINT, name, EndpointStatus="SystemUpdating")
-                self._apart(self._return, name)
+                self._apart(self._bring, name)
 
     def close(self) -> None:
         """End all servers; their endpoints come back with the next platform."""
@@ -78,6 +83,7 @@ class Endpoints:
                 executor.submit(fleet.close, 0.0, LAST_GRACE)
         for thread in self._threads:
             thread.join()
+        self.captures.close()
 
     def _apart(self, act: Callable[[str], None], name: str) -> None:
         thread = threading.Thread(target=act, args=(name,), name=f"endpoint {name}", daemon=True)
@@ -85,36 +91,25 @@ class Endpoints:
             self._threads = [*(t for t in self._threads if t.is_alive()), thread]
         thread.start()
 
-    def _return(self, name: str) -> None:
-        """Start what was deployed; then go on with a change that was under way."""
+    def _bring(self, name: str) -> None:
+        """Start what was deployed before the platform, then what is wanted."""
         document = self._platform.resources.find(ENDPOINT, name) or {}
-        deployed, wanted = document.get("Deployed"), document.get("Wanted")
-        if deployed is not None:
-            reason = self._deploy(name, deployed)
-            if wanted is None and not self._closed.is_set():
-                self._settle(name, "Failed" if reason else "InService", reason)
+        wanted, reason = document.get("Wanted"), ""
+        if "Deployed" in document and name not in self._fleets:
+            reason = self._deploy(name, document["Deployed"])
         if wanted is not None:
-            self._change(name)
-
-    def _change(self, name: str) -> None:
-        document = self._platform.resources.find(ENDPOINT, name) or {}
-        wanted = document.get("Wanted")
-        if wanted is None:
-            return
-        reason = self._deploy(name, wanted)
-        if self._closed.is_set():
-            return
-        if reason and name not in self._fleets:
-            self._settle(name, "Failed", reason)
-        elif reason:
-            self._settle(name, "InService", reason)
-        else:
-            self._settle(name, "InService", "", wanted)
+            reason = self._deploy(name, wanted)
+        if not self._closed.is_set():
+            self._settle(name, reason, None if reason else wanted)
 
     def _deploy(self, name: str, wanted: Document) -> str:
         """Start servers and let the traffic move to them; return why that failed, or nothing."""
         with self._turns[name]:
-            fleet = Fleet(self._platform, self._runner, name, wanted["Fleet"])
+            before = self._fleets.get(name)
+            if before is not None and wanted.get("Kept"):
+                before.weigh(wanted)
+                return ""
+            fleet = Fleet(self._platform, self._runner, name, wanted)
             with self._lock:
                 if self._closed.is_set() or name in self._deleting:
                     return "the endpoint is being ended"
@@ -129,7 +124,6 @@ class Endpoints:
                 with self._lock:
                     self._pending.pop(name, None)
             with self._lock:
-                before = self._fleets.get(name)
                 self._fleets[name] = fleet
                 if before is not None:
                     self._retired.append(before)
@@ -154,23 +148,18 @@ class Endpoints:
                 with self._lock:
                     self._deleting.discard(name)
 
-    def _settle(
-        self, name: str, status: str, reason: str, deployed: Document | None = None
-    ) -> None:
+    def _settle(self, name: str, reason: str, deployed: Document | None) -> None:
         def settle(document: Document) -> None:
-            document.pop("Wanted", None)
-            document.pop("FailureReason", None)
+            for member in ("Wanted", "FailureReason"):
+                document.pop(member, None)
             if document["EndpointStatus"] != "Deleting":
-                document["EndpointStatus"] = status
+                document["EndpointStatus"] = "InService" if name in self._fleets else "Failed"
             if reason:
                 document["FailureReason"] = reason[:REASON_LENGTH]
             if deployed is not None:
                 document["Deployed"] = deployed
-                document["EndpointConfigName"] = deployed["EndpointConfigName"]
-                document["ProductionVariants"] = deployed["ProductionVariants"]
+                document |= {member: deployed.get(member) for member in SHOWN}
             document["LastModifiedTime"] = time.time()
 
-        try:
+        with contextlib.suppress(Missing):  # deleted meanwhile
             self._platform.resources.change(ENDPOINT, name, settle)
-        except Missing:
-            return  # deleted meanwhile

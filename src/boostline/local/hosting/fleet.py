@@ -23,24 +23,22 @@ class Fleet:
 
     Parameters
     ----------
-    variants
-        Documents with `VariantName`, `Weight` and `Container` (the members of `Container`).
+    plan
+        What an endpoint is to become; see `Endpoints`.
     """
 
-    def __init__(
-        self, platform: Platform, runner: Runner, endpoint: str, variants: list[Document]
-    ) -> None:
+    def __init__(self, platform: Platform, runner: Runner, endpoint: str, plan: Document) -> None:
         self._servers = {
-            variant["VariantName"]: Server(
-                platform,
-                runner,
-                Container(**variant["Container"]),
-                endpoint,
-                variant["VariantName"],
-            )
-            for variant in variants
+            variant: Server(platform, runner, Container(**container), endpoint, variant)
+            for variant, container in plan["Containers"].items()
         }
-        self._weights = [float(variant["Weight"]) for variant in variants]
+        self.capture: Document | None = plan.get("DataCaptureConfig")
+        self.weigh(plan)
+
+    def weigh(self, plan: Document) -> None:
+        """Share the traffic by the variants' weights, of which one is above 0."""
+        weights = {v["VariantName"]: float(v["CurrentWeight"]) for v in plan["ProductionVariants"]}
+        self._weights = [weights[variant] for variant in self._servers]
 
     def start(self) -> None:
         """Begin to start all servers."""

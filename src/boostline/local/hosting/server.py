@@ -6,29 +6,23 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 
 import urllib3
 
 from boostline.local.engine.work import remove
-from boostline.local.hosting.container import LOOPBACK, Container, ServerFailed, launch, lay_out
+from boostline.local.environment import scrubbed
+from boostline.local.hosting.client import Client, Unavailable
+from boostline.local.hosting.container import PORT, Container, ServerFailed, unhealthy
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Program, Runner, RunnerError
+from boostline.local.runners.base import Command, Program, Runner, RunnerError
 from boostline.local.runners.images import UnknownImage
 
-PING_TIMEOUT = 2.0
 PING_PERIOD = 5.0  # seconds between the pings of a healthy program
-FIRST_PAUSE = 0.05  # seconds between the first pings; then longer, up to PING_TIMEOUT
 FAILED_PINGS = 3  # in a row: the program is replaced
 LAUNCHES = 2  # of a program that ends before it was healthy
 LONGEST_BACKOFF = 30.0
-CONNECT_TIMEOUT = 1.0
-ANSWER_TIMEOUT = 60.0  # seconds that a container has for an answer
 GRACE = 30.0  # seconds between SIGTERM and SIGKILL of a model server
-CONNECTIONS = 64  # kept alive; more are opened as needed
-
-
-class Unavailable(Exception):
-    """The container is not there at the moment."""
 
 
 class Server:
@@ -38,26 +32,35 @@ class Server:
     ----------
     endpoint, variant
         Whose it is: for folder and log stream.
+    period
+        Seconds between the pings of a healthy program.
     """
 
     def __init__(
-        self, platform: Platform, runner: Runner, container: Container, endpoint: str, variant: str
+        self,
+        platform: Platform,
+        runner: Runner,
+        container: Container,
+        endpoint: str,
+        variant: str,
+        period: float = PING_PERIOD,
     ) -> None:
         self._platform = platform
         self._runner = runner
         self._container = container
+        self._period = period
         instance = f"i-{secrets.token_hex(8)}"
         self._folder = platform.folder / "endpoints" / f"{endpoint}-{instance}"
         self.log_group = f"/aws/sagemaker/Endpoints/{endpoint}"
         self.log_stream = f"{variant}/{instance}"
         self._changed = threading.Event()
         self._closing = threading.Event()
-        self._settled = threading.Event()
+        self._healthy: Future[None] = Future()
         self._grace = GRACE
-        self._reason = ""
         self._failures = 0
-        self._pool: urllib3.HTTPConnectionPool | None = None
+        self._client: Client | None = None
         self._calls = 0
+        self._retired = False
         self._idle = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=self.log_stream, daemon=True)
 
@@ -73,9 +76,7 @@ class Server:
         ServerFailed
             If it will not be.
         """
-        self._settled.wait()
-        if self._reason:
-            raise ServerFailed(self._reason)
+        self._healthy.result()
 
     def invoke(self, body: bytes, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         """Pass a request on to `/invocations`.
@@ -83,25 +84,26 @@ class Server:
         Raises
         ------
         Unavailable
-            If the container is being replaced.
+            If the container is being replaced, or has been.
         TimeoutError
             If it does not answer in time.
         """
         with self._idle:
-            pool = self._pool
+            client = self._client
+            if client is None:
+                raise Unavailable("the container is being replaced")
             self._calls += 1
         try:
-            if pool is None:
-                raise Unavailable("the container is being replaced")
-            return _post(pool, body, headers)
+            return client.invoke(body, headers)
         finally:
             with self._idle:
                 self._calls -= 1
                 self._idle.notify_all()
 
     def close(self, drain: float, grace: float = GRACE) -> None:
-        """Let requests in flight be answered, up to `drain` seconds; then stop the program."""
+        """Take no more requests, answer those in flight for `drain` seconds, stop the program."""
         with self._idle:
+            self._retired, self._client = True, None
             self._idle.wait_for(lambda: self._calls == 0, drain)
         self._grace = grace
         self._closing.set()
@@ -110,73 +112,67 @@ class Server:
 
     def _run(self) -> None:
         try:
-            lay_out(self._platform, self._container, self._folder / "ml")
+            self._container.lay_out(self._platform, self._folder / "ml")
             while not self._closing.wait(self._backoff()):
                 self._live()
+            raise ServerFailed("the endpoint is being ended")
         except (ServerFailed, RunnerError, UnknownImage, OSError) as error:
-            self._reason = str(error)
+            if not self._healthy.done():
+                self._healthy.set_exception(ServerFailed(str(error)))
         finally:
-            if not self._settled.is_set():
-                self._reason = self._reason or "the platform could not start the server"
-            self._settled.set()
             remove(self._folder)
 
     def _live(self) -> None:
         """Start the program, and stay with it until it ends or has to."""
         self._changed.clear()
-        program, port = launch(
-            self._platform, self._runner, self._container, self._folder, self._sink
-        )
+        if self._closing.is_set():
+            return
+        program, client = self._launch()
         program.when_done(self._changed.set)
         began = time.monotonic()
-        with urllib3.HTTPConnectionPool(LOOPBACK, port, maxsize=CONNECTIONS, retries=False) as pool:
-            try:
-                if self._await_health(program, pool, began + self._container.timeout):
-                    self._failures = 0
-                    self._pool = pool
-                    self._settled.set()
-                    self._watch(program, pool)
-                else:
-                    self._note_failure(program, began)
-            finally:
-                self._pool = None
-                program.stop(self._grace)
+        try:
+            if client.await_health(self._changed, self._container.timeout):
+                self._failures = 0
+                self._serve_with(client)
+                if not self._healthy.done():
+                    self._healthy.set_result(None)
+                self._watch(client)
+            else:
+                self._note_failure(program, time.monotonic() - began)
+        finally:
+            self._serve_with(None)
+            program.stop(self._grace)
+            client.close()
 
-    def _await_health(
-        self, program: Program, pool: urllib3.HTTPConnectionPool, deadline: float
-    ) -> bool:
-        pause = FIRST_PAUSE
-        while program.wait(0) is None and not self._closing.is_set():
-            if _ping(pool):
-                return True
-            if time.monotonic() + pause > deadline:
-                return False
-            self._changed.wait(pause)
-            pause = min(PING_TIMEOUT, pause * 1.2)
-        return False
+    def _launch(self) -> tuple[Program, Client]:
+        argv, environment = self._container.serving(self._platform)
+        home = self._folder / "home"
+        command = Command(
+            f"endpoint/{self._folder.name}",
+            argv,
+            scrubbed(self._platform, home, environment),
+            self._folder / "ml",
+            home,
+            ("model",),
+        )
+        return self._runner.start(command, self._sink), Client(int(environment[PORT]))
 
-    def _watch(self, program: Program, pool: urllib3.HTTPConnectionPool) -> None:
+    def _serve_with(self, client: Client | None) -> None:
+        with self._idle:
+            self._client = None if self._retired else client
+
+    def _watch(self, client: Client) -> None:
         failed = 0
         while failed < FAILED_PINGS:
-            self._changed.wait(PING_PERIOD)
-            if program.wait(0) is not None or self._closing.is_set():
+            if self._changed.wait(self._period):
                 return
-            failed = 0 if _ping(pool) else failed + 1
+            failed = 0 if client.healthy() else failed + 1
 
-    def _note_failure(self, program: Program, began: float) -> None:
+    def _note_failure(self, program: Program, waited: float) -> None:
         self._failures += 1
-        if self._closing.is_set():
-            raise ServerFailed("the endpoint is being ended")
-        code = program.wait(0)
-        if self._settled.is_set() or (code is not None and self._failures < LAUNCHES):
-            return
-        what = (
-            f"the program ended with exit code {code}"
-            if code is not None
-            else f"/ping did not answer 200 within {time.monotonic() - began:.0f} s"
-        )
-        tail = "\n".join(program.tail())
-        raise ServerFailed(f"{what}. Its last lines:\n{tail}")
+        again = program.wait(0) is not None and self._failures < LAUNCHES
+        if not (again or self._healthy.done() or self._closing.is_set()):
+            raise unhealthy(program, waited)
 
     def _backoff(self) -> float:
         """Return the seconds to wait before the next launch: none while all goes well."""
@@ -184,35 +180,3 @@ class Server:
 
     def _sink(self, lines: Sequence[str]) -> None:
         self._platform.logs.append(self.log_group, self.log_stream, lines)
-
-
-def _ping(pool: urllib3.HTTPConnectionPool) -> bool:
-    try:
-        return pool.request("GET", "/ping", timeout=PING_TIMEOUT).status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
-
-
-def _post(
-    pool: urllib3.HTTPConnectionPool, body: bytes, headers: Mapping[str, str]
-) -> urllib3.BaseHTTPResponse:
-    """Send a request; once more if a kept connection was closed before it could be used."""
-    timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=ANSWER_TIMEOUT)
-    for last in (False, True):
-        try:
-            return pool.request(
-                "POST",
-                "/invocations",
-                body=body,
-                headers=headers,
-                timeout=timeout,
-                decode_content=False,
-            )
-        except urllib3.exceptions.ReadTimeoutError:
-            raise TimeoutError(f"no answer within {ANSWER_TIMEOUT:g} s") from None
-        except urllib3.exceptions.ProtocolError as error:
-            if last:
-                raise Unavailable(str(error)) from None
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(str(error)) from None
-    raise AssertionError("the second round returns or raises")

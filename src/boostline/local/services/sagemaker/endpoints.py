@@ -4,156 +4,192 @@ from __future__ import annotations
 
 import time
 
-from boostline.local.hosting.endpoints import ENDPOINT, Endpoints
-from boostline.local.services.sagemaker.listing import Listing, listing
+from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.services.sagemaker.models import MODEL
-from boostline.local.services.sagemaker.part import Document, Part, exists
+from boostline.local.services.sagemaker.part import (
+    Document,
+    Kind,
+    Part,
+    deleting,
+    describing,
+    listed,
+)
+from boostline.local.store.objects import NoSuchBucket, split_uri
 from boostline.local.wire.errors import invalid
 
-CONFIG = "endpoint-config"
-CONFIGS = Listing("EndpointConfigs", "EndpointConfigName", order="Descending")
-ENDPOINTS = Listing("Endpoints", "EndpointName", "EndpointStatus", order="Descending")
+CONFIG = Kind(
+    "endpoint-config",
+    "EndpointConfig",
+    "EndpointConfigs",
+    missing='Could not find endpoint configuration "{arn}".',
+    taken='Cannot create already existing endpoint configuration "{arn}".',
+)
+ENDPOINT = Kind("endpoint", "Endpoint", "Endpoints")
 NOT_HERE = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
 CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 HEALTH_TIMEOUT = 480
+# What UpdateEndpoint can retain of a variant → its members in DescribeEndpoint.
+PROPERTIES = {
+    "DesiredWeight": ("CurrentWeight", "DesiredWeight"),
+    "DesiredInstanceCount": ("CurrentInstanceCount", "DesiredInstanceCount"),
+}
 
 
 class EndpointOperations(Part):
-    """Endpoints; hosting starts what they need. A variant has one process, whatever its count."""
+    """Endpoints; hosting starts what they need. A variant has one process, whatever its count.
+
+    Endpoints made with a configuration that is deleted go on.
+    """
 
     endpoints: Endpoints
+
+    describe_endpoint_config, list_endpoint_configs = describing(CONFIG), listed(CONFIG)
+    delete_endpoint_config = deleting(CONFIG)
+    describe_endpoint, list_endpoints = describing(ENDPOINT), listed(ENDPOINT)
 
     def create_endpoint_config(self, request: Document) -> Document:
         """Make a configuration."""
         for member in NOT_HERE:
             if request.get(member):
                 raise invalid(f"{member}: the local platform does not have this")
-        if request.get("DataCaptureConfig", {}).get("EnableCapture"):
-            raise invalid("DataCaptureConfig: the local platform captures no data")
         names = [variant["VariantName"] for variant in request["ProductionVariants"]]
         if len(set(names)) != len(names):
             raise invalid(f"Two production variants have the same name: {', '.join(names)}")
         variants = [{"InitialVariantWeight": 1.0, **v} for v in request["ProductionVariants"]]
-        if not any(variant["InitialVariantWeight"] > 0 for variant in variants):
-            raise invalid("At least one production variant needs a weight above 0")
+        _require_weight(variants, "InitialVariantWeight")
         for variant in variants:
-            self._model(variant)
-        name = request["EndpointConfigName"]
-        arn = self.arn(f"{CONFIG}/{name}")
-        document = {**request, "EndpointConfigArn": arn, "ProductionVariants": variants}
-        self.add(CONFIG, name, document, exists("endpoint configuration", arn))
-        return {"EndpointConfigArn": arn}
-
-    def describe_endpoint_config(self, request: Document) -> Document:
-        """Return a configuration."""
-        return self._config(request["EndpointConfigName"])
-
-    def list_endpoint_configs(self, request: Document) -> Document:
-        """Return configurations, newest first unless asked otherwise."""
-        return listing(CONFIGS, self.platform.resources.list(CONFIG), request)
-
-    def delete_endpoint_config(self, request: Document) -> Document:
-        """Remove a configuration; endpoints made with it go on."""
-        self._config(request["EndpointConfigName"])
-        self.drop(CONFIG, request["EndpointConfigName"])
-        return {}
+            if "ModelName" not in variant:
+                raise invalid(f"Variant {variant['VariantName']}: a ModelName is needed here")
+            self.get(MODEL, variant["ModelName"])
+        if "DataCaptureConfig" in request:
+            self._require_bucket(request["DataCaptureConfig"]["DestinationS3Uri"])
+        document = {**request, "ProductionVariants": variants}
+        return self.make(CONFIG, request["EndpointConfigName"], document)
 
     def create_endpoint(self, request: Document) -> Document:
         """Make an endpoint, and begin to start its servers."""
-        name = request["EndpointName"]
-        arn = self.arn(f"{ENDPOINT}/{name}")
-        wanted = self._wanted(request["EndpointConfigName"])
-        document = {
-            **request,
-            "EndpointArn": arn,
-            "EndpointStatus": "Creating",
-            "Wanted": wanted,
-        }
+        name, wanted = request["EndpointName"], self._wanted(request["EndpointConfigName"])
+        document = {**request, "EndpointStatus": "Creating", "Wanted": wanted}
         if "DeploymentConfig" in request:
             document["LastDeploymentConfig"] = request["DeploymentConfig"]
-        self.add(ENDPOINT, name, document, exists(ENDPOINT, arn))
+        answer = self.make(ENDPOINT, name, document)
         self.endpoints.change(name)
-        return {"EndpointArn": arn}
+        return answer
 
     def update_endpoint(self, request: Document) -> Document:
         """Begin to start the servers of another configuration; traffic moves once all are up."""
-        name = request["EndpointName"]
-        endpoint = self.the(ENDPOINT, name)
+        endpoint = self.get(ENDPOINT, request["EndpointName"])
         wanted = self._wanted(request["EndpointConfigName"])
+        if request.get("RetainAllVariantProperties"):
+            given_up = request.get("ExcludeRetainedVariantProperties", [])
+            _retain(endpoint, wanted, {each["VariantPropertyType"] for each in given_up})
+        return self._change(endpoint, wanted, LastDeploymentConfig=request.get("DeploymentConfig"))
 
-        def update(document: Document) -> None:
-            if document["EndpointStatus"] in CHANGING:
-                raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
-            document["EndpointStatus"], document["Wanted"] = "Updating", wanted
-            document["LastModifiedTime"] = time.time()
-            if "DeploymentConfig" in request:
-                document["LastDeploymentConfig"] = request["DeploymentConfig"]
-
-        self.platform.resources.change(ENDPOINT, name, update)
-        self.endpoints.change(name)
-        return {"EndpointArn": endpoint["EndpointArn"]}
-
-    def describe_endpoint(self, request: Document) -> Document:
-        """Return an endpoint."""
-        return self.the(ENDPOINT, request["EndpointName"])
-
-    def list_endpoints(self, request: Document) -> Document:
-        """Return endpoints, newest first unless asked otherwise."""
-        return listing(ENDPOINTS, self.platform.resources.list(ENDPOINT), request)
+    def update_endpoint_weights_and_capacities(self, request: Document) -> Document:
+        """Share the traffic anew among the variants that are there."""
+        endpoint = self.get(ENDPOINT, request["EndpointName"])
+        if endpoint["EndpointStatus"] != "InService":
+            raise _in_progress(endpoint)
+        wanted = {**endpoint["Deployed"], "Kept": True}
+        variants = {each["VariantName"]: each for each in wanted["ProductionVariants"]}
+        for asked in request["DesiredWeightsAndCapacities"]:
+            variant = variants.get(asked["VariantName"])
+            if variant is None:
+                raise invalid(f'Could not find variant "{asked["VariantName"]}" of the endpoint')
+            for property_, members in PROPERTIES.items():
+                if property_ in asked:
+                    variant |= dict.fromkeys(members, asked[property_])
+        _require_weight(wanted["ProductionVariants"], "CurrentWeight")
+        return self._change(endpoint, wanted)
 
     def delete_endpoint(self, request: Document) -> Document:
         """Begin to end an endpoint: requests in flight are answered."""
         name = request["EndpointName"]
         with self.platform.database.transaction():
-            status = self.the(ENDPOINT, name)["EndpointStatus"]
-            self.platform.resources.update(ENDPOINT, name, EndpointStatus="Deleting")
+            status = self.get(ENDPOINT, name)["EndpointStatus"]
+            self.platform.resources.update(ENDPOINT.kind, name, EndpointStatus="Deleting")
         if status != "Deleting":
             self.endpoints.delete(name)
         return {}
 
-    def _config(self, name: str) -> Document:
-        arn = self.arn(f"{CONFIG}/{name}")
-        return self.the(CONFIG, name, invalid(f'Could not find endpoint configuration "{arn}".'))
+    def _change(self, endpoint: Document, wanted: Document, **members: Document | None) -> Document:
+        """Begin to make an endpoint what is wanted; see `Endpoints`."""
 
-    def _model(self, variant: Document) -> Document:
-        if "ModelName" not in variant:
-            raise invalid(f"Variant {variant['VariantName']}: a ModelName is needed here")
-        return self.the(MODEL, variant["ModelName"])
+        def change(document: Document) -> None:
+            if document["EndpointStatus"] in CHANGING:
+                raise _in_progress(document)
+            now = {"EndpointStatus": "Updating", "Wanted": wanted, "LastModifiedTime": time.time()}
+            document |= now | {name: value for name, value in members.items() if value is not None}
+
+        self.platform.resources.change(ENDPOINT.kind, endpoint["EndpointName"], change)
+        self.endpoints.change(endpoint["EndpointName"])
+        return {"EndpointArn": endpoint["EndpointArn"]}
 
     def _wanted(self, name: str) -> Document:
         """Return what an endpoint of a configuration is to become; see `Endpoints`."""
-        variants = self._config(name)["ProductionVariants"]
-        containers = [self._model(variant)["Resolved"] for variant in variants]
-        return {
+        config = self.get(CONFIG, name)
+        containers, variants = {}, []
+        for variant in config["ProductionVariants"]:
+            container = self.get(MODEL, variant["ModelName"])["Resolved"]
+            timeout = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", HEALTH_TIMEOUT)
+            containers[variant["VariantName"]] = {**container, "timeout": timeout}
+            variants.append(_described(variant, container))
+        wanted = {
             "EndpointConfigName": name,
-            "ProductionVariants": list(map(_described, variants, containers)),
-            "Fleet": list(map(_started, variants, containers)),
+            "ProductionVariants": variants,
+            "Containers": containers,
         }
+        if "DataCaptureConfig" in config:
+            wanted["DataCaptureConfig"] = _capturing(config["DataCaptureConfig"])
+        return wanted
+
+    def _require_bucket(self, uri: str) -> None:
+        try:
+            self.platform.objects.require_bucket(split_uri(uri)[0])
+        except (NoSuchBucket, ValueError) as error:
+            raise invalid(f"DestinationS3Uri {uri}: there is no such bucket ({error})") from None
 
 
-def _started(variant: Document, container: Document) -> Document:
-    """Return a variant as `Fleet` takes it."""
-    timeout = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", HEALTH_TIMEOUT)
-    return {
-        "VariantName": variant["VariantName"],
-        "Weight": variant["InitialVariantWeight"],
-        "Container": {**container, "timeout": timeout},
-    }
+def _require_weight(variants: list[Document], member: str) -> None:
+    if not any(variant[member] > 0 for variant in variants):
+        raise invalid("At least one production variant needs a weight above 0")
+
+
+def _in_progress(endpoint: Document) -> Exception:
+    return invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
 
 
 def _described(variant: Document, container: Document) -> Document:
     """Return a variant as DescribeEndpoint shows it."""
     weight, count = variant["InitialVariantWeight"], variant.get("InitialInstanceCount", 1)
-    image = {
-        "SpecifiedImage": container["image"],
-        "ResolvedImage": container["image"],
-        "ResolutionTime": time.time(),
-    }
+    image, now = container["image"], time.time()
+    names = {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": now}
     return {
         "VariantName": variant["VariantName"],
-        "DeployedImages": [image],
-        "CurrentWeight": weight,
-        "DesiredWeight": weight,
-        "CurrentInstanceCount": count,
-        "DesiredInstanceCount": count,
+        "DeployedImages": [names],
+        **dict.fromkeys(PROPERTIES["DesiredWeight"], weight),
+        **dict.fromkeys(PROPERTIES["DesiredInstanceCount"], count),
     }
+
+
+def _capturing(config: Document) -> Document:
+    """Return a DataCaptureConfig with what DescribeEndpoint shows of it."""
+    on = config.get("EnableCapture", True)
+    return {
+        "KmsKeyId": "",
+        **config,
+        "EnableCapture": on,
+        "CaptureStatus": "Started" if on else "Stopped",
+        "CurrentSamplingPercentage": config["InitialSamplingPercentage"],
+    }
+
+
+def _retain(endpoint: Document, wanted: Document, given_up: set[str]) -> None:
+    """Let variants of the same names, and the capture, go on as they are."""
+    before = {variant["VariantName"]: variant for variant in endpoint.get("ProductionVariants", [])}
+    for variant in wanted["ProductionVariants"]:
+        for property_, members in PROPERTIES.items():
+            if variant["VariantName"] in before and property_ not in given_up:
+                variant |= {name: before[variant["VariantName"]][name] for name in members}
+    if "DataCaptureConfig" not in given_up:
+        wanted["DataCaptureConfig"] = endpoint.get("Deployed", {}).get("DataCaptureConfig")

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from boostline.local.runners.images import UnknownImage, resolve
-from boostline.local.services.sagemaker.listing import Listing, listing
-from boostline.local.services.sagemaker.part import Document, exists
-from boostline.local.services.sagemaker.registry import RegistryOperations
+from boostline.local.services.sagemaker.part import (
+    Document,
+    Kind,
+    deleting,
+    describing,
+    listed,
+)
+from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
 from boostline.local.store.objects import NoSuchBucket, split_uri
 from boostline.local.wire.errors import invalid
 
-MODEL = "model"
-MODELS = Listing("Models", "ModelName", order="Descending")
+MODEL = Kind("model", "Model", "Models")
 
 
 class ModelOperations(RegistryOperations):
-    """Models. `Resolved` in a document is what its container runs: no later change touches it."""
+    """Models; endpoints and jobs of a deleted one go on.
+
+    `Resolved` in a document is what its container runs: no later change touches it.
+    """
+
+    describe_model, list_models, delete_model = describing(MODEL), listed(MODEL), deleting(MODEL)
 
     def create_model(self, request: Document) -> Document:
         """Make a model of one container."""
@@ -22,29 +31,8 @@ class ModelOperations(RegistryOperations):
         containers = [*request.get("Containers", [])]
         if "PrimaryContainer" in request:
             containers.append(request["PrimaryContainer"])
-        if len(containers) != 1:
-            raise invalid(
-                f"Model {name}: the local platform serves models of exactly one container; "
-                f"found {len(containers)}"
-            )
-        arn = self.arn(f"{MODEL}/{name}")
-        document = {**request, "ModelArn": arn, "Resolved": self._resolved(containers[0])}
-        self.add(MODEL, name, document, exists(MODEL, arn))
-        return {"ModelArn": arn}
-
-    def describe_model(self, request: Document) -> Document:
-        """Return a model."""
-        return self.the(MODEL, request["ModelName"])
-
-    def list_models(self, request: Document) -> Document:
-        """Return models, newest first unless asked otherwise."""
-        return listing(MODELS, self.platform.resources.list(MODEL), request)
-
-    def delete_model(self, request: Document) -> Document:
-        """Remove a model; endpoints that serve it go on."""
-        self.the(MODEL, request["ModelName"])
-        self.drop(MODEL, request["ModelName"])
-        return {}
+        container = _only(f"Model {name}", containers)
+        return self.make(MODEL, name, {**request, "Resolved": self._resolved(container)})
 
     def _resolved(self, container: Document) -> Document:
         """Return image, data and environment, those of a package completed by the container's."""
@@ -65,40 +53,36 @@ class ModelOperations(RegistryOperations):
             raise invalid(str(error)) from None
         data, packed = _data(found)
         self._require_data(data)
-        return {
-            "image": found["Image"],
-            "data": data,
-            "packed": packed,
-            "environment": found.get("Environment", {}),
-        }
+        environment = found.get("Environment", {})
+        return {"image": found["Image"], "data": data, "packed": packed, "environment": environment}
 
     def _packaged(self, name: str) -> Document:
-        package = self.describe_model_package({"ModelPackageName": name})
-        status = package.get("ModelApprovalStatus", "Approved")
+        package = self.get(PACKAGE, name)
+        status, arn = package.get("ModelApprovalStatus", "Approved"), package["ModelPackageArn"]
         if status != "Approved":
             raise invalid(
-                f"Cannot create a model from {package['ModelPackageArn']}: its approval status "
-                f"is {status}, and must be Approved"
+                f"Cannot create a model from {arn}: its approval status is {status}, and must be "
+                "Approved"
             )
-        containers = package.get("InferenceSpecification", {}).get("Containers", [])
-        if len(containers) != 1:
-            raise invalid(
-                f"{package['ModelPackageArn']}: the local platform serves packages of exactly one "
-                f"container; found {len(containers)}"
-            )
-        return dict(containers[0])
+        return dict(_only(arn, package.get("InferenceSpecification", {}).get("Containers", [])))
 
     def _require_data(self, uri: str) -> None:
-        if not uri:
-            return
         try:
-            if any(self.platform.objects.list(*split_uri(uri), limit=1)):
+            if not uri or any(self.platform.objects.list(*split_uri(uri), limit=1)):
                 return
         except NoSuchBucket:
             pass
         except ValueError as error:
             raise invalid(f"ModelDataUrl: {error}") from None
         raise invalid(f"Could not find model data at {uri}.")
+
+
+def _only(what: str, containers: list[Document]) -> Document:
+    if len(containers) != 1:
+        raise invalid(
+            f"{what}: the local platform serves exactly one container; found {len(containers)}"
+        )
+    return containers[0]
 
 
 def _data(container: Document) -> tuple[str, bool]:

@@ -11,7 +11,9 @@ from boostline.local.services.sagemaker.endpoints import EndpointOperations
 from boostline.local.services.sagemaker.jobs import JobOperations
 from boostline.local.services.sagemaker.models import ModelOperations
 from boostline.local.services.sagemaker.pipelines import PipelineOperations
+from boostline.local.services.sagemaker.search import SearchOperations
 from boostline.local.services.sagemaker.tags import TagOperations
+from boostline.local.services.sagemaker.transform import TransformOperations
 
 
 class SageMaker(
@@ -19,6 +21,8 @@ class SageMaker(
     JobOperations,
     ModelOperations,
     EndpointOperations,
+    TransformOperations,
+    SearchOperations,
     TagOperations,
 ):
     """Amazon SageMaker; the registry comes with the models."""

@@ -11,23 +11,24 @@ class TagOperations(Part):
 
     def add_tags(self, request: Document) -> Document:
         """Add tags, in place of those of the same keys."""
-        arn = request["ResourceArn"]
-        kind, _, name = arn.rpartition(":")[2].partition("/")
-        if self.platform.resources.find(kind, name) is None or arn != self.arn(f"{kind}/{name}"):
-            raise invalid(f"Could not find the resource {arn} to tag")
-        return {"Tags": self.put_tags(arn, request["Tags"])}
+        return {"Tags": self.put_tags(self._tagged(request), request["Tags"])}
 
     def list_tags(self, request: Document) -> Document:
         """Return all tags: there are at most 50."""
-        found = self.platform.resources.find("tags", request["ResourceArn"])
-        return {"Tags": found["Tags"] if found else []}
+        return {"Tags": self.tags(self._tagged(request))}
 
     def delete_tags(self, request: Document) -> Document:
         """Remove the tags of some keys."""
-        arn, keys = request["ResourceArn"], set(request["TagKeys"])
+        arn, keys = self._tagged(request), set(request["TagKeys"])
         with self.platform.database.transaction():
-            found = self.platform.resources.find("tags", arn)
-            if found is not None:
-                kept = [tag for tag in found["Tags"] if tag["Key"] not in keys]
+            kept = [tag for tag in self.tags(arn) if tag["Key"] not in keys]
+            if self.tags(arn):
                 self.platform.resources.update("tags", arn, Tags=kept)
         return {}
+
+    def _tagged(self, request: Document) -> str:
+        arn: str = request["ResourceArn"]
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        if self.platform.resources.find(kind, name) is None or arn != self.arn(f"{kind}/{name}"):
+            raise invalid(f"Could not find the resource {arn}, which has or gets the tags")
+        return arn

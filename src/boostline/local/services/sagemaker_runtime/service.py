@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import urllib3
 
+from boostline.local.hosting.client import Unavailable
 from boostline.local.hosting.endpoints import Endpoints
-from boostline.local.hosting.fleet import Document, NoSuchVariant
-from boostline.local.hosting.server import Server, Unavailable
+from boostline.local.hosting.fleet import Document, Fleet, NoSuchVariant
+from boostline.local.hosting.server import Server
 from boostline.local.service import Service
 from boostline.local.services.sagemaker.service import SageMaker
 from boostline.local.wire.errors import AwsError
@@ -33,13 +34,11 @@ class SageMakerRuntime(Service):
 
     def invoke_endpoint(self, request: Document) -> Document:
         """Return a container's answer; its 4xx and 5xx become `ModelError`."""
-        name = request["EndpointName"]
         for member in NOT_HERE:
             if member in request:
                 raise _invalid(f"{member}: the local platform does not have this")
         headers = {HEADERS[member]: request[member] for member in HEADERS if member in request}
-        target = request.get("TargetVariant")
-        variant, server, answer = self._invoke(name, target, request["Body"], headers)
+        fleet, variant, server, answer = self._invoke(request, headers)
         if answer.status >= 400:
             text = answer.data.decode("utf-8", "replace")
             raise self._model_error(server, answer.status, text)
@@ -49,23 +48,25 @@ class SageMakerRuntime(Service):
             "InvokedProductionVariant": variant,
             "CustomAttributes": answer.headers.get(CUSTOM_ATTRIBUTES),
         }
-        return {member: value for member, value in shown.items() if value is not None}
+        found = {member: value for member, value in shown.items() if value is not None}
+        self._endpoints.captures.note(fleet.capture, request, found)
+        return found
 
     def _invoke(
-        self, name: str, target: str | None, body: bytes, headers: dict[str, str]
-    ) -> tuple[str, Server, urllib3.BaseHTTPResponse]:
+        self, request: Document, headers: dict[str, str]
+    ) -> tuple[Fleet, str, Server, urllib3.BaseHTTPResponse]:
+        name = request["EndpointName"]
         fleet = self._endpoints.fleet(name)
         if fleet is None:
             raise self._not_serving(name)
         try:
-            variant, server = fleet.choose(target)
+            variant, server = fleet.choose(request.get("TargetVariant"))
+            return fleet, variant, server, server.invoke(request["Body"], headers)
         except NoSuchVariant as error:
             raise _invalid(f"Variant {error} not found for Request") from None
-        try:
-            return variant, server, server.invoke(body, headers)
         except Unavailable as error:
             if self._endpoints.fleet(name) is not fleet:  # an update moved the traffic just now
-                return self._invoke(name, target, body, headers)
+                return self._invoke(request, headers)
             message = f"Endpoint {name}: {error}"
             raise AwsError("ServiceUnavailable", message, 503) from None
         except TimeoutError:

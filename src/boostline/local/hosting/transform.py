@@ -1,0 +1,216 @@
+"""Transform jobs: a model's server for the time of a job, and who feeds it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from boostline.local.engine.work import Document, JobFailed, Launch, Upload, head
+from boostline.local.hosting.client import Client, Unavailable
+from boostline.local.hosting.container import PORT, Container, ServerFailed, unhealthy
+from boostline.local.hosting.records import BadRecords, Processing, batches
+from boostline.local.hosting.server import GRACE
+from boostline.local.platform import Platform
+from boostline.local.runners.base import Command, Runner, Sink
+from boostline.local.store.objects import NoSuchBucket, Object
+
+LOG = logging.getLogger(__name__)
+# How to send, in the request's and the container's words: the variable that tells it, the default.
+TOLD = {
+    "BatchStrategy": ("SAGEMAKER_BATCH_STRATEGY", "MULTI_RECORD"),
+    "MaxPayloadInMB": ("SAGEMAKER_MAX_PAYLOAD_IN_MB", 6),
+    "MaxConcurrentTransforms": ("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", 1),
+}
+STRATEGIES = {"SingleRecord": "SINGLE_RECORD", "MultiRecord": "MULTI_RECORD"}
+FAILURE, OUT = "failure", "out"  # beside the program's /opt/ml
+TIMEOUT, RETRIES = 600, 3
+PAUSE = 0.5  # seconds before the first retry; then twice as long each
+
+
+class Transform:
+    """Transform jobs; see `Work`. Source: "Use Batch Transform" in the Amazon SageMaker guide."""
+
+    kind = "transform-job"
+    member = "TransformJob"
+    stem = "Transform"
+    log_group = "/aws/sagemaker/TransformJobs"
+
+    def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
+        """Unpack the model."""
+        try:
+            Container(**document["Container"]).lay_out(platform, ml)
+        except ServerFailed as error:
+            raise JobFailed(f"ClientError: {error}") from None
+
+    def launch(self, platform: Platform, document: Document) -> Launch:
+        """Return how the model's server starts, with the one who feeds it."""
+        argv, environment = Container(**document["Container"]).serving(platform)
+        told = {TOLD[member][0]: value for member, value in _asked(document).items()}
+        environment |= {**told, "SAGEMAKER_BATCH": "true"}
+        return Launch(argv, environment, ("model",), partial(Transformation, platform, document))
+
+    def message(self, ml: Path) -> str:
+        """Return why objects could not be transformed."""
+        return head(ml.parent / FAILURE, 1024).decode("utf-8", "replace")
+
+    def uploads(self, document: Document, ml: Path, status: str) -> list[Upload]:
+        """Return the objects that were transformed as a whole; of a stopped job, none."""
+        found = [Upload(ml.parent / OUT, uri) for uri in self.buckets(document)]
+        return found if status != "Stopped" else []
+
+    def buckets(self, document: Document) -> list[str]:
+        """Return where the output goes."""
+        return [document["TransformOutput"]["S3OutputPath"]]
+
+
+TRANSFORM = Transform()
+
+
+class Transformation:
+    """A running transform job, as a `Program` that ends with it: code 0 if all went well."""
+
+    def __init__(
+        self, platform: Platform, document: Document, runner: Runner, command: Command, sink: Sink
+    ) -> None:
+        self._platform = platform
+        self._document = document
+        self._folder = command.folder.parent
+        self._processing = Processing(document)
+        types = {
+            "Content-Type": document["TransformInput"].get("ContentType"),
+            "Accept": document["TransformOutput"].get("Accept"),
+        }
+        self._headers = {name: value for name, value in types.items() if value}
+        self._ended = threading.Event()
+        self._code: Future[int] = Future()
+        self._program = runner.start(command, sink)
+        self._program.when_done(self._ended.set)
+        self._client = Client(int(command.environment[PORT]))
+        self.pid, self.tail = self._program.pid, self._program.tail
+        name = f"feed {document['TransformJobName']}"
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Return the exit code, or None if the job still runs."""
+        try:
+            return self._code.result(timeout)
+        except TimeoutError:
+            return None
+
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Call back once the job has ended, or at once if it has."""
+        self._code.add_done_callback(lambda _: call())
+
+    def stop(self, grace: float) -> int:
+        """Send no more, and end the server."""
+        self._ended.set()
+        self._program.stop(grace)
+        return self._code.result()
+
+    def _run(self) -> None:
+        problem = "the platform failed; see its own log"
+        try:
+            problem = self._feed()
+        except Exception:
+            LOG.exception("%s", self._document["TransformJobArn"])
+        finally:
+            (self._folder / FAILURE).write_text(problem)
+            self._program.stop(GRACE)
+            self._client.close()
+            self._code.set_result(1 if problem else 0)
+
+    def _feed(self) -> str:
+        """Transform all objects; return why some could not be, or nothing."""
+        began = time.monotonic()
+        if not self._client.await_health(self._ended, self._document["Container"]["timeout"]):
+            return str(unhealthy(self._program, time.monotonic() - began))
+        uri = self._document["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+        try:
+            found = list(self._platform.objects.below(uri))
+            told = self._told()
+        except (NoSuchBucket, ValueError, TypeError) as error:
+            return f"{uri}, /execution-parameters: {error!r}"
+        problems = [] if found else [f"no S3 objects found under {uri}"]
+        for path, item in found:
+            try:
+                self._transform(path, item, told)
+            except (BadRecords, OSError, EOFError) as error:
+                problems.append(f"s3://{item.bucket}/{item.key}: {error}")
+        return "; ".join(problems)
+
+    def _told(self) -> Document:
+        """Return how to send: as the request says, then the container, then by default."""
+        told = {member: default for member, (_, default) in TOLD.items()}
+        answer = self._client.get("/execution-parameters")
+        if answer is not None and answer.status == 200:
+            told |= dict(json.loads(answer.data))
+        return told | _asked(self._document)
+
+    def _transform(self, path: str, item: Object, told: Document) -> None:
+        """Transform an object; its output has its name only when it is whole."""
+        if ".." in path.split("/"):
+            raise BadRecords("'..' in a key cannot be a file")
+        source = self._document["TransformInput"]
+        opened: Any = gzip.open if source.get("CompressionType") == "Gzip" else open
+        split, single = source.get("SplitType") == "Line", told["BatchStrategy"] == "SINGLE_RECORD"
+        limit, width = int(told["MaxPayloadInMB"]) << 20, int(told["MaxConcurrentTransforms"])
+        part, target = self._folder / "part", self._folder / OUT / f"{path}.out"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        waiting: deque[Future[bytes]] = deque()
+        with (
+            opened(self._platform.blobs.path(item.digest), "rb") as file,
+            part.open("wb") as output,
+            ThreadPoolExecutor(width) as executor,
+        ):
+            for batch in batches(file, split, single, limit):
+                if len(waiting) >= width:
+                    output.write(waiting.popleft().result())
+                waiting.append(executor.submit(self._ask, batch, chunked=not limit))
+            while waiting:
+                output.write(waiting.popleft().result())
+        part.rename(target)
+
+    def _ask(self, records: list[bytes], chunked: bool) -> bytes:
+        answer = self._send(self._processing.request(records), chunked)
+        kept = self._processing.result(records, answer)
+        lines = self._document["TransformOutput"].get("AssembleWith") == "Line"
+        return kept + b"\n" if lines and not kept.endswith(b"\n") else kept
+
+    def _send(self, body: bytes, chunked: bool) -> bytes:
+        """Return the answer; what may pass is asked again."""
+        settings = self._document.get("ModelClientConfig", {})
+        timeout = settings.get("InvocationsTimeoutInSeconds", TIMEOUT)
+        problem = ""
+        for attempt in range(1 + settings.get("InvocationsMaxRetries", RETRIES)):
+            if attempt and self._ended.wait(PAUSE * 2 ** (attempt - 1)):
+                break
+            try:
+                answer = self._client.invoke(body, self._headers, timeout, chunked=chunked)
+            except (Unavailable, TimeoutError) as error:
+                problem = str(error)
+                continue
+            if answer.status < 400:
+                return answer.data
+            text = answer.data[:300].decode("utf-8", "replace")
+            problem = f"Bad HTTP status received from algorithm: {answer.status}: {text}"
+            if answer.status < 500:
+                break
+        ended = self._program.wait(0) is not None
+        raise BadRecords(str(unhealthy(self._program, 0)) if ended else problem)
+
+
+def _asked(document: Document) -> dict[str, str]:
+    """Return what a request says of how to send, in the container's words."""
+    found = {member: str(document[member]) for member in TOLD if member in document}
+    if found.get("MaxConcurrentTransforms") == "0":  # as if it were not there
+        del found["MaxConcurrentTransforms"]
+    return {member: STRATEGIES.get(value, value) for member, value in found.items()}
