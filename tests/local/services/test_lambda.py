@@ -493,7 +493,7 @@ def test_a_permission_is_for_one_caller(changes: dict[str, str], allowed: bool) 
     }
     made = statement("arn:aws:lambda:us-east-1:000000000000:function:f", request | changes)
     source = "arn:aws:execute-api:us-east-1:000000000000:abc/prod/POST/predict"
-    assert allows([made], "apigateway.amazonaws.com", source) is allowed
+    assert allows(made, "apigateway.amazonaws.com", source) is allowed
 
 
 def test_functions_outlive_the_platform_and_workers_do_not(tmp_path: Path) -> None:
@@ -513,6 +513,29 @@ def test_functions_outlive_the_platform_and_workers_do_not(tmp_path: Path) -> No
     second = Platform(Settings(tmp_path, port=0))
     with running(second):
         assert invoke(RunningPlatform(second), "f")["Payload"] != pid
+
+
+def test_the_platform_s_end_ends_what_runs(tmp_path: Path, listener: socket.socket) -> None:
+    platform = Platform(Settings(tmp_path, port=0))
+    with running(platform):
+        client = RunningPlatform(platform).client("lambda")
+        client.create_function(
+            FunctionName="f",
+            Runtime=RUNTIME,
+            Role=ROLE,
+            Handler="main.handler",
+            Timeout=100,
+            Code={"ZipFile": zipped(main=CALLER)},
+        )
+        event = {"port": port(listener)}
+        invoke(RunningPlatform(platform), "f", event, InvocationType="Event")
+        connection, _ = listener.accept()
+        pid = int(connection.recv(100))
+    with connection:
+        assert connection.recv(100) == b""
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not any((tmp_path / "functions" / "scratch").iterdir())
 
 
 PLATFORM = """

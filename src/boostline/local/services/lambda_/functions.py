@@ -69,11 +69,8 @@ class Functions(Service):
         refuse_others(request, AT_FIRST)
         settings = _settings(request)
         code = self._code(request["Code"])
-        for required in ("Runtime", "Handler"):
-            if required not in request:
-                raise invalid(
-                    f"{required} is mandatory for functions created with deployment packages."
-                )
+        if missing := [name for name in ("Runtime", "Handler") if name not in request]:
+            raise invalid(f"{' and '.join(missing)} is mandatory for functions from zip files")
         configuration = {
             "FunctionName": name,
             "FunctionArn": self.platform.arn("lambda", f"function:{name}"),
@@ -149,8 +146,7 @@ class Functions(Service):
 
         def add(document: Document) -> None:
             if any(one["Sid"] == made["Sid"] for one in document["Policy"]):
-                message = f"The statement id ({made['Sid']}) provided already exists. Please "
-                message += "provide a new statement id, or remove the existing statement."
+                message = f"The statement id ({made['Sid']}) provided already exists."
                 raise refusal("ResourceConflictException", message)
             document["Policy"].append(made)
 
@@ -214,8 +210,7 @@ class Functions(Service):
                     unpack(self.platform.blobs.path(digest), part, Limits(size=UNZIPPED))
                 except ArchiveError as error:
                     shutil.rmtree(part)
-                    said = "Please check your file, then try to upload again."
-                    raise invalid(f"Could not unzip uploaded file. {said} ({error})") from error
+                    raise invalid(f"Could not unzip uploaded file: {error}") from error
                 part.rename(folder)
         return code
 
@@ -234,11 +229,7 @@ class Functions(Service):
             found = self.platform.objects.get(request["S3Bucket"], request["S3Key"])
         except (NoSuchBucket, NoSuchKey) as error:
             code = type(error).__name__
-            what = "bucket does not exist" if code == "NoSuchBucket" else "key does not exist."
-            raise invalid(
-                f"Error occurred while GetObject. S3 Error Code: {code}. "
-                f"S3 Error Message: The specified {what}"
-            ) from None
+            raise invalid(f"Error occurred while GetObject. S3 Error Code: {code}.") from None
         return found.digest, found.size
 
 
@@ -265,19 +256,11 @@ def _settings(request: Mapping[str, Any]) -> Document:
 
 
 def _check_variables(variables: Mapping[str, str]) -> None:
-    refused = (
-        "Lambda was unable to configure your environment variables because the environment "
-        "variables you have provided "
-    )
-    reserved = sorted(runtime.RESERVED & variables.keys())
-    if reserved:
-        raise invalid(
-            f"{refused}contains reserved keys that are currently not supported for modification. "
-            f"Reserved keys used in this request: {', '.join(reserved)}"
-        )
-    text = json.dumps(variables, separators=(",", ":"))
-    if len(text.encode()) > VARIABLES:
-        raise invalid(f"{refused}exceeded the 4KB limit. String measured: {text[:200]}…")
+    refused = "Lambda was unable to configure your environment variables because they "
+    if reserved := sorted(runtime.RESERVED & variables.keys()):
+        raise invalid(f"{refused}contain reserved keys: {', '.join(reserved)}")
+    if len(json.dumps(variables, separators=(",", ":")).encode()) > VARIABLES:
+        raise invalid(f"{refused}exceed the 4KB limit")
 
 
 def _revision() -> Document:

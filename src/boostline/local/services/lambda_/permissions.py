@@ -8,41 +8,26 @@ from typing import Any
 
 
 def statement(arn: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the policy statement that an AddPermission request makes.
-
-    Parameters
-    ----------
-    arn
-        The function's ARN.
-    request
-        The members of the request.
-    """
+    """Return the policy statement that an AddPermission request makes for a function's ARN."""
     principal = request["Principal"]
-    if principal.endswith(".amazonaws.com"):
-        who: Any = {"Service": principal}
-    else:
-        who = "*" if principal == "*" else {"AWS": principal}
-    made = {
-        "Sid": request["StatementId"],
-        "Effect": "Allow",
-        "Principal": who,
-        "Action": request["Action"],
-        "Resource": arn,
-    }
+    kind = "Service" if principal.endswith(".amazonaws.com") else "AWS"
     condition: dict[str, Any] = {}
     if "SourceArn" in request:
         condition["ArnLike"] = {"AWS:SourceArn": request["SourceArn"]}
     if "SourceAccount" in request:
         condition["StringEquals"] = {"AWS:SourceAccount": request["SourceAccount"]}
-    return made | ({"Condition": condition} if condition else {})
+    return {
+        "Sid": request["StatementId"],
+        "Effect": "Allow",
+        "Principal": "*" if principal == "*" else {kind: principal},
+        "Action": request["Action"],
+        "Resource": arn,
+        **({"Condition": condition} if condition else {}),
+    }
 
 
-def allows(statements: list[dict[str, Any]], service: str, source: str) -> bool:
-    """Whether a policy lets a service invoke the function on behalf of a source ARN."""
-    return any(_matches(one, service, source) for one in statements)
-
-
-def _matches(one: Mapping[str, Any], service: str, source: str) -> bool:
+def allows(one: Mapping[str, Any], service: str, source: str) -> bool:
+    """Whether a statement lets a service invoke the function on behalf of a source ARN."""
     condition = one.get("Condition", {})
     arn = condition.get("ArnLike", {}).get("AWS:SourceArn", source)
     account = condition.get("StringEquals", {}).get("AWS:SourceAccount")
@@ -56,8 +41,5 @@ def _matches(one: Mapping[str, Any], service: str, source: str) -> bool:
 
 def _arn_like(arn: str, pattern: str) -> bool:
     """Compare as IAM's `ArnLike`: each of the six parts by `*` and `?`."""
-    parts, patterns = arn.split(":", 5), pattern.split(":", 5)
-    return len(parts) == len(patterns) and all(
-        fnmatchcase(part, like.replace("[", "[[]"))
-        for part, like in zip(parts, patterns, strict=True)
-    )
+    parts, patterns = arn.split(":", 5), pattern.replace("[", "[[]").split(":", 5)
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))

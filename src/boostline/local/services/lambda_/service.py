@@ -71,16 +71,10 @@ class Lambda(Functions):
 
         Parameters
         ----------
-        service
-            The caller, for example `apigateway.amazonaws.com`.
-        source
-            The ARN on whose behalf it calls.
-        function
-            The function's ARN.
-        payload
-            The event.
-        trace
-            The X-Ray header to go on with.
+        service, source
+            The caller, for example `apigateway.amazonaws.com`, and the ARN for which it calls.
+        function, payload, trace
+            The function's ARN, the event, and the X-Ray header to go on with.
 
         Raises
         ------
@@ -90,7 +84,7 @@ class Lambda(Functions):
             If there is no such function, the event is too large, or too much runs already.
         """
         document = self._function(function)
-        if not permissions.allows(document["Policy"], service, source):
+        if not any(permissions.allows(one, service, source) for one in document["Policy"]):
             raise AccessDenied(f"{service} may not invoke {function} for {source}")
         return await asyncio.shield(self._run(document, payload, "RequestResponse", trace))
 
