@@ -16,7 +16,7 @@ CROWDED = 20_000  # lines that wait for the disk
 
 
 class Output:
-    """A log stream of its own, fed by a pipe and by `write`."""
+    """A log stream of its own, fed by a pipe and by `write`; `tail` has its last characters."""
 
     def __init__(self, logs: Logs, group: str) -> None:
         self.stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{secrets.token_hex(16)}"
@@ -24,7 +24,7 @@ class Output:
         self._group = group
         self._pipe: int | None = None
         self._partial = b""
-        self._tail = ""
+        self.tail = ""
         self._waiting: list[str] = []
         self._storing: asyncio.Task[None] | None = None
 
@@ -37,7 +37,7 @@ class Output:
 
     def write(self, *lines: str) -> None:
         """Take lines; they are stored soon, off the event loop: each batch waits for the disk."""
-        self._tail = (self._tail + "".join(f"{line}\n" for line in lines))[-TAIL:]
+        self.tail = (self.tail + "".join(f"{line}\n" for line in lines))[-TAIL:]
         self._waiting.extend(lines)
         if lines and (self._storing is None or self._storing.done()):
             self._storing = asyncio.create_task(self._store())
@@ -58,20 +58,12 @@ class Output:
             # A function that writes faster than the disk waits, as its pipe fills.
             asyncio.get_running_loop().remove_reader(self._pipe)
 
-    def begin(self) -> None:
-        """Let the tail begin here."""
-        self._tail = ""
-
     def end(self) -> None:
         """Take what the pipe holds, and end its last line."""
         self.read()
         if self._partial:
             line, self._partial = self._partial, b""
             self.write(line.decode(errors="replace"))
-
-    def tail(self) -> bytes:
-        """Return the last 4 KB since `begin`."""
-        return self._tail.encode()[-TAIL:]
 
     async def close(self) -> None:
         """Close the pipe, and wait until every line is stored."""

@@ -42,11 +42,6 @@ class Launch:
     code: Path
 
     @property
-    def timeout(self) -> float:
-        """Seconds that an invocation may take."""
-        return float(self.configuration["Timeout"])
-
-    @property
     def group(self) -> str:
         """The log group."""
         return str(self.configuration["LoggingConfig"]["LogGroup"])

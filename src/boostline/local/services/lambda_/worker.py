@@ -17,11 +17,10 @@ import time
 import uuid
 from datetime import UTC, datetime
 from enum import Enum, auto
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from boostline.local.services.lambda_.output import Output
+from boostline.local.services.lambda_.output import TAIL, Output
 from boostline.local.services.lambda_.runtime import Launch
 
 API = "/2018-06-01/runtime/"
@@ -48,9 +47,6 @@ class Sign(Enum):
     LATE = auto()  # it did nothing in the time it had
 
 
-Signs = asyncio.Queue[Outcome | Sign]
-
-
 class Worker:
     """A process group with a Runtime API and a log stream of its own.
 
@@ -61,12 +57,13 @@ class Worker:
     def __init__(self, launch: Launch) -> None:
         self.fit = False
         self._launch = launch
+        self._timeout = float(launch.configuration["Timeout"])
         self._output = Output(launch.platform.logs, launch.group)
         self._scratch: Path
         self._server: asyncio.Server | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._ended: asyncio.Task[int]
-        self._signs: Signs
+        self._signs: asyncio.Queue[Outcome | Sign] = asyncio.Queue()
         self._asking: asyncio.StreamWriter | None = None
         self._request_id = ""
         self._init_seconds: float | None = None
@@ -77,22 +74,22 @@ class Worker:
 
     async def run(self, payload: bytes, trace: str) -> Outcome:
         """Run an invocation to its end."""
-        sign = Sign.ASKS if self._process else await self._initialise()
+        sign = Sign.ASKS if self._process else await self._start()
         self._request_id = str(uuid.uuid4())
-        self._output.begin()
+        self._output.tail = ""
         self._output.write(f"START RequestId: {self._request_id} Version: $LATEST")
         started = time.perf_counter()
         self.fit = False
         if sign is Sign.ASKS:
             self._hand_out(payload, trace)
-            sign = await self._next_sign(self._launch.timeout)
+            sign = await self._next_sign(self._timeout)
             self.fit = isinstance(sign, Outcome)
         seconds = time.perf_counter() - started
         # The runtime flushes before it answers: what it wrote is in the pipe by now.
         self._output.end()
         outcome = self._failure(sign) if isinstance(sign, Sign) else sign
         self._report(seconds)
-        return outcome._replace(log=self._output.tail())
+        return outcome._replace(log=self._output.tail.encode()[-TAIL:])
 
     async def stop(self) -> None:
         """End the process group, wait for it, and store its last lines."""
@@ -105,28 +102,10 @@ class Worker:
             self._server.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
 
-    async def _initialise(self) -> Outcome | Sign:
-        """Start the process; if it takes long, begin again on the time of the invocation."""
-        sign: Outcome | Sign = Sign.LATE
-        for limit in (INIT_SECONDS, self._launch.timeout):
-            started = time.perf_counter()
-            await self._start()
-            sign = await self._next_sign(limit)
-            self._init_seconds = time.perf_counter() - started
-            self._output.read()
-            if sign is not Sign.LATE:
-                break
-            milliseconds = f"{limit * 1000:.2f} ms"
-            self._output.write(
-                f"INIT_REPORT Init Duration: {milliseconds}\tPhase: init\tStatus: timeout"
-            )
-            await self.stop()
-        return sign
-
-    async def _start(self) -> None:
-        signs = self._signs = Signs()
+    async def _start(self) -> Outcome | Sign:
+        started = time.perf_counter()
         self._scratch = self._launch.scratch()
-        self._server = await asyncio.start_server(partial(self._converse, signs), "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._converse, "127.0.0.1", 0)
         api = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         environment = await asyncio.to_thread(
             self._launch.environment, api, self._output.stream, self._scratch
@@ -146,7 +125,13 @@ class Worker:
         finally:
             os.close(pipe)
         self._ended = asyncio.create_task(self._process.wait())
-        self._ended.add_done_callback(lambda _: signs.put_nowait(Sign.ENDED))
+        self._ended.add_done_callback(lambda _: self._signs.put_nowait(Sign.ENDED))
+        # AWS starts a process anew that takes more than 10 s, on the time of the invocation: what
+        # becomes of the invocation is the same.
+        sign = await self._next_sign(max(INIT_SECONDS, self._timeout))
+        self._init_seconds = time.perf_counter() - started
+        self._output.read()
+        return sign
 
     async def _next_sign(self, limit: float) -> Outcome | Sign:
         try:
@@ -155,9 +140,7 @@ class Worker:
         except TimeoutError:
             return Sign.LATE
 
-    async def _converse(
-        self, signs: Signs, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer awslambdaric, which sends one request after another, each with its length."""
         try:
             while True:
@@ -167,11 +150,11 @@ class Worker:
                 method, path, _ = head.split(" ", 2)
                 if (method, path) == ("GET", f"{API}invocation/next"):
                     self._asking = writer
-                    signs.put_nowait(Sign.ASKS)
+                    self._signs.put_nowait(Sign.ASKS)
                     continue
                 status, outcome = self._answered(path.removeprefix(API).split("/"), body)
                 if outcome is not None:
-                    signs.put_nowait(outcome)
+                    self._signs.put_nowait(outcome)
                 _send(writer, status, b"{}")
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the process has ended, or goes on over another connection
@@ -184,7 +167,7 @@ class Worker:
         if self._asking is None:
             return  # it has just ended, which is its next sign
         writer, self._asking = self._asking, None
-        deadline = int((time.time() + self._launch.timeout) * 1000)
+        deadline = int((time.time() + self._timeout) * 1000)
         _send(
             writer,
             200,
@@ -210,7 +193,7 @@ class Worker:
         kind = {}
         if sign is Sign.LATE:
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            limit = f"{self._launch.timeout:.2f} seconds"
+            limit = f"{self._timeout:.2f} seconds"
             message = f"{now} {self._request_id} Task timed out after {limit}"
         else:
             code = self._ended.result() if self._ended.done() else 0
