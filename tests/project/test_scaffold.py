@@ -1,66 +1,188 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import polars as pl
 import pytest
+from sklearn import datasets
 
+from boostline.container.paths import Paths
+from boostline.container.programs.process import run as process
 from boostline.features.errors import FeatureError
+from boostline.pipeline.data import job_config
 from boostline.project import file, scaffold
-from boostline.project.scaffold import ScaffoldError
+from boostline.project.scaffold import Guess, ScaffoldError
 
 EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
+ROWS = 120
+Y = ["no", "yes"] * (ROWS // 2)
 
 
-def table(folder: Path, text: str) -> Path:
+def write(folder: Path, columns: Mapping[str, Sequence[object]] | pl.DataFrame) -> Path:
     path = folder / "table.csv"
-    path.write_text(text)
+    pl.DataFrame(columns).write_csv(path)
     return path
 
 
+def guess_of(folder: Path, columns: Mapping[str, Sequence[object]] | pl.DataFrame) -> Guess:
+    """Make a project, read it back, and process its table as its pipeline would."""
+    guess = scaffold.create(folder / "p", "p", write(folder, columns), "y")
+    run_process(folder)
+    return guess
+
+
+def run_process(folder: Path) -> None:
+    config = file.read(folder / "p")
+    inputs = folder / "job" / "processing" / "input"
+    (inputs / "config").mkdir(parents=True)
+    (inputs / "config" / "config.json").write_bytes(job_config(config))
+    (inputs / "data").symlink_to(folder / "p" / "data")
+    process(Paths(folder / "job"))
+
+
+def learned(name: str) -> pl.DataFrame:
+    data = getattr(datasets, f"load_{name}")()
+    table = pl.DataFrame(data.data, schema=[str(text) for text in data.feature_names])
+    return table.with_columns(pl.Series("y", data.target))
+
+
 def test_the_churn_table_makes_a_project(tmp_path: Path) -> None:
-    guess = scaffold.create(tmp_path / "mine", "mine", EXAMPLE / "data/churn.csv", "Churn?")
-    config = file.read(tmp_path / "mine")
+    guess = scaffold.create(tmp_path / "p", "mine", EXAMPLE / "data/churn.csv", "Churn?")
+    config = file.read(tmp_path / "p")
     assert guess.roles["ignore"] == ["Phone"]
     assert "State" in config.features.categorical
     assert "Day Mins" in config.features.numeric
     assert config.spec.classes == ["False.", "True."]
-    sample = json.loads((tmp_path / "mine" / scaffold.SAMPLE).read_text())
+    sample = json.loads((tmp_path / "p" / scaffold.SAMPLE).read_text())
     assert set(sample) == {*config.features.numeric, *config.features.categorical}
-
-
-def test_names_that_need_quoting_survive(tmp_path: Path) -> None:
-    rows = "\n".join(f"{n},{n % 7},{'yes' if n % 2 else 'no'}" for n in range(20))
-    source = table(tmp_path, f'"a ""b"" \\c","ü [x]",y\n{rows}\n')
-    scaffold.create(tmp_path / "p", "p", source, "y")
-    assert file.read(tmp_path / "p").features.numeric == ['a "b" \\c', "ü [x]"]
-
-
-def test_a_column_of_one_value_is_ignored(tmp_path: Path) -> None:
-    source = table(tmp_path, "a,b,y\n1,x,0\n2,x,1\n3,x,1\n4,x,0\n")
-    assert scaffold.create(tmp_path / "p", "p", source, "y").roles["ignore"] == ["b"]
+    assert sample["Day Mins"] == 265.1
+    run_process(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("name", "objective", "classes", "gate"),
     [
-        ("a,b\n1,2\n", "no column 'y'; the table has a, b"),
-        ("a,y\n1,2\n2,3\n3,4\n", "column 'y' has 3 values"),
-        ("a,y\nx,0\nx,1\n", "no column to learn from"),
+        ("breast_cancer", "binary", ["0", "1"], "auc >= 0.6"),
+        ("wine", "multiclass", ["0", "1", "2"], "accuracy >= 0.4"),
+        ("diabetes", "regression", None, "r2 >= 0"),
+    ],
+)
+def test_the_objective_is_guessed(
+    tmp_path: Path, name: str, objective: str, classes: list[str] | None, gate: str
+) -> None:
+    guess_of(tmp_path, learned(name))
+    config = file.read(tmp_path / "p")
+    assert (config.data.objective, config.spec.classes) == (objective, classes)
+    assert [str(found) for found in config.gate] == [gate]
+    assert config.features.ignore == []
+
+
+# Columns, the role that they should have, and what the reason should say.
+EVERY_KIND: list[tuple[str, Sequence[object], str, str]] = [
+    ("amount", [i / 2 for i in range(ROWS)], "numeric", "0 to 59.5"),
+    ("text amount", ["NA", *range(1, ROWS)], "numeric", "1 to 119"),
+    ("holes", [None, *range(1, ROWS)], "numeric", "1 missing"),
+    ("kind", ["a", "b", "c", "d"] * (ROWS // 4), "categorical", "4 kinds"),
+    ("flag", [True, False] * (ROWS // 2), "categorical", "2 kinds"),
+    ("empty", [None] * ROWS, "ignore", "no values"),
+    ("constant", [7] * ROWS, "ignore", "one value"),
+    ("name", [f"name {i}" for i in range(ROWS)], "ignore", "text of 120 kinds"),
+    ("customer_id", list(range(1000, 1000 + ROWS)), "ignore", "an identifier"),
+    ("userID", list(range(5, 5 + ROWS)), "ignore", "an identifier"),
+    ("paid", list(range(5, 5 + ROWS)), "numeric", "5 to 124"),
+    ("day", [f"2026-01-{1 + i % 28:02}" for i in range(ROWS)], "ignore", "dates"),
+    ("moment", [f"2026-01-{1 + i % 28:02} 12:00" for i in range(ROWS)], "ignore", "dates"),
+    ("european", [f"{1 + i % 28}.1.2026" for i in range(ROWS)], "ignore", "dates"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "role", "reason"), EVERY_KIND, ids=lambda value: str(value)[:9]
+)
+def test_roles_are_guessed_and_explained(
+    tmp_path: Path, name: str, values: Sequence[object], role: str, reason: str
+) -> None:
+    column = (
+        pl.Series(name, values, strict=False)
+        if None in values
+        else pl.Series(name, map(str, values))
+    )
+    guess = guess_of(
+        tmp_path, pl.DataFrame([column, pl.Series("n", range(ROWS)), pl.Series("y", Y)])
+    )
+    assert name in guess.roles[role]
+    assert reason in guess.reasons[name]
+    assert f'"{name}",  # {guess.reasons[name]}' in (tmp_path / "p" / file.FILE).read_text()
+
+
+def test_types_of_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    days = pl.date_range(pl.date(2026, 1, 1), pl.date(2026, 4, 30), eager=True)
+    flags = [True, False, None, True] * (ROWS // 4)
+    table = {"day": days, "list": [[1]] * ROWS, "flag": flags, "n": range(ROWS), "y": Y}
+    pl.DataFrame(table).write_parquet(path)
+    guess = scaffold.create(tmp_path / "p", "p", path, "y")
+    assert guess.roles == {"numeric": ["n"], "categorical": ["flag"], "ignore": ["day", "list"]}
+    run_process(tmp_path)
+
+
+def test_markers_of_missing_values_are_found(tmp_path: Path) -> None:
+    guess = guess_of(tmp_path, {"a": ["?", *map(str, range(1, ROWS))], "y": Y})
+    assert guess.missing == ["", "?"]
+    assert file.read(tmp_path / "p").data.missing == ["", "?"]
+
+
+def test_three_hundred_columns(tmp_path: Path) -> None:
+    columns = {f"c{place}": [i * place % 17 for i in range(ROWS)] for place in range(1, 301)}
+    guess = guess_of(tmp_path, columns | {"y": Y})
+    assert guess.roles["ignore"] == [f"c{place}" for place in range(17, 301, 17)]  # all zeros
+    assert len(guess.roles["numeric"]) == 283
+
+
+def test_names_that_need_quoting_survive(tmp_path: Path) -> None:
+    names = ['a "b" \\c', "ü [x]", "tab\there"]
+    guess_of(tmp_path, {name: list(range(ROWS)) for name in names} | {"y": Y})
+    assert file.read(tmp_path / "p").features.numeric == names
+
+
+def test_a_folder_of_files(tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for place in range(2):
+        write(folder, {"a": list(range(ROWS)), "y": Y}).rename(folder / f"{place}.csv")
+    scaffold.create(tmp_path / "p", "p", folder, "y")
+    run_process(tmp_path)
+    summary = json.loads((tmp_path / "job/processing/output/summary/summary.json").read_text())
+    assert summary["rows"]["total"] == 2 * ROWS
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": [1], "b": [2]}, "no column 'y'; the table has a, b"),
+        ({"a": [1, 2], "y": [0, 1]}, "the table has 2 rows"),
+        ({"a": range(ROWS), "y": ["no"] * ROWS}, "is 'no' in every row"),
+        ({"a": range(ROWS), "y": [*["no"] * 117, *["yes"] * 3]}, "is 'yes' in 3 rows"),
+        ({"a": range(ROWS), "y": [*Y[1:], None]}, "empty in 1 of 120 rows"),
+        ({"a": range(ROWS), "y": [f"k{i}" for i in range(ROWS)]}, "120 kinds of text"),
+        ({"a": ["x"] * ROWS, "b": [None] * ROWS, "y": Y}, "no column to learn from .*a: one value"),
     ],
 )
 def test_what_cannot_be_a_project_is_refused_and_leaves_nothing(
-    tmp_path: Path, text: str, message: str
+    tmp_path: Path, columns: Mapping[str, Sequence[object]], message: str
 ) -> None:
-    source = table(tmp_path, text)
+    source = write(tmp_path, columns)
     with pytest.raises(ScaffoldError, match=message):
         scaffold.create(tmp_path / "p", "p", source, "y")
     assert not (tmp_path / "p").exists()
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("")
     with pytest.raises(FeatureError):
-        scaffold.create(tmp_path / "p", "p", table(tmp_path, ""), "y")
+        scaffold.create(tmp_path / "p", "p", tmp_path / "table.csv", "y")
 
 
 def test_a_folder_that_is_there_is_kept(tmp_path: Path) -> None:
