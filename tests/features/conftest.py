@@ -5,7 +5,12 @@ import pytest
 
 from boostline.features.contract import FeatureContract
 from boostline.features.spec import FeatureSpec
-from boostline.features.table import fit
+from boostline.features.table import fit, read, texts_of
+
+
+def fit_table(spec: FeatureSpec, table: pl.DataFrame) -> FeatureContract:
+    """Fit a contract on training rows."""
+    return fit(spec, texts_of(read(spec, table)))
 
 
 @pytest.fixture
@@ -37,4 +42,4 @@ def table() -> pl.DataFrame:
 
 @pytest.fixture
 def contract(spec: FeatureSpec, table: pl.DataFrame) -> FeatureContract:
-    return fit(spec, table)
+    return fit_table(spec, table)

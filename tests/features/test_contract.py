@@ -7,7 +7,7 @@ import pytest
 
 from boostline.features.contract import ContractError, FeatureContract
 from boostline.features.spec import FeatureSpec
-from boostline.features.table import fit
+from tests.features.conftest import fit_table
 
 
 def test_it_is_read_as_it_was_written(contract: FeatureContract) -> None:
@@ -24,7 +24,7 @@ def test_the_specification_comes_back(contract: FeatureContract, spec: FeatureSp
 def test_other_rows_of_the_same_categories_keep_the_digest(
     contract: FeatureContract, spec: FeatureSpec, table: pl.DataFrame
 ) -> None:
-    assert fit(spec, table.reverse()).digest == contract.digest
+    assert fit_table(spec, table.reverse()).digest == contract.digest
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from boostline.features.contract import FeatureContract
 from boostline.features.errors import FeatureError
 from boostline.features.record import RecordError, RecordTransform
 from boostline.features.spec import FeatureSpec
-from boostline.features.table import fit, transform
+from boostline.features.table import transform
+from tests.features.conftest import fit_table
 
 NASTY = [
     0.0,
@@ -128,7 +129,7 @@ def test_rows_of_a_table_and_records_agree(
 ) -> None:
     spec, table, records = case
     try:
-        contract = fit(spec, table)
+        contract = fit_table(spec, table)
     except FeatureError as error:
         assert "has no values" in str(error)  # noqa: PT017
         return
@@ -174,7 +175,7 @@ VALUES = {
 def test_both_refuse_the_same_numbers(cell: tuple[Any, Any], missing: list[str]) -> None:
     dtype, value = cell
     spec = FeatureSpec(label="y", objective="regression", numeric=["x"], missing=missing)
-    contract = fit(spec, pl.DataFrame({"x": [1.0], "y": [1.0]}))
+    contract = fit_table(spec, pl.DataFrame({"x": [1.0], "y": [1.0]}))
     table = pl.DataFrame([pl.Series("x", [value], dtype=dtype)])
     try:
         expected = packed(RecordTransform(contract).transform({"x": value}))
@@ -195,7 +196,7 @@ def test_both_refuse_the_same_numbers(cell: tuple[Any, Any], missing: list[str])
 def test_both_see_the_same_category(first: str, second: str, missing: list[str]) -> None:
     spec = FeatureSpec(label="y", objective="regression", categorical=["c"], missing=missing)
     known = pl.DataFrame({"c": ["other", first], "y": [1.0, 2.0]})
-    contract = fit(spec, known)
+    contract = fit_table(spec, known)
     found = packed(transform(contract, pl.DataFrame({"c": [second]}))["c"].to_list())
     try:
         expected = packed(RecordTransform(contract).transform({"c": second}))

@@ -7,7 +7,8 @@ import pytest
 from boostline.features.columns import TableError
 from boostline.features.contract import FeatureContract
 from boostline.features.spec import FeatureSpec
-from boostline.features.table import canonical, fit, labels, transform
+from boostline.features.table import decode, labels, read, transform
+from tests.features.conftest import fit_table
 
 
 def test_transform(contract: FeatureContract, table: pl.DataFrame) -> None:
@@ -21,13 +22,13 @@ def test_transform(contract: FeatureContract, table: pl.DataFrame) -> None:
 
 
 def test_categories_are_sorted(spec: FeatureSpec, table: pl.DataFrame) -> None:
-    contract = fit(spec, table)
+    contract = fit_table(spec, table)
     assert contract.categories == {"State": ["KS", "OH"], "Area": ["007", "415", "510"]}
 
 
 def test_canonical_rows_are_a_fixed_point(spec: FeatureSpec, table: pl.DataFrame) -> None:
-    rows = canonical(spec, table)
-    assert canonical(spec, rows).equals(rows)
+    rows = decode(read(spec, table))
+    assert decode(read(spec, rows)).equals(rows)
 
 
 def test_columns_may_come_in_any_order(contract: FeatureContract, table: pl.DataFrame) -> None:
@@ -50,13 +51,13 @@ def test_columns_may_come_in_any_order(contract: FeatureContract, table: pl.Data
 def test_what_is_not_finite_is_missing(
     spec: FeatureSpec, table: pl.DataFrame, expression: str
 ) -> None:
-    contract = fit(msgspec.structs.replace(spec, derived={"x": expression}), table)
+    contract = fit_table(msgspec.structs.replace(spec, derived={"x": expression}), table)
     column = transform(contract, table)["x"].head(3)
     assert column.to_numpy().view("uint32").tolist() == [0x7FC00000] * 3
 
 
 def test_a_zero_has_no_sign(spec: FeatureSpec, table: pl.DataFrame) -> None:
-    contract = fit(msgspec.structs.replace(spec, derived={"x": '-col("Mins") + 0'}), table)
+    contract = fit_table(msgspec.structs.replace(spec, derived={"x": '-col("Mins") + 0'}), table)
     zeros = table.with_columns(Mins=pl.lit("0"), Calls=pl.lit("-0"))
     features = transform(contract, zeros)
     for name in ("Mins", "Calls", "x"):
@@ -100,7 +101,7 @@ def test_a_missing_column_is_named(contract: FeatureContract, table: pl.DataFram
 def test_a_column_without_values_cannot_be_fitted(spec: FeatureSpec, table: pl.DataFrame) -> None:
     empty = table.with_columns(pl.Series("State", [None, "", "NA", " "]))
     with pytest.raises(TableError, match="'State' has no values"):
-        fit(spec, empty)
+        fit_table(spec, empty)
 
 
 def test_labels(contract: FeatureContract, table: pl.DataFrame) -> None:
@@ -136,7 +137,7 @@ def test_classes_are_found(
 ) -> None:
     found = msgspec.structs.replace(spec, classes=None)
     other = table.with_columns(pl.Series("Left?", values))
-    contract = fit(found, other)
+    contract = fit_table(found, other)
     assert contract.classes == classes
     assert labels(contract, other).to_list() == [
         float(classes.index(str(v).lower())) for v in values
@@ -147,13 +148,13 @@ def test_three_values_are_not_binary(spec: FeatureSpec, table: pl.DataFrame) -> 
     found = msgspec.structs.replace(spec, classes=None)
     other = table.with_columns(pl.Series("Left?", ["a", "b", "c", "a"]))
     with pytest.raises(TableError, match="3 distinct values"):
-        fit(found, other)
+        fit_table(found, other)
 
 
 def test_regression_labels(spec: FeatureSpec, table: pl.DataFrame) -> None:
     number = msgspec.structs.replace(spec, classes=None, objective="regression")
     other = table.with_columns(pl.Series("Left?", ["1.5", "2", "-3", "0"]))
-    contract = fit(number, other)
+    contract = fit_table(number, other)
     assert labels(contract, other).to_list() == [1.5, 2.0, -3.0, 0.0]
 
 

@@ -8,8 +8,7 @@ kept. The same tree is compiled to plain Python (one record) and, in
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 from boostline.features.errors import FeatureError
 from boostline.features.values import NAN, NUMBER, TOO_LARGE
@@ -17,7 +16,6 @@ from boostline.features.values import NAN, NUMBER, TOO_LARGE
 MAX_LENGTH = 2_000
 MAX_DEPTH = 100
 
-Operator = Literal["+", "-", "*", "/"]
 Evaluate = Callable[[Sequence[float]], float]
 
 
@@ -29,37 +27,13 @@ class ExpressionError(FeatureError):
         self.position = position
 
 
-@dataclass(frozen=True)
-class Column:
-    """The value of a numeric column of the same row."""
+class Node(NamedTuple):
+    """A ``column`` or a ``number`` with its value; or ``negative``, +, -, *, / with operands."""
 
-    name: str
+    kind: str
+    value: str | float = ""
+    operands: "tuple[Node, ...]" = ()
 
-
-@dataclass(frozen=True)
-class Number:
-    """A constant."""
-
-    value: float
-
-
-@dataclass(frozen=True)
-class Negative:
-    """Unary minus."""
-
-    operand: "Node"
-
-
-@dataclass(frozen=True)
-class Binary:
-    """One of the four operations."""
-
-    operator: Operator
-    left: "Node"
-    right: "Node"
-
-
-Node = Column | Number | Negative | Binary
 
 _DOUBLE = r'"(?P<double>(?:[^"\\]|\\["\\])*)"'
 _SINGLE = r"'(?P<single>(?:[^'\\]|\\['\\])*)'"
@@ -74,8 +48,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str
     text: str
     position: int
@@ -109,26 +82,12 @@ def parse(text: str) -> Node:
 
 def columns(node: Node) -> list[str]:
     """Name the columns that an expression reads, each once, in order of appearance."""
-    match node:
-        case Column(name):
-            return [name]
-        case Number():
-            return []
-        case Negative(operand):
-            return columns(operand)
-        case Binary(_, left, right):
-            return list(dict.fromkeys(columns(left) + columns(right)))
+    own = [str(node.value)] if node.kind == "column" else []
+    return list(dict.fromkeys(own + [name for part in node.operands for name in columns(part)]))
 
 
 def compile_python(node: Node, index: Mapping[str, int]) -> Evaluate:
-    """Compile an expression for one row.
-
-    Parameters
-    ----------
-    node
-        The tree.
-    index
-        The place of each column in the row.
+    """Compile an expression for one row, in which ``index`` has the place of each column.
 
     Returns
     -------
@@ -147,29 +106,13 @@ def compile_python(node: Node, index: Mapping[str, int]) -> Evaluate:
 
 
 def _python(node: Node, index: Mapping[str, int]) -> Evaluate:
-    match node:
-        case Column(name):
-            place = index[name]
-            return lambda row: row[place]
-        case Number(value):
-            return lambda _row: value
-        case Negative(operand):
-            inner = _python(operand, index)
-            return lambda row: -inner(row)
-        case Binary(operator, left, right):
-            return _OPERATIONS[operator](_python(left, index), _python(right, index))
-
-
-def _add(left: Evaluate, right: Evaluate) -> Evaluate:
-    return lambda row: left(row) + right(row)
-
-
-def _subtract(left: Evaluate, right: Evaluate) -> Evaluate:
-    return lambda row: left(row) - right(row)
-
-
-def _multiply(left: Evaluate, right: Evaluate) -> Evaluate:
-    return lambda row: left(row) * right(row)
+    if node.kind == "column":
+        place = index[str(node.value)]
+        return lambda row: row[place]
+    if node.kind == "number":
+        value = float(node.value)
+        return lambda _row: value
+    return _OPERATIONS[node.kind](*(_python(part, index) for part in node.operands))
 
 
 def _divide(left: Evaluate, right: Evaluate) -> Evaluate:
@@ -182,10 +125,11 @@ def _divide(left: Evaluate, right: Evaluate) -> Evaluate:
     return evaluate
 
 
-_OPERATIONS: Mapping[Operator, Callable[[Evaluate, Evaluate], Evaluate]] = {
-    "+": _add,
-    "-": _subtract,
-    "*": _multiply,
+_OPERATIONS: Mapping[str, Callable[..., Evaluate]] = {
+    "negative": lambda operand: lambda row: -operand(row),
+    "+": lambda left, right: lambda row: left(row) + right(row),
+    "-": lambda left, right: lambda row: left(row) - right(row),
+    "*": lambda left, right: lambda row: left(row) * right(row),
     "/": _divide,
 }
 
@@ -195,18 +139,8 @@ def _height(node: Node) -> int:
     height, level = 0, [node]
     while level:
         height += 1
-        level = [child for parent in level for child in _children(parent)]
+        level = [child for parent in level for child in parent.operands]
     return height
-
-
-def _children(node: Node) -> tuple[Node, ...]:
-    match node:
-        case Negative(operand):
-            return (operand,)
-        case Binary(_, left, right):
-            return (left, right)
-        case _:
-            return ()
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -260,7 +194,7 @@ class _Parser:
         node = operand()
         while (token := self._next()).kind == "sign" and token.text in operators:
             self._place += 1
-            node = Binary(token.text, node, operand())  # type: ignore[arg-type]
+            node = Node(token.text, operands=(node, operand()))
         return node
 
     def _sum(self) -> Node:
@@ -281,7 +215,7 @@ class _Parser:
     def _signed(self, token: _Token) -> Node:
         if token.text == "-":
             self._place += 1
-            return Negative(self._atom())
+            return Node("negative", operands=(self._atom(),))
         if token.text == "(":
             self._place += 1
             node = self._sum()
@@ -294,8 +228,8 @@ class _Parser:
             raise ExpressionError("expected a value, found the end", token.position)
         self._place += 1
         if token.kind == "column":
-            return Column(token.text)
+            return Node("column", token.text)
         value = float(token.text)
         if not -TOO_LARGE < value < TOO_LARGE:
             raise ExpressionError("a number beyond the range of float32", token.position)
-        return Number(value)
+        return Node("number", value)

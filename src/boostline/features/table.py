@@ -1,5 +1,6 @@
 """The transform of a table, in Polars; its fit, and the values of its label."""
 
+import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
@@ -14,7 +15,7 @@ from boostline.features.columns import (
     refuse,
 )
 from boostline.features.contract import FeatureContract, fitted
-from boostline.features.expressions import Binary, Column, Negative, Node, Number, parse
+from boostline.features.expressions import Node, parse
 from boostline.features.spec import FeatureSpec
 from boostline.features.values import NAN, TOO_LARGE, category_parser
 
@@ -60,18 +61,6 @@ def read(declared: Declared, table: pl.DataFrame, report: Report = refuse) -> Co
     return columns
 
 
-def canonical(declared: Declared, table: pl.DataFrame) -> pl.DataFrame:
-    """Read a table as :func:`read` does, malformed values refused.
-
-    Returns
-    -------
-    pl.DataFrame
-        Float64 with NaN for missing numbers, String with null for missing categories. Reading it
-        again changes nothing.
-    """
-    return decode(read(declared, table))
-
-
 def decode(columns: Columns) -> pl.DataFrame:
     """Write categories as text again."""
     return pl.DataFrame(
@@ -82,50 +71,20 @@ def decode(columns: Columns) -> pl.DataFrame:
     )
 
 
-def fit(spec: FeatureSpec, table: pl.DataFrame) -> FeatureContract:
-    """Fit the contract on the training rows.
-
-    Parameters
-    ----------
-    spec
-        The declaration.
-    table
-        Raw training rows, the label among them.
-
-    Returns
-    -------
-    FeatureContract
-        Its categories are sorted.
-
-    Raises
-    ------
-    SpecError, TableError
-        The declaration or the table is not usable.
-    """
-    spec.check()
-    rows = canonical(spec, table)
-    found = {
-        name: rows[name].drop_nulls().unique().to_list()
-        for name in rows.columns
-        if rows[name].dtype == pl.String
-    }
-    return fit_found(spec, found)
-
-
-def fit_found(spec: FeatureSpec, found: Mapping[str, Collection[str]]) -> FeatureContract:
-    """Fit the contract on the distinct values of the training rows.
+def fit(spec: FeatureSpec, found: Mapping[str, Collection[str]]) -> FeatureContract:
+    """Fit the contract on the distinct texts of training rows.
 
     Parameters
     ----------
     spec
         The declaration.
     found
-        The values of each categorical column, and those of the label unless it is a number.
+        Those of each categorical column, and of the label unless it is a number.
 
     Returns
     -------
     FeatureContract
-        As :func:`fit` answers.
+        Its categories are sorted.
 
     Raises
     ------
@@ -137,6 +96,11 @@ def fit_found(spec: FeatureSpec, found: Mapping[str, Collection[str]]) -> Featur
             raise TableError(f"column {name!r} has no values in the training rows: ignore it")
     categories = {name: sorted(found[name]) for name in spec.categorical}
     return fitted(spec, categories, _classes(spec, found))
+
+
+def texts_of(columns: Columns) -> dict[str, list[str]]:
+    """List the distinct texts of the columns that are no numbers."""
+    return {name: column.texts for name, column in columns.items() if isinstance(column, Coded)}
 
 
 def transform(
@@ -266,25 +230,23 @@ def _texts(codes: pl.Series, texts: list[str]) -> pl.Series:
 
 
 def _polars(node: Node) -> pl.Expr:
-    match node:
-        case Column(name):
-            return pl.col(name)
-        case Number(value):
-            return pl.lit(value, dtype=pl.Float64)
-        case Negative(operand):
-            return -_polars(operand)
-        case Binary("/", left, right):
-            divisor = _polars(right)
-            usable = divisor.is_finite() & (divisor != 0.0)
-            return pl.when(usable).then(_polars(left) / divisor).otherwise(NAN)
-        case Binary(operator, left, right):
-            return _OPERATIONS[operator](_polars(left), _polars(right))
+    if node.kind == "column":
+        return pl.col(str(node.value))
+    if node.kind == "number":
+        return pl.lit(node.value, dtype=pl.Float64)
+    return _OPERATIONS[node.kind](*map(_polars, node.operands))
 
 
-_OPERATIONS: Mapping[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
-    "+": lambda left, right: left + right,
-    "-": lambda left, right: left - right,
-    "*": lambda left, right: left * right,
+def _divide(left: pl.Expr, right: pl.Expr) -> pl.Expr:
+    return pl.when(right.is_finite() & (right != 0.0)).then(left / right).otherwise(NAN)
+
+
+_OPERATIONS: Mapping[str, Callable[..., pl.Expr]] = {
+    "negative": operator.neg,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": _divide,
 }
 
 

@@ -24,7 +24,7 @@ from boostline.features.columns import TableError
 from boostline.features.contract import FeatureContract
 from boostline.features.record import RecordError, RecordTransform
 from boostline.features.spec import FeatureSpec
-from boostline.features.table import Columns, decode, encode, encode_labels, fit_found
+from boostline.features.table import Columns, decode, encode, encode_labels, fit
 from boostline.features.values import category_parser
 
 VERSION = 1
@@ -132,7 +132,7 @@ class _Outputs:
         found = {name: vocabularies[name].counts(0) for name in spec.categorical}
         if spec.label in vocabularies:
             found[spec.label] = vocabularies[spec.label].counts()
-        contract = fit_found(spec, found)
+        contract = fit(spec, found)
         classes = self._class_counts(contract)
         features = dict.fromkeys([*contract.columns, contract.label], pl.Float32)
         for name in NAMES:
