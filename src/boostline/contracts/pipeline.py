@@ -11,16 +11,21 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Value: TypeAlias = Any  # JSON, in which any part may be a function
 Json: TypeAlias = dict[str, Any]
 
 VERSION: Literal["2020-12-01"] = "2020-12-01"
 _STEP_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DURATION = (
+    r"^P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?"
+    r"(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$"
+)
+_SECONDS = (365 * 86_400, 30 * 86_400, 7 * 86_400, 86_400, 3_600, 60, 1)
 
 
 class DefinitionError(ValueError):
@@ -52,17 +57,43 @@ class CacheConfig(_Node, forbid_unknown_fields=True):
     """Whether an equal, earlier step may stand for this one; `expire_after` is ISO 8601."""
 
     enabled: bool
-    expire_after: str | UnsetType = UNSET
+    expire_after: Annotated[str, Meta(pattern=_DURATION)] | UnsetType = UNSET
+
+    def seconds(self) -> float:
+        """Return for how long an earlier step counts: 0 where nothing is said."""
+        found = re.match(_DURATION, self.expire_after or "")
+        parts = found.groups(default="0") if found else ()
+        return float(sum(int(part) * unit for part, unit in zip(parts, _SECONDS, strict=False)))
+
+
+ExceptionType: TypeAlias = Literal[
+    "Step.SERVICE_FAULT",
+    "Step.THROTTLING",
+    "SageMaker.JOB_INTERNAL_ERROR",
+    "SageMaker.CAPACITY_ERROR",
+    "SageMaker.RESOURCE_LIMIT",
+]
 
 
 class RetryPolicy(_Node, forbid_unknown_fields=True):
-    """Which failures start a step again, and how often."""
+    """Which failures start a step again, and how often: not both by count and by time."""
 
-    exception_type: list[str]
-    interval_seconds: int = 1
-    backoff_rate: float = 2.0
-    max_attempts: int | UnsetType = UNSET
-    expire_after_min: int | UnsetType = UNSET
+    exception_type: list[ExceptionType]
+    interval_seconds: Annotated[int, Meta(ge=0)] = 1
+    backoff_rate: Annotated[float, Meta(ge=0)] = 2.0
+    max_attempts: Annotated[int, Meta(ge=1, le=20)] | UnsetType = UNSET
+    expire_after_min: Annotated[int, Meta(ge=1, le=14_400)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.max_attempts is not UNSET and self.expire_after_min is not UNSET:
+            raise ValueError("a RetryPolicy has MaxAttempts or ExpireAfterMin, not both")
+
+
+class OutputParameter(_Node, forbid_unknown_fields=True):
+    """A member of what a Lambda step's function returns."""
+
+    output_name: str
+    output_type: Literal["String", "Integer", "Boolean", "Float"] = "String"
 
 
 class _Comparison(_Node):
@@ -137,11 +168,31 @@ class Training(_JobStep, tag="Training", kw_only=True):
     """A training job; `arguments` are CreateTrainingJob's."""
 
 
+class Transform(_JobStep, tag="Transform", kw_only=True):
+    """A transform job; `arguments` are CreateTransformJob's."""
+
+
+class Model(_Step, tag="Model", kw_only=True):
+    """A model; `arguments` are CreateModel's."""
+
+    arguments: Json
+    retry_policies: list[RetryPolicy] = []
+
+
 class RegisterModel(_Step, tag="RegisterModel", kw_only=True):
     """A new version in the registry; `arguments` are CreateModelPackage's."""
 
     arguments: Json
     retry_policies: list[RetryPolicy] = []
+
+
+class Lambda(_Step, tag="Lambda", kw_only=True):
+    """A call of a function, which gets `arguments` as its event."""
+
+    function_arn: Value
+    arguments: Json = {}
+    output_parameters: list[OutputParameter] = []
+    cache_config: CacheConfig | UnsetType = UNSET
 
 
 class FailArguments(_Node, forbid_unknown_fields=True):
@@ -170,8 +221,10 @@ class Condition(_Step, tag="Condition", kw_only=True):
     arguments: ConditionArguments
 
 
-StepUnion: TypeAlias = Processing | Training | RegisterModel | Fail | Condition
-STEP_TYPES = ("Condition", "Fail", "Processing", "RegisterModel", "Training")
+StepUnion: TypeAlias = (
+    Processing | Training | Transform | Model | RegisterModel | Lambda | Fail | Condition
+)
+STEP_TYPES = sorted(step.__name__ for step in StepUnion.__args__)
 
 
 class PipelineDefinition(_Node, kw_only=True):
@@ -235,15 +288,16 @@ def step_of(reference: str) -> str | None:
 
 
 def dependencies(step: StepUnion) -> set[str]:
-    """Return the steps that must be done before this one: those it reads and those it names.
-
-    What stands in the branches of a Condition does not count for the Condition.
-    """
-    read: Value = step.arguments
-    if isinstance(step, Condition):
-        read = step.arguments.conditions
-    found = {step_of(reference) for reference in references(read)}
+    """Return the steps that must be done before this one: those it reads and those it names."""
+    found = {step_of(reference) for reference in references(_read_by(step))}
     return {name for name in found if name is not None} | set(step.depends_on)
+
+
+def _read_by(step: StepUnion) -> Value:
+    """Return what is computed when a step starts: not what stands in the branches."""
+    if isinstance(step, Condition):
+        return step.arguments.conditions
+    return [step.arguments, step.function_arn] if isinstance(step, Lambda) else step.arguments
 
 
 def decode(text: str | bytes) -> PipelineDefinition:
@@ -263,7 +317,8 @@ def decode(text: str | bytes) -> PipelineDefinition:
     try:
         definition = msgspec.convert(plain, PipelineDefinition)
     except msgspec.ValidationError as error:
-        raise DefinitionError(f"the pipeline definition is wrong: {error}") from None
+        where = _step_at(plain, str(error))
+        raise DefinitionError(f"{where}the pipeline definition is wrong: {error}") from None
     check(definition)
     return definition
 
@@ -314,6 +369,16 @@ def _refuse_unknown_types(plain: Any) -> None:
             pending += [*_list_in(arguments, "IfSteps"), *_list_in(arguments, "ElseSteps")]
 
 
+def _step_at(plain: Any, message: str) -> str:
+    """Return the name of the step whose place a message of msgspec's has."""
+    found = re.search(r"\$((?:\.(?:Arguments\.)?\w*Steps\[\d+\])+)", message)
+    if found is None:
+        return ""
+    for part in re.findall(r"\w+Steps|Steps|Arguments|\d+", found[1]):
+        plain = plain[int(part) if part.isdigit() else part]
+    return f"step {plain.get('Name')}: " if isinstance(plain, dict) else ""
+
+
 def _list_in(plain: Any, name: str) -> list[Any]:
     found = plain.get(name) if isinstance(plain, dict) else None
     return list(found) if isinstance(found, list) else []
@@ -335,8 +400,7 @@ def _check_names(definition: PipelineDefinition) -> None:
 def _check_references(
     step: StepUnion, steps: Mapping[str, StepUnion], parameters: set[str]
 ) -> None:
-    read = step.arguments.conditions if isinstance(step, Condition) else step.arguments
-    for reference in references(read):
+    for reference in references(_read_by(step)):
         root, _, rest = reference.partition(".")
         if root not in ("Parameters", "Steps", "Execution") or not rest:
             raise DefinitionError(

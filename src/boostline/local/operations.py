@@ -41,7 +41,8 @@ SERVICES: dict[str, ServiceEntry] = {
         "sagemaker.service:SageMaker",
         """
         CreatePipeline UpdatePipeline DescribePipeline DeletePipeline ListPipelines
-        StartPipelineExecution StopPipelineExecution DescribePipelineExecution
+        StartPipelineExecution StopPipelineExecution RetryPipelineExecution
+        DescribePipelineExecution
         DescribePipelineDefinitionForExecution ListPipelineExecutions
         ListPipelineExecutionSteps ListPipelineParametersForExecution
         CreateTrainingJob DescribeTrainingJob ListTrainingJobs StopTrainingJob
@@ -73,7 +74,7 @@ SERVICES: dict[str, ServiceEntry] = {
         CreateDeployment GetStage
         CreateApiKey GetApiKey GetApiKeys DeleteApiKey
         CreateUsagePlan GetUsagePlan GetUsagePlans UpdateUsagePlan DeleteUsagePlan
-        CreateUsagePlanKey GetUsagePlanKeys
+        CreateUsagePlanKey
         """,
     ),
 }

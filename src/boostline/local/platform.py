@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import importlib
+import inspect
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
+
+from botocore import xform_name
 
 from boostline.contracts.address import FILE as ADDRESS_FILE
 from boostline.contracts.address import Address
+from boostline.contracts.strict import message, problems
 from boostline.local.operations import SERVICES
 from boostline.local.service import Service
 from boostline.local.store.blobs import Blobs
@@ -20,6 +25,7 @@ from boostline.local.store.database import Database
 from boostline.local.store.logs import Logs
 from boostline.local.store.objects import Objects
 from boostline.local.store.resources import Resources
+from boostline.local.wire.errors import invalid
 
 ServiceType = TypeVar("ServiceType", bound=Service)
 
@@ -91,6 +97,7 @@ class Platform:
         self.resources = Resources(self.database)
         self.logs = Logs(self.database)
         self.port = settings.port
+        self.loop: asyncio.AbstractEventLoop | None = None  # which serves requests, once it does
         self._services: dict[str, Service] = {}
 
     @property
@@ -129,6 +136,23 @@ class Platform:
                 if isinstance(found, kind):
                     return found
         raise LookupError(f"{kind} is not in the table of services")
+
+    def call(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Make a request as a client would, from a thread of the platform's own.
+
+        Raises
+        ------
+        AwsError
+            If it is refused.
+        """
+        if found := problems(service, operation, request):
+            raise invalid(f"{operation}: {message(found)}")
+        answer = getattr(self.service(service), xform_name(operation))(request)
+        if inspect.iscoroutine(answer):
+            if self.loop is None:
+                raise RuntimeError(f"{operation} needs a platform that serves")
+            answer = asyncio.run_coroutine_threadsafe(answer, self.loop).result()
+        return answer or {}
 
     def start(self, port: int) -> None:
         """Start every service, once it is known on which port the platform listens."""

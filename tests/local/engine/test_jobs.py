@@ -26,7 +26,9 @@ def test_job_runs_where_opt_ml_has_to_be_moved(tmp_path: Path) -> None:
     platform.objects.write("s3://bench/data/a.csv", b"a")
     jobs = Jobs(platform, ProcessRunner(platform.database, moved=True))
     source = {"S3DataSource": {"S3Uri": "s3://bench/data/", "S3DataType": "S3Prefix"}}
-    platform.get(SageMaker).add_training_job(
+    service = platform.get(SageMaker)
+    service.jobs = jobs
+    service.create_training_job(
         {
             "TrainingJobName": "moved",
             "RoleArn": "arn:aws:iam::000000000000:role/any",
@@ -35,7 +37,6 @@ def test_job_runs_where_opt_ml_has_to_be_moved(tmp_path: Path) -> None:
             "OutputDataConfig": {"S3OutputPath": "s3://bench/out", "CompressionType": "NONE"},
         }
     )
-    jobs.start(TRAINING, "moved")
     job = jobs.wait(TRAINING, "moved")
     assert job["TrainingJobStatus"] == "Completed", job
     assert platform.objects.read("s3://bench/out/moved/output/model/m") == b"a 444"

@@ -9,6 +9,7 @@ import pytest
 from boostline.contracts.pipeline import ConditionUnion, Parameter, Processing, get, join, json_get
 from boostline.local.engine.conditions import holds
 from boostline.local.engine.values import ParameterError, ResolveError, Resolver, arguments
+from boostline.local.store.objects import NoSuchKey
 
 FILES = {
     "s3://b/out/report.json": {
@@ -39,6 +40,8 @@ DESCRIBED = {
 
 
 def read(uri: str) -> bytes:
+    if uri not in FILES:
+        raise NoSuchKey(uri)
     return json.dumps(FILES[uri]).encode()
 
 

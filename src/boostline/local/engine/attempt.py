@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -11,11 +12,11 @@ from typing import Any
 
 from boostline.local.engine.metrics import Metrics
 from boostline.local.engine.work import (
+    REASON_LENGTH,
     Document,
     JobFailed,
     Upload,
     Work,
-    max_runtime,
     remove,
     require_buckets,
     stage,
@@ -23,12 +24,14 @@ from boostline.local.engine.work import (
 )
 from boostline.local.environment import scrubbed
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, Program, Runner, RunnerError
+from boostline.local.runners.base import Command, NoCapacity, Program, Runner, RunnerError
 from boostline.local.runners.images import UnknownImage
 from boostline.local.store.objects import NoSuchBucket
+from boostline.local.store.resources import Missing
 
 LOG = logging.getLogger(__name__)
 GRACE = 120.0  # seconds between SIGTERM and SIGKILL of a job that is stopped
+MAX_RUNTIME = 86_400.0  # seconds, where a request does not say
 TAIL = 5  # last lines in the reason of a failure
 STATUS_MESSAGES = {
     "Starting": "Starting the training job",
@@ -40,6 +43,7 @@ STATUS_MESSAGES = {
     "Stopped": "Training job stopped",
     "MaxRuntimeExceeded": "Training job ran longer than MaxRuntimeInSeconds",
 }
+INTERNAL = "InternalServerError: see the platform's own log"
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ class Outcome:
     reason: str = ""
     message: str = ""
     uploads: tuple[Upload, ...] = ()
+
+
+STOPPED = Outcome("Stopped", "Stopped")
 
 
 class Attempt:
@@ -68,9 +75,7 @@ class Attempt:
         self._abandoned = threading.Event()
         self._program: Program | None = None
         self.ended = threading.Event()
-        document = platform.resources.get(work.kind, name)
-        algorithm = document.get("AlgorithmSpecification", {})
-        self._metrics = Metrics(algorithm.get("MetricDefinitions", []))
+        self._metrics = Metrics([])
         self._stream = f"{name}/algo-1-{int(time.time())}"
         self._thread = threading.Thread(target=self._run, name=f"{work.kind}/{name}", daemon=True)
 
@@ -93,9 +98,11 @@ class Attempt:
 
     def _run(self) -> None:
         try:
-            outcome = self._outcome()
-            if not self._abandoned.is_set():
-                self._finish(outcome)
+            # Missing is a job whose making was rolled back.
+            with contextlib.suppress(Missing):
+                outcome = self._outcome()
+                if not self._abandoned.is_set():
+                    self._finish(outcome)
         finally:
             remove(self._folder)
             self.ended.set()
@@ -104,72 +111,70 @@ class Attempt:
         try:
             return self._work_through()
         except JobFailed as error:
-            return Outcome("Failed", "Failed", error.reason)
+            reason = error.reason
+        except NoCapacity as error:
+            reason = f"CapacityError: {error}"
         except (RunnerError, UnknownImage) as error:
-            return Outcome("Failed", "Failed", f"ClientError: {error}")
+            reason = f"ClientError: {error}"
+        except Missing:
+            raise
         except Exception:
             LOG.exception("%s %s", self._work.kind, self._name)
-            return Outcome("Failed", "Failed", "InternalServerError: see the platform's own log")
+            reason = INTERNAL
+        return Outcome("Failed", "Failed", reason)
 
     def _work_through(self) -> Outcome:
         document = self._phase("Starting")
         if status_of(self._work, document) == "Stopping":
-            return Outcome("Stopped", "Stopped")
+            return STOPPED
+        algorithm = document.get("AlgorithmSpecification", {})
+        self._metrics = Metrics(algorithm.get("MetricDefinitions", []))
+        if "FirstLine" in document:
+            self._sink([document["FirstLine"]])
         require_buckets(self._platform, self._work, document)
         remove(self._folder)
         self._phase("Downloading")
         self._work.lay_out(self._platform, document, self._ml)
-        if self._stopping.is_set() or self._abandoned.is_set():
-            return Outcome("Stopped", "Stopped")
+        if self._changed.is_set():
+            return STOPPED
         document = self._phase(self._work.stem, **{f"{self._work.stem}StartTime": time.time()})
         program = self._program = self._start(document)
         program.when_done(self._changed.set)
-        in_time = self._changed.wait(max_runtime(document))
+        limit = document.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", MAX_RUNTIME)
+        in_time = self._changed.wait(limit)
         if self._abandoned.is_set():
             program.stop(0)
-            return Outcome("Stopped", "Stopped")
+            return STOPPED
         code = program.wait(0)
         if code is None:
             program.stop(GRACE)
             return self._ending("Stopped", "Stopped" if in_time else "MaxRuntimeExceeded")
-        if code == 0:
-            return self._ending("Completed", "Completed")
-        return self._failure(code, program)
+        return self._ending("Completed", "Completed") if code == 0 else self._failure(code, program)
 
     def _start(self, document: Document) -> Program:
         launch = self._work.launch(self._platform, document)
         home = self._folder / "home"
-        command = Command(
-            f"{self._work.kind}/{self._name}",
-            launch.argv,
-            scrubbed(self._platform, home, launch.environment),
-            self._ml,
-            home,
-            launch.read_only,
-        )
+        environment = scrubbed(self._platform, home, launch.environment)
+        owner = f"{self._work.kind}/{self._name}"
+        command = Command(owner, launch.argv, environment, self._ml, home, launch.read_only)
         return launch.start(self._runner, command, self._sink)
 
     def _sink(self, lines: Sequence[str]) -> None:
         self._platform.logs.append(self._work.log_group, self._stream, lines)
         self._metrics.read(lines)
 
-    def _ending(self, status: str, secondary: str) -> Outcome:
-        document = self._phase("Uploading")
+    def _ending(self, status: str, secondary: str, reason: str = "") -> Outcome:
+        document = self._phase("" if reason else "Uploading")
         message = self._work.message(self._ml)
         uploads = self._work.uploads(document, self._ml, status)
-        return Outcome(status, secondary, "", message, tuple(uploads))
+        return Outcome(status, secondary, reason, message, tuple(uploads))
 
     def _failure(self, code: int, program: Program) -> Outcome:
-        document = self._platform.resources.get(self._work.kind, self._name)
-        message = self._work.message(self._ml)
-        ending = f"exit code: {code}"
-        if message:
-            reason = f"AlgorithmError: {message[: 1000 - len(ending)]}, {ending}"
-        else:
-            tail = "\n".join(program.tail()[-TAIL:])[-800:]
-            reason = f"AlgorithmError: the program ended with {ending}. Its last lines:\n{tail}"
-        uploads = self._work.uploads(document, self._ml, "Failed")
-        return Outcome("Failed", "Failed", reason, message, tuple(uploads))
+        message, ending = self._work.message(self._ml), f"exit code: {code}"
+        said = f"{message[: 1000 - len(ending)]}, {ending}"
+        tail = "\n".join(program.tail()[-TAIL:])[-800:]
+        lines = f"the program ended with {ending}. Its last lines:\n{tail}"
+        return self._ending("Failed", "Failed", f"AlgorithmError: {said if message else lines}")
 
     def _finish(self, outcome: Outcome) -> None:
         try:
@@ -179,24 +184,26 @@ class Attempt:
                     self._platform.objects.put(bucket, key, blob)
                 self._phase(outcome.secondary, **self._last_members(outcome))
         except (NoSuchBucket, OSError) as error:
-            reason = f"ClientError: the outputs could not be stored: {error!r}"
+            LOG.exception("%s %s", self._work.kind, self._name)
+            whose = "ClientError" if isinstance(error, NoSuchBucket) else "InternalServerError"
+            reason = f"{whose}: the outputs could not be stored: {error!r}"
             failed = Outcome("Failed", "Failed", reason, outcome.message)
             self._phase("Failed", **self._last_members(failed))
 
     def _last_members(self, outcome: Outcome) -> dict[str, Any]:
+        """Return the members of the end; those that its kind does not have are never shown."""
         now, stem = time.time(), self._work.stem
-        members: dict[str, Any] = {
+        document = self._platform.resources.get(self._work.kind, self._name)
+        seconds = max(1, round(now - document.get(f"{stem}StartTime", now)))
+        members = {
             f"{self._work.member}Status": outcome.status,
             f"{stem}EndTime": now,
+            "TrainingTimeInSeconds": seconds,
+            "BillableTimeInSeconds": seconds,
+            "FinalMetricDataList": self._metrics.final(),
         }
-        if outcome.reason:
-            members["FailureReason"] = outcome.reason[:1024]
-        if self._work.kind == "processing-job":
-            return members | ({"ExitMessage": outcome.message} if outcome.message else {})
-        document = self._platform.resources.get(self._work.kind, self._name)
-        seconds = max(1, round(now - document.get("TrainingStartTime", now)))
-        members |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
-        return members | {"FinalMetricDataList": self._metrics.final()}
+        said = {"FailureReason": outcome.reason[:REASON_LENGTH], "ExitMessage": outcome.message}
+        return members | {member: text for member, text in said.items() if text}
 
     def _phase(self, secondary: str, **members: Any) -> Document:
         """Enter a phase; jobs that have a SecondaryStatus show it."""
@@ -204,20 +211,20 @@ class Attempt:
         def enter(document: Document) -> None:
             now = time.time()
             document.update(members, LastModifiedTime=now)
-            if "SecondaryStatus" in document:
-                message = members.get("FailureReason") or STATUS_MESSAGES.get(secondary, "")
-                change_secondary(document, secondary, message, now)
+            if "SecondaryStatus" in document and secondary:
+                change_secondary(document, secondary, now)
 
         return self._platform.resources.change(self._work.kind, self._name, enter)
 
 
-def change_secondary(document: Document, secondary: str, message: str, now: float) -> None:
+def change_secondary(document: Document, secondary: str, now: float) -> None:
     """Set `SecondaryStatus` and note the transition."""
     transitions = document.setdefault("SecondaryStatusTransitions", [])
     if transitions and transitions[-1]["Status"] == secondary:
         return
     if transitions:
         transitions[-1].setdefault("EndTime", now)
+    message = document.get("FailureReason") or STATUS_MESSAGES.get(secondary, "")
     transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
     if secondary in ("Completed", "Failed", "Stopped", "MaxRuntimeExceeded"):
         transitions[-1]["EndTime"] = now

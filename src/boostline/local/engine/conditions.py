@@ -6,24 +6,14 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from boostline.contracts.pipeline import (
-    ConditionUnion,
-    Equals,
-    GreaterThan,
-    GreaterThanOrEqualTo,
-    In,
-    LessThan,
-    LessThanOrEqualTo,
-    Not,
-    Or,
-)
+from boostline.contracts.pipeline import ConditionUnion, Equals, In, Not, Or
 from boostline.local.engine.values import ResolveError, Resolver, is_number
 
-ORDERINGS: dict[type, Callable[[Any, Any], bool]] = {
-    GreaterThan: operator.gt,
-    GreaterThanOrEqualTo: operator.ge,
-    LessThan: operator.lt,
-    LessThanOrEqualTo: operator.le,
+ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
+    "GreaterThan": operator.gt,
+    "GreaterThanOrEqualTo": operator.ge,
+    "LessThan": operator.lt,
+    "LessThanOrEqualTo": operator.le,
 }
 
 
@@ -45,37 +35,19 @@ def holds(condition: ConditionUnion, resolver: Resolver) -> bool:
         case In():
             found = _value(condition.query_value, resolver)
             return any(_equal(found, _value(value, resolver)) for value in condition.values)
-        case Equals():
-            left, right = condition.left_value, condition.right_value
-            return _equal(_value(left, resolver), _value(right, resolver))
-    left, right = (
-        _number(side, resolver) for side in (condition.left_value, condition.right_value)
-    )
-    return ORDERINGS[type(condition)](left, right)
+    sides = condition.left_value, condition.right_value
+    ordered = not isinstance(condition, Equals)
+    left, right = (_value(side, resolver, number=ordered) for side in sides)
+    return ORDERINGS[type(condition).__name__](left, right) if ordered else _equal(left, right)
 
 
 def _equal(left: Any, right: Any) -> bool:
     return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
 
 
-def _value(value: Any, resolver: Resolver) -> Any:
+def _value(value: Any, resolver: Resolver, *, number: bool = False) -> Any:
     found = resolver.resolve(value)
-    if isinstance(found, float) and not is_number(found):
-        raise ResolveError(f"{described(value, resolver)} is {found!r}, not a finite number")
+    if (number or isinstance(found, float)) and not is_number(found):
+        where = resolver.origin(value)
+        raise ResolveError(f"{where} is {found!r}, not a finite number")
     return found
-
-
-def _number(value: Any, resolver: Resolver) -> Any:
-    found = resolver.resolve(value)
-    if not is_number(found):
-        raise ResolveError(f"{described(value, resolver)} is {found!r}, not a finite number")
-    return found
-
-
-def described(value: Any, resolver: Resolver) -> str:
-    """Return where a value comes from, for a message."""
-    if not isinstance(value, dict):
-        return "a value of the condition"
-    if "Std:JsonGet" in value:
-        return resolver.origin(value["Std:JsonGet"])
-    return str(value.get("Get", "a value of the condition"))

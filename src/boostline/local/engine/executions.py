@@ -8,9 +8,12 @@ import threading
 import time
 from typing import Any
 
-from boostline.local.engine.execution import EXECUTION, STEP, Execution
+from boostline.contracts.pipeline import Fail
+from boostline.local.engine.cache import Cache
+from boostline.local.engine.execution import Execution
 from boostline.local.engine.jobs import Jobs
-from boostline.local.engine.steps import Operations
+from boostline.local.engine.record import EXECUTION, Record
+from boostline.local.engine.selection import ExecutionError, reused
 from boostline.local.engine.work import Document
 from boostline.local.platform import Platform
 
@@ -20,27 +23,34 @@ KEPT = (
     "PipelineExecutionDescription",
     "ParallelismConfiguration",
     "RoleArn",
+    "SelectiveExecutionConfig",
 )
 
 
 class Executions:
-    """Starts, stops and resumes executions."""
+    """Starts, stops, retries and resumes executions."""
 
-    def __init__(self, platform: Platform, jobs: Jobs, operations: Operations) -> None:
+    def __init__(self, platform: Platform, jobs: Jobs) -> None:
         self._platform = platform
         self._jobs = jobs
-        self._operations = operations
+        self._cache = Cache(platform)
         self._lock = threading.Lock()
         self._running: dict[str, Execution] = {}
 
     def create(self, pipeline: Document, request: Document, values: dict[str, Any]) -> Document:
-        """Store an execution of a pipeline, to be started."""
+        """Store an execution of a pipeline, to be started.
+
+        Raises
+        ------
+        ExecutionError
+            If what is selected cannot run by itself.
+        """
         number = "".join(secrets.choice(ALPHABET) for _ in range(12))
         arn, now = f"{pipeline['PipelineArn']}/execution/{number}", round(time.time(), 3)
-        document = {
-            "RoleArn": pipeline["RoleArn"],
+        given = {**pipeline, **request}
+        document: Document = {
             "PipelineExecutionDisplayName": f"execution-{int(now * 1000)}",
-            **{member: request[member] for member in KEPT if member in request},
+            **{member: given[member] for member in KEPT if member in given},
             "PipelineArn": pipeline["PipelineArn"],
             "PipelineExecutionArn": arn,
             "PipelineExecutionStatus": "Executing",
@@ -51,16 +61,24 @@ class Executions:
             "CreatedBy": {},
             "LastModifiedBy": {},
         }
-        name = pipeline["PipelineName"]
-        self._platform.resources.create(EXECUTION, number, document, name)
+        record = Record(self._platform, document)
+        found: dict[str, Document] = {}
+        if "SelectiveExecutionConfig" in request:
+            selective = request["SelectiveExecutionConfig"]
+            document["Selected"] = [step["StepName"] for step in selective["SelectedSteps"]]
+            found = reused(record, document["Selected"], selective)
+        self._platform.resources.create(EXECUTION, number, document, pipeline["PipelineName"])
+        for name, members in found.items():
+            record.new(record.steps[name], **members)
         return document
 
     def start(self, document: Document) -> None:
         """Run an execution that is stored."""
-        execution = Execution(self._platform, self._jobs, self._operations, document)
+        execution = Execution(self._platform, self._jobs, self._cache, document)
+        number = document["PipelineExecutionArn"].rpartition("/")[2]
         with self._lock:
             running = {number: found for number, found in self._running.items() if found.runs()}
-            self._running = {**running, execution.id: execution}
+            self._running = {**running, number: execution}
             execution.start()
 
     def stop(self, document: Document) -> None:
@@ -72,12 +90,29 @@ class Executions:
         if execution is not None:
             execution.stop()
 
-    def forget(self, document: Document) -> None:
-        """Remove an execution that has ended, with its steps."""
-        number = document["PipelineExecutionArn"].rpartition("/")[2]
-        for step in self._platform.resources.list(STEP, number):
-            self._platform.resources.delete(STEP, f"{number}/{step['StepName']}")
-        self._platform.resources.delete(EXECUTION, number)
+    def retry(self, document: Document, request: Document) -> Document:
+        """Make an execution that ended one that goes on from what has succeeded, to be started.
+
+        Raises
+        ------
+        ExecutionError
+            If it ended in a Fail step.
+        """
+        record = Record(self._platform, document)
+        if ends := [n for n in record.documents() if isinstance(record.steps[n], Fail)]:
+            raise ExecutionError(f"{record.arn} ended in its Fail step {ends[0]}: start another")
+        record.drop("Failed", "Stopped")
+        record.finish("Executing")
+        members = {m: request[m] for m in ("ParallelismConfiguration",) if m in request}
+        return self._platform.resources.update(EXECUTION, record.number, **members)
+
+    def forget(self, pipeline: str) -> None:
+        """Remove the executions of a pipeline, which have ended, with all that is known of them."""
+        for document in self._platform.resources.list(EXECUTION, pipeline):
+            record = Record(self._platform, document)
+            record.drop("Succeeded", "Failed", "Stopped")
+            self._platform.resources.delete(EXECUTION, record.number)
+        self._cache.forget(pipeline)
 
     def resume(self) -> None:
         """Go on with every execution that an earlier platform left."""
@@ -86,8 +121,11 @@ class Executions:
                 self.start(document)
 
     def close(self) -> None:
-        """Wait for the executions to let go; their jobs must have been ended before."""
+        """End all jobs and wait for the executions to let go; they stay unfinished."""
         with self._lock:
             running = list(self._running.values())
+        for execution in running:
+            execution.close()
+        self._jobs.close()
         for execution in running:
             execution.join()

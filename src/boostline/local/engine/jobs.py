@@ -56,7 +56,7 @@ class Jobs:
             if status_of(work, document) == "InProgress":
                 document[f"{work.member}Status"] = "Stopping"
                 if "SecondaryStatus" in document:
-                    change_secondary(document, "Stopping", "Stopping the job", time.time())
+                    change_secondary(document, "Stopping", time.time())
 
         self._platform.resources.change(work.kind, name, stopping)
         with self._lock:

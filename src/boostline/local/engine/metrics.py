@@ -19,24 +19,18 @@ class Metrics:
 
     def __init__(self, definitions: Sequence[Mapping[str, str]]) -> None:
         self._patterns = [(found["Name"], re.compile(found["Regex"])) for found in definitions]
-        self._last: dict[str, tuple[float, float]] = {}
+        self._last: dict[str, dict[str, Any]] = {}
 
     def read(self, lines: Sequence[str]) -> None:
-        """Look for values in lines."""
+        """Look for values in lines; SageMaker passes over what is not a number, too."""
         for name, pattern in self._patterns:
-            for line in lines:
-                for match in pattern.finditer(line):
-                    self._note(name, match)
+            for match in (match for line in lines for match in pattern.finditer(line)):
+                try:
+                    found = {"MetricName": name, "Value": float(match.group(1))}
+                except (IndexError, TypeError, ValueError):
+                    continue
+                self._last[name] = {**found, "Timestamp": time.time()}
 
     def final(self) -> list[dict[str, Any]]:
         """Return `FinalMetricDataList`."""
-        return [
-            {"MetricName": name, "Value": value, "Timestamp": stamp}
-            for name, (value, stamp) in self._last.items()
-        ]
-
-    def _note(self, name: str, match: re.Match[str]) -> None:
-        try:
-            self._last[name] = (float(match.group(1)), time.time())
-        except (IndexError, TypeError, ValueError):
-            return  # SageMaker passes over what is not a number, too
+        return list(self._last.values())

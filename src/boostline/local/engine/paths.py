@@ -60,11 +60,12 @@ def _enter(value: Any, part: str | int, problem: str) -> Any:
                 return value[part]
             raise PathError(f"{problem}: there are {len(value)} elements, no [{part}]")
         for element in value:
-            if isinstance(element, dict) and part in _names(element):
+            if isinstance(element, dict) and part in names(element):
                 return element
         raise PathError(f"{problem}: no element is named {part!r}")
     raise PathError(f"{problem}: there is a {type(value).__name__}, which has no {part!r}")
 
 
-def _names(element: dict[str, Any]) -> list[Any]:
+def names(element: dict[str, Any]) -> list[Any]:
+    """Return by which names an element of a list is known."""
     return [value for key, value in element.items() if key.endswith("Name")]

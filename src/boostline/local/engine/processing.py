@@ -7,26 +7,25 @@ import json
 import shutil
 from pathlib import Path
 
-from boostline.local.engine.work import Document, JobFailed, Launch, Upload, download, head
+from boostline.local.engine.work import (
+    Document,
+    JobFailed,
+    Launch,
+    Upload,
+    command,
+    download,
+    head,
+    inside,
+)
 from boostline.local.platform import Platform
 from boostline.local.runners.base import ML
-from boostline.local.runners.images import command_line, resolve
 
 MESSAGE_LENGTH = 1024  # bytes of /opt/ml/output/message that are read
-
 # What processingjobconfig.json shows as null where the request has nothing.
 CONFIG_MEMBERS = (
-    "ProcessingJobArn",
-    "ProcessingJobName",
-    "ProcessingInputs",
-    "ProcessingOutputConfig",
-    "ProcessingResources",
-    "StoppingCondition",
-    "AppSpecification",
-    "Environment",
-    "NetworkConfig",
-    "RoleArn",
-    "ExperimentConfig",
+    *("ProcessingJobArn", "ProcessingJobName", "ProcessingInputs", "ProcessingOutputConfig"),
+    *("ProcessingResources", "StoppingCondition", "AppSpecification", "Environment"),
+    *("NetworkConfig", "RoleArn", "ExperimentConfig"),
 )
 
 
@@ -43,32 +42,26 @@ class Processing:
 
     def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
         """Write the configuration, download the inputs, make the outputs' folders."""
-        config = ml / "config"
-        for folder in (config, ml / "processing", ml / "output"):
-            folder.mkdir(parents=True)
-        (config / "processingjobconfig.json").write_text(
-            json.dumps({member: document.get(member) for member in CONFIG_MEMBERS})
-        )
-        hosts = {"current_host": "algo-1", "hosts": ["algo-1"]}
-        (config / "resourceconfig.json").write_text(json.dumps(hosts))
+        for name in ("config", "processing", "output"):
+            (ml / name).mkdir(parents=True)
+        for name, content in {
+            "processingjobconfig": {member: document.get(member) for member in CONFIG_MEMBERS},
+            "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1"]},
+        }.items():
+            (ml / f"config/{name}.json").write_text(json.dumps(content))
         for given in document.get("ProcessingInputs", []):
             source = given["S3Input"]
-            folder = _inside(ml, source["LocalPath"])
+            folder = inside(ml, source["LocalPath"])
             download(platform, source["S3Uri"], folder, given["InputName"])
             if source.get("S3CompressionType") == "Gzip":
                 _decompress(folder, given["InputName"])
         for output in _outputs(document):
-            _inside(ml, output["LocalPath"]).mkdir(parents=True, exist_ok=True)
+            inside(ml, output["LocalPath"]).mkdir(parents=True, exist_ok=True)
 
     def launch(self, platform: Platform, document: Document) -> Launch:
         """Return the image's command, overridden as Docker does."""
         application = document["AppSpecification"]
-        argv = command_line(
-            resolve(platform.settings.images, application["ImageUri"]),
-            (),
-            application.get("ContainerEntrypoint"),
-            application.get("ContainerArguments"),
-        )
+        argv = command(platform, application["ImageUri"], (), application)
         return Launch(argv, document.get("Environment", {}))
 
     def message(self, ml: Path) -> str:
@@ -78,14 +71,13 @@ class Processing:
         try:
             return data[:MESSAGE_LENGTH].decode("utf-8", "ignore" if cut else "strict").strip()
         except UnicodeDecodeError as error:
-            raise JobFailed(
-                f"ClientError: {ML}/output/message is not UTF-8 at byte {error.start}"
-            ) from None
+            where = f"{ML}/output/message is not UTF-8 at byte {error.start}"
+            raise JobFailed(f"ClientError: {where}") from None
 
     def uploads(self, document: Document, ml: Path, status: str) -> list[Upload]:
         """Return the outputs; of a job that did not complete, only those of mode Continuous."""
         return [
-            Upload(_inside(ml, output["LocalPath"]), output["S3Uri"])
+            Upload(inside(ml, output["LocalPath"]), output["S3Uri"])
             for output in _outputs(document)
             if status == "Completed" or output["S3UploadMode"] == "Continuous"
         ]
@@ -98,10 +90,6 @@ class Processing:
 def _outputs(document: Document) -> list[Document]:
     outputs = document.get("ProcessingOutputConfig", {}).get("Outputs", [])
     return [output["S3Output"] for output in outputs]
-
-
-def _inside(ml: Path, local_path: str) -> Path:
-    return ml / local_path.removeprefix(ML).lstrip("/")
 
 
 def _decompress(folder: Path, name: str) -> None:

@@ -3,59 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import secrets
 import string
 import threading
-from collections.abc import Callable
-from typing import Protocol
+import time
+from concurrent.futures import CancelledError
+from typing import Any
 
-from boostline.contracts.pipeline import (
-    Condition,
-    Fail,
-    Processing,
-    RegisterModel,
-    StepUnion,
-    Training,
-)
-from boostline.contracts.strict import message, problems
+from boostline.contracts.pipeline import CacheConfig, Condition, Fail, Lambda, StepUnion
+from boostline.local.engine.cache import Cache
 from boostline.local.engine.conditions import holds
-from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
-from boostline.local.engine.values import ResolveError, Resolver
+from boostline.local.engine.jobs import KINDS as WORKS
+from boostline.local.engine.jobs import Jobs
+from boostline.local.engine.kinds import KINDS, Kind
+from boostline.local.engine.record import Record, resource_name
+from boostline.local.engine.retry import SERVICE_FAULT, StepFailed, pause
+from boostline.local.engine.values import ResolveError, parse
 from boostline.local.engine.work import Document, Work, status_of
-from boostline.local.platform import Platform
 from boostline.local.wire.errors import AwsError
 
+LOG = logging.getLogger(__name__)
 ALPHABET = string.ascii_letters + string.digits
-WORKS: dict[type, Work] = {Processing: PROCESSING, Training: TRAINING}
-Note = Callable[..., None]
-
-
-class StepFailed(Exception):
-    """Why a step failed."""
 
 
 class StepStopped(Exception):
-    """A step's job was stopped."""
+    """A step was stopped."""
 
 
 class Unfinished(Exception):
-    """The platform stops while a step's job runs."""
-
-
-class Operations(Protocol):
-    """What steps ask of SageMaker; the requests are checked before."""
-
-    def add_training_job(self, request: Document) -> str:
-        """Store a training job, to be started; return its ARN."""
-
-    def add_processing_job(self, request: Document) -> str:
-        """Store a processing job, to be started; return its ARN."""
-
-    def create_model_package_group(self, request: Document) -> Document:
-        """Make a group."""
-
-    def create_model_package(self, request: Document) -> Document:
-        """Register a package."""
+    """The platform stops while a step runs."""
 
 
 class Steps:
@@ -63,31 +41,18 @@ class Steps:
 
     Parameters
     ----------
-    execution
-        The execution's ARN.
-    note
-        Keeps members of a step's document: `note(step name, Metadata=…)`.
-    stopping
-        Set when the execution is to be stopped.
+    halted
+        Set when nothing more is to be begun.
     """
 
-    def __init__(
-        self,
-        platform: Platform,
-        jobs: Jobs,
-        operations: Operations,
-        execution: str,
-        note: Note,
-        stopping: threading.Event,
-    ) -> None:
-        self._platform = platform
+    def __init__(self, record: Record, jobs: Jobs, cache: Cache, halted: threading.Event) -> None:
+        self._record = record
+        self._platform = record.platform
         self._jobs = jobs
-        self._operations = operations
-        self._execution = execution
-        self._note = note
-        self._stopping = stopping
+        self._cache = cache
+        self._halted = halted
 
-    def do(self, step: StepUnion, resolver: Resolver, document: Document) -> None:
+    def do(self, step: StepUnion, document: Document) -> None:
         """Do a step to its end, or go on with one that an earlier platform began.
 
         Raises
@@ -95,74 +60,152 @@ class Steps:
         StepFailed, StepStopped, Unfinished
             If it does not succeed.
         """
+        attempt = document["AttemptCount"]
+        while True:
+            try:
+                self._attempt(step, document)
+                break
+            except StepFailed as error:
+                elapsed = time.time() - document["StartTime"]
+                wait = pause(getattr(step, "retry_policies", ()), error, attempt, elapsed)
+                if wait is None:
+                    raise
+            attempt += 1
+            document |= {"AttemptCount": attempt, "Metadata": {}}
+            self._record.note(step.name, AttemptCount=attempt, Metadata={}, StepStatus="Starting")
+            if self._halted.wait(wait):
+                raise StepStopped("ClientError: stopped before the next attempt")
+
+    def stop(self, step: StepUnion, document: Document) -> None:
+        """Ask what a step runs to end."""
+        kind = KINDS.get(type(step))
+        arn = document.get("Metadata", {}).get(kind.member, {}).get("Arn") if kind else None
+        if kind and arn and (work := _work(kind)):
+            self._jobs.stop(work, resource_name(arn))
+
+    def _attempt(self, step: StepUnion, document: Document) -> None:
         try:
             match step:
-                case Processing() | Training():
-                    self._job(step, resolver, document)
-                case RegisterModel():
-                    self._register(step, resolver)
                 case Condition():
-                    self._condition(step, resolver)
+                    self._condition(step)
                 case Fail():
-                    reason = str(resolver.resolve(step.arguments.error_message))
-                    self._note(step.name, Metadata={"Fail": {"ErrorMessage": reason}})
+                    reason = str(self._record.resolver().resolve(step.arguments.error_message))
+                    self._record.note(step.name, Metadata={"Fail": {"ErrorMessage": reason}})
                     raise StepFailed(reason)
+                case _:
+                    self._ask(step, KINDS[type(step)], document)
         except ResolveError as error:
             raise StepFailed(f"ClientError: {error}") from None
         except AwsError as error:
-            raise StepFailed(f"ClientError: {error.code}: {error.message}") from None
+            kind = StepFailed(f"{error.code}:").kind
+            raise StepFailed(f"ClientError: {error.code}: {error.message}", kind) from None
+        except (StepFailed, StepStopped, Unfinished):
+            raise
+        except CancelledError:
+            raise Unfinished(step.name) from None
+        except Exception:
+            LOG.exception("%s, step %s", self._record.arn, step.name)
+            reason = "InternalServerError: see the platform's own log"
+            raise StepFailed(reason, SERVICE_FAULT) from None
 
-    def _job(self, step: Processing | Training, resolver: Resolver, document: Document) -> None:
-        work = WORKS[type(step)]
-        metadata = document.get("Metadata", {}).get(work.member)
-        if metadata is None:
-            name = self._begin(step, work, resolver)
-        else:
-            name = metadata["Arn"].rpartition("/")[2]
+    def _condition(self, step: Condition) -> None:
+        resolver = self._record.resolver()
+        results = [holds(condition, resolver) for condition in step.arguments.conditions]
+        self._record.note(step.name, Metadata={"Condition": {"Outcome": str(all(results))}})
+
+    def _ask(self, step: Any, kind: Kind, document: Document) -> None:
+        """Make the request of a step, unless an earlier platform has; then wait for its job."""
+        metadata, parts = document.get("Metadata"), document.get("Parts")
+        if not metadata:
+            request, why, parts = self._request(step, kind), "", None
+            config = getattr(step, "cache_config", None)
+            if isinstance(config, CacheConfig) and config.enabled:
+                parts = self._cache.parts(request, kind.key)
+                run, why = self._cache.find(self._record.pipeline, step.name, parts, config)
+                if run is not None:
+                    source = {"SourcePipelineExecutionArn": run["PipelineExecutionArn"]}
+                    self._record.note(step.name, Metadata=run["Metadata"], CacheHitResult=source)
+                    return
+            metadata = self._begin(step, kind, request, parts, why)
+        if work := _work(kind):
+            self._await(work, resource_name(metadata[kind.member]["Arn"]))
+        if parts is not None:
+            pipeline, arn = self._record.pipeline, self._record.arn
+            self._cache.keep(pipeline, step.name, parts, arn, metadata)
+
+    def _request(self, step: Any, kind: Kind) -> Document:
+        resolver = self._record.resolver()
+        if isinstance(step, Lambda):
+            arguments = resolver.resolve(step.arguments)
+            return {"FunctionArn": resolver.resolve(step.function_arn), "Arguments": arguments}
+        name = f"{kind.stem}Name"
+        given = {name: job_name(self._record.number, step.name)}
+        if kind.stem == "ModelPackage":  # numbered by its group; made once for a token
+            token = f"{self._record.arn} {step.name}".encode()
+            given = {"ClientToken": hashlib.sha256(token).hexdigest()[:36]}
+        return {**resolver.with_execution(given).resolve(step.arguments), **given}
+
+    def _begin(
+        self, step: Any, kind: Kind, request: Document, parts: dict[str, str] | None, why: str
+    ) -> Document:
+        """Make the request; what it makes is stored together with the step that knows it."""
+        if isinstance(step, Lambda):
+            metadata = {"Lambda": self._invoke(step, request)}
+            self._record.note(step.name, Metadata=metadata, Parts=parts)
+            return metadata
+        with self._platform.database.transaction():
+            if group := request.get("ModelPackageGroupName"):
+                self._ensure_group(group)
+            made = self._platform.call("sagemaker", f"Create{kind.stem}", request)
+            metadata = {kind.member: {"Arn": made[f"{kind.stem}Arn"]}}
+            if why:  # the first line of the job's log, whose program starts after this transaction
+                name = resource_name(made[f"{kind.stem}Arn"])
+                line = f"cache: {step.name} runs: {why}"
+                self._platform.resources.update(kind.resource, name, FirstLine=line)
+            self._record.note(step.name, StepStatus="Executing", Metadata=metadata, Parts=parts)
+        if self._halted.is_set():
+            self.stop(step, {"Metadata": metadata})
+        return metadata
+
+    def _ensure_group(self, group: str) -> None:
+        if self._platform.resources.find("model-package-group", group) is None:
+            request = {"ModelPackageGroupName": group}
+            self._platform.call("sagemaker", "CreateModelPackageGroup", request)
+
+    def _invoke(self, step: Lambda, request: Document) -> Document:
+        arn = request["FunctionArn"]
+        event = json.dumps(request["Arguments"]).encode()
+        answer = self._platform.call("lambda", "Invoke", {"FunctionName": arn, "Payload": event})
+        if "FunctionError" in answer:
+            raise StepFailed(f"ClientError: {arn}: {answer['Payload'].decode()}")
+        returned = json.loads(answer["Payload"] or b"null")
+        outputs = []
+        for output in step.output_parameters:
+            if not isinstance(returned, dict) or output.output_name not in returned:
+                raise StepFailed(f"ClientError: {arn} returned no {output.output_name!r}")
+            text = str(returned[output.output_name])
+            try:
+                parse(output.output_type, text)
+            except ValueError:
+                what = f"{output.output_name!r}: {text!r} is not of type {output.output_type}"
+                raise StepFailed(f"ClientError: {arn} returned {what}") from None
+            outputs.append({"Name": output.output_name, "Value": text})
+        return {"Arn": arn, "OutputParameters": outputs}
+
+    def _await(self, work: Work, name: str) -> None:
         job = self._jobs.wait(work, name)
         status = status_of(work, job)
         if status in ("InProgress", "Stopping"):
-            raise Unfinished(step.name)
+            raise Unfinished(name)
         if status == "Stopped":
             reason = job.get("SecondaryStatus", "Stopped")
             raise StepStopped(f"ClientError: the job {name} was stopped: {reason}")
         if status != "Completed":
             raise StepFailed(job.get("FailureReason", f"ClientError: the job {name} is {status}"))
 
-    def _begin(self, step: Processing | Training, work: Work, resolver: Resolver) -> str:
-        name = job_name(self._execution, step.name)
-        request = {
-            **resolver.with_execution({f"{work.member}Name": name}).resolve(step.arguments),
-            f"{work.member}Name": name,
-        }
-        _check(f"Create{work.member}", request)
-        add = {
-            PROCESSING.kind: self._operations.add_processing_job,
-            TRAINING.kind: self._operations.add_training_job,
-        }[work.kind]
-        with self._platform.database.transaction():
-            arn = add(request)
-            self._note(step.name, StepStatus="Executing", Metadata={work.member: {"Arn": arn}})
-        self._jobs.start(work, name)
-        if self._stopping.is_set():
-            self._jobs.stop(work, name)
-        return name
 
-    def _register(self, step: RegisterModel, resolver: Resolver) -> None:
-        request = resolver.resolve(step.arguments)
-        token = hashlib.sha256(f"{self._execution} {step.name}".encode()).hexdigest()[:36]
-        request["ClientToken"] = token
-        _check("CreateModelPackage", request)
-        group = request.get("ModelPackageGroupName")
-        with self._platform.database.transaction():
-            if group and self._platform.resources.find("model-package-group", group) is None:
-                self._operations.create_model_package_group({"ModelPackageGroupName": group})
-            arn = self._operations.create_model_package(request)["ModelPackageArn"]
-            self._note(step.name, Metadata={"RegisterModel": {"Arn": arn}})
-
-    def _condition(self, step: Condition, resolver: Resolver) -> None:
-        results = [holds(condition, resolver) for condition in step.arguments.conditions]
-        self._note(step.name, Metadata={"Condition": {"Outcome": str(all(results))}})
+def _work(kind: Kind) -> Work | None:
+    return next((work for work in WORKS if work.kind == kind.resource), None)
 
 
 def job_name(execution: str, step: str) -> str:
@@ -170,10 +213,4 @@ def job_name(execution: str, step: str) -> str:
     suffix = "".join(secrets.choice(ALPHABET) for _ in range(10))
     # A job's name may hold no underscore, a step's may.
     stem = step[:20].replace("_", "-").strip("-") or "step"
-    return f"pipelines-{execution.rpartition('/')[2]}-{stem}-{suffix}"
-
-
-def _check(operation: str, request: Document) -> None:
-    found = problems("sagemaker", operation, request)
-    if found:
-        raise StepFailed(f"ClientError: {operation}: {message(found)}")
+    return f"pipelines-{execution}-{stem}-{suffix}"

@@ -12,15 +12,16 @@ from boostline.local.engine.work import (
     JobFailed,
     Launch,
     Upload,
+    command,
     download,
     head,
-    make_read_only,
+    inside,
 )
 from boostline.local.platform import Platform
 from boostline.local.runners.base import ML
-from boostline.local.runners.images import command_line, resolve
 
 FAILURE_LENGTH = 1024  # characters of /opt/ml/output/failure that are read
+HOST, GROUP = "algo-1", "homogeneousCluster"
 
 
 class Training:
@@ -33,23 +34,23 @@ class Training:
 
     def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
         """Write the configuration and download channels and checkpoints."""
-        config = ml / "input/config"
-        for folder in (config, ml / "input/data", ml / "model", ml / "output/data"):
-            folder.mkdir(parents=True)
+        for name in ("input/config", "input/data", "model", "output/data"):
+            (ml / name).mkdir(parents=True)
         channels = document.get("InputDataConfig", [])
         for name, content in {
             "hyperparameters": document.get("HyperParameters", {}),
             "inputdataconfig": {c["ChannelName"]: _channel(c, document) for c in channels},
-            "resourceconfig": _resources(document["ResourceConfig"]),
+            "resourceconfig": _resources(document["ResourceConfig"].get("InstanceType", "")),
         }.items():
-            (config / f"{name}.json").write_text(json.dumps(content))
+            (ml / f"input/config/{name}.json").write_text(json.dumps(content))
         for channel in channels:
             name = channel["ChannelName"]
             uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
             download(platform, uri, ml / "input/data" / name, name)
-        make_read_only(ml / "input/data")
+        for path in sorted((ml / "input/data").rglob("*"), reverse=True):
+            path.chmod(0o555 if path.is_dir() else 0o444)
         if checkpoints := document.get("CheckpointConfig"):
-            folder = _inside(ml, checkpoints["LocalPath"])
+            folder = inside(ml, checkpoints["LocalPath"])
             folder.mkdir(parents=True, exist_ok=True)
             if any(platform.objects.below(checkpoints["S3Uri"])):
                 download(platform, checkpoints["S3Uri"], folder, "checkpoints")
@@ -57,12 +58,7 @@ class Training:
     def launch(self, platform: Platform, document: Document) -> Launch:
         """Return the image's command with `train`, or what the request has in its place."""
         algorithm = document["AlgorithmSpecification"]
-        argv = command_line(
-            resolve(platform.settings.images, algorithm["TrainingImage"]),
-            ("train",),
-            algorithm.get("ContainerEntrypoint"),
-            algorithm.get("ContainerArguments"),
-        )
+        argv = command(platform, algorithm["TrainingImage"], ("train",), algorithm)
         environment = {
             "TRAINING_JOB_NAME": document["TrainingJobName"],
             "TRAINING_JOB_ARN": document["TrainingJobArn"],
@@ -79,18 +75,17 @@ class Training:
         """Return model and output data of a job that completed or was stopped, and checkpoints."""
         found = []
         if checkpoints := document.get("CheckpointConfig"):
-            found.append(Upload(_inside(ml, checkpoints["LocalPath"]), checkpoints["S3Uri"]))
+            found.append(Upload(inside(ml, checkpoints["LocalPath"]), checkpoints["S3Uri"]))
         if status == "Failed":
             return found
         compressed = document["OutputDataConfig"].get("CompressionType", "GZIP") == "GZIP"
         model = document["ModelArtifacts"]["S3ModelArtifacts"]
         output = model.rstrip("/").rpartition("/")[0] + "/output"
-        sources = [(ml / "model", model)]
+        sources = {"model": model}
         if any(path.is_file() for path in (ml / "output/data").rglob("*")):
-            sources.append((ml / "output/data", f"{output}.tar.gz" if compressed else output))
-        for source, uri in sources:
-            path = _packed(source, ml.parent) if compressed else source
-            found.append(Upload(path, uri))
+            sources["output/data"] = f"{output}.tar.gz" if compressed else output
+        for name, uri in sources.items():
+            found.append(Upload(_packed(ml, name) if compressed else ml / name, uri))
         return found
 
     def buckets(self, document: Document) -> list[str]:
@@ -105,18 +100,13 @@ def artifacts_uri(request: Document) -> str:
     return f"{stem}/" if output.get("CompressionType") == "NONE" else f"{stem}.tar.gz"
 
 
-def _packed(source: Path, folder: Path) -> Path:
-    archive = folder / f"{source.name}.tar.gz"
+def _packed(ml: Path, name: str) -> Path:
+    archive = ml.parent / f"{Path(name).name}.tar.gz"
     try:
-        pack(source, archive)
+        pack(ml / name, archive)
     except ArchiveError as error:
-        where = f"{ML}/{source.name if source.name == 'model' else 'output/data'}"
-        raise JobFailed(f"ClientError: {where} cannot be packed: {error}") from None
+        raise JobFailed(f"ClientError: {ML}/{name} cannot be packed: {error}") from None
     return archive
-
-
-def _inside(ml: Path, local_path: str) -> Path:
-    return ml / local_path.removeprefix(ML).lstrip("/")
 
 
 def _channel(channel: Document, document: Document) -> dict[str, Any]:
@@ -127,23 +117,16 @@ def _channel(channel: Document, document: Document) -> dict[str, Any]:
         "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
         "RecordWrapperType": channel.get("RecordWrapperType", "None"),
     }
-    if "ContentType" in channel:
-        shown["ContentType"] = channel["ContentType"]
-    return shown
+    return shown | {key: channel[key] for key in ("ContentType",) if key in channel}
 
 
-def _resources(config: Document) -> dict[str, Any]:
-    instance, host = config.get("InstanceType", ""), "algo-1"
-    group = {
-        "instance_group_name": "homogeneousCluster",
-        "instance_type": instance,
-        "hosts": [host],
-    }
+def _resources(instance: str) -> dict[str, Any]:
+    group = {"instance_group_name": GROUP, "instance_type": instance, "hosts": [HOST]}
     return {
-        "current_host": host,
+        "current_host": HOST,
         "current_instance_type": instance,
-        "current_group_name": "homogeneousCluster",
-        "hosts": [host],
+        "current_group_name": GROUP,
+        "hosts": [HOST],
         "instance_groups": [group],
         "network_interface_name": "lo",
     }

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
-from boostline.contracts.pipeline import Parameter, Processing, Value, step_of
+from boostline.contracts.pipeline import Parameter, StepUnion, Value, step_of
 from boostline.local.engine.paths import PathError, look_up
+from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 
+TYPES = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
 Properties = Callable[[str], dict[str, Any]]
 
 
@@ -42,31 +45,22 @@ def arguments(parameters: Iterable[Parameter], given: Mapping[str, str]) -> dict
 
 
 def _argument(parameter: Parameter, given: str | None) -> Any:
+    where = f"Pipeline parameter {parameter.name!r}"
     if given is None and parameter.default_value is UNSET:
-        raise ParameterError(f"Pipeline parameter {parameter.name!r} has no default: give a value")
-    value = parameter.default_value if given is None else _parse(parameter, given)
+        raise ParameterError(f"{where} has no default: give a value")
+    try:
+        value = parameter.default_value if given is None else parse(parameter.type, given)
+    except ValueError:
+        raise ParameterError(f"{where}: {given!r} is not of type {parameter.type}") from None
     allowed = parameter.enum_values
     if allowed is not UNSET and value not in allowed:
-        raise ParameterError(
-            f"Pipeline parameter {parameter.name!r}: {value!r} is not one of {allowed}"
-        )
+        raise ParameterError(f"{where}: {value!r} is not one of {allowed}")
     return value
 
 
-def _parse(parameter: Parameter, text: str) -> Any:
-    try:
-        match parameter.type:
-            case "Integer":
-                return int(text)
-            case "Float":
-                return float(text)
-            case "Boolean":
-                return {"true": True, "false": False}[text.lower()]
-    except (ValueError, KeyError):
-        raise ParameterError(
-            f"Pipeline parameter {parameter.name!r}: {text!r} is not of type {parameter.type}"
-        ) from None
-    return text
+def parse(kind: str, text: str) -> Any:
+    """Return the value of a text by its type's name; `ValueError` if it is none."""
+    return msgspec.convert(text, TYPES[kind], strict=False)
 
 
 @dataclass(frozen=True)
@@ -79,16 +73,16 @@ class Resolver:
         What `Parameters.X` and `Execution.X` read.
     properties
         What a step that is done describes, by its name.
-    files
-        The processing steps, whose property files `Std:JsonGet` reads.
+    steps
+        The steps, whose property files `Std:JsonGet` reads.
     read
-        The content at an S3 URI; raises `LookupError`, `ValueError` or `OSError`.
+        The content at an S3 URI.
     """
 
     parameters: Mapping[str, Any]
     execution: Mapping[str, str]
     properties: Properties
-    files: Mapping[str, Processing]
+    steps: Mapping[str, StepUnion]
     read: Callable[[str], bytes]
 
     def resolve(self, value: Value) -> Any:
@@ -103,23 +97,25 @@ class Resolver:
             return [self.resolve(part) for part in value]
         if not isinstance(value, dict):
             return value
-        if len(value) == 1:
-            ((name, content),) = value.items()
-            if name == "Get":
-                return self._get(content)
-            if name == "Std:Join":
-                return self._join(content)
-            if name == "Std:JsonGet":
-                return self._json_get(content)
+        functions: dict[str, Callable[[Any], Any]] = {
+            "Get": self._get,
+            "Std:Join": self._join,
+            "Std:JsonGet": self._json_get,
+        }
+        if len(value) == 1 and (name := next(iter(value))) in functions:
+            return functions[name](value[name])
         return {key: self.resolve(part) for key, part in value.items()}
 
     def with_execution(self, more: Mapping[str, str]) -> Resolver:
         """Return a resolver that knows more of `Execution.X`."""
         return replace(self, execution={**self.execution, **more})
 
-    def origin(self, content: dict[str, Any]) -> str:
-        """Return the file and the path that a `Std:JsonGet` reads, for a message."""
-        return f"{self._uri(content)}: {self.resolve(content['Path'])!r}"
+    def origin(self, value: Value) -> str:
+        """Return where a value comes from, for a message: a file and a path in it, or a name."""
+        content = value.get("Std:JsonGet") if isinstance(value, dict) else None
+        if content:
+            return f"{self._uri(content)}: {self.resolve(content['Path'])!r}"
+        return str(value.get("Get", value) if isinstance(value, dict) else value)
 
     def _get(self, reference: str) -> Any:
         root, _, rest = reference.partition(".")
@@ -144,7 +140,7 @@ class Resolver:
         path = self.resolve(content["Path"])
         try:
             document = json.loads(self.read(uri))
-        except LookupError:
+        except (NoSuchKey, NoSuchBucket):
             raise ResolveError(f"{uri}: there is no such file to read {path!r} in") from None
         except ValueError as error:
             raise ResolveError(f"{uri}: cannot read {path!r}: {error}") from None
@@ -159,7 +155,8 @@ class Resolver:
         reference = content["PropertyFile"]["Get"]
         step = step_of(reference) or ""
         name = reference.rpartition("PropertyFiles.")[2]
-        file = next(f for f in self.files[step].property_files if f.property_file_name == name)
+        files = getattr(self.steps[step], "property_files", ())
+        file = next(file for file in files if file.property_file_name == name)
         path = f"ProcessingOutputConfig.Outputs['{file.output_name}'].S3Output.S3Uri"
         folder = self._get(f"Steps.{step}.{path}")
         return f"{folder.rstrip('/')}/{file.file_path}"

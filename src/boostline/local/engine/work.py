@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, Program, Runner, Sink
+from boostline.local.runners.base import ML, Command, Program, Runner, Sink
+from boostline.local.runners.images import command_line, resolve
 from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
 
@@ -81,19 +82,9 @@ class Work(Protocol):
         """Return the S3 URIs whose buckets the job will write to."""
 
 
-def name_of(work: Work, document: Document) -> str:
-    """Return a job's name."""
-    return str(document[f"{work.member}Name"])
-
-
 def status_of(work: Work, document: Document) -> str:
     """Return a job's status."""
     return str(document[f"{work.member}Status"])
-
-
-def max_runtime(document: Document) -> float:
-    """Return how long a job's program may run, in seconds."""
-    return float(document["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400))
 
 
 def require_buckets(platform: Platform, work: Work, document: Document) -> None:
@@ -103,8 +94,19 @@ def require_buckets(platform: Platform, work: Work, document: Document) -> None:
             platform.objects.require_bucket(split_uri(uri)[0])
         except NoSuchBucket as error:
             raise JobFailed(f"ClientError: {uri}: the bucket {error} does not exist") from None
-        except ValueError as error:
-            raise JobFailed(f"ClientError: {error}") from None
+
+
+def command(
+    platform: Platform, image: str, default: tuple[str, ...], given: Document
+) -> tuple[str, ...]:
+    """Return the command line of an image, with what a request has in place of its parts."""
+    entrypoint, arguments = given.get("ContainerEntrypoint"), given.get("ContainerArguments")
+    return command_line(resolve(platform.settings.images, image), default, entrypoint, arguments)
+
+
+def inside(ml: Path, local_path: str) -> Path:
+    """Return where a path of the program's lies."""
+    return ml / local_path.removeprefix(ML).lstrip("/")
 
 
 def download(platform: Platform, uri: str, folder: Path, input_name: str) -> None:
@@ -131,24 +133,12 @@ def stage(platform: Platform, upload: Upload) -> list[tuple[str, str, Blob]]:
     if upload.path.is_file():
         return [(bucket, prefix, platform.blobs.add(upload.path))]
     staged = []
-    for parent, folders, files in os.walk(upload.path):
-        folders.sort()
-        for name in sorted(files):
-            path = Path(parent, name)
-            if path.is_symlink() or not path.is_file():
-                continue
-            relative = path.relative_to(upload.path).as_posix()
-            key = "/".join(filter(None, [prefix.rstrip("/"), relative]))
+    for path in sorted(upload.path.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            below = path.relative_to(upload.path).as_posix()
+            key = "/".join(filter(None, [prefix.rstrip("/"), below]))
             staged.append((bucket, key, platform.blobs.add(path)))
     return staged
-
-
-def make_read_only(folder: Path) -> None:
-    """Take the right to write from all files and folders below a folder."""
-    for parent, _, files in os.walk(folder, topdown=False):
-        for name in files:
-            Path(parent, name).chmod(0o444)
-        Path(parent).chmod(0o555)
 
 
 def remove(folder: Path) -> None:

@@ -16,6 +16,10 @@ class RunnerError(Exception):
     """A program that could not be started: the message says why, and what to do."""
 
 
+class NoCapacity(RunnerError):
+    """The host has no room for another program just now."""
+
+
 @dataclass(frozen=True)
 class Command:
     """A container's program.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from boostline.local.runners.base import ML, Command, Program, RunnerError, Sink
+from boostline.local.runners.base import ML, Command, NoCapacity, Program, RunnerError, Sink
 from boostline.local.runners.namespace import namespace, private
 from boostline.local.runners.output import Output
 from boostline.local.runners.processes import Processes, end_session
@@ -98,7 +99,9 @@ class RunningProcess:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            raise RunnerError(f"{command.owner}: {command.argv[0]}: {error}") from None
+            full = getattr(error, "errno", None) in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE)
+            kind = NoCapacity if full else RunnerError
+            raise kind(f"{command.owner}: {command.argv[0]}: {error}") from None
         self._processes = processes
         self._lock = threading.Lock()
         self._calls: list[Callable[[], None]] = []

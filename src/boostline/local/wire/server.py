@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -133,6 +134,7 @@ class Server(uvicorn.Server):
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
+        self._platform.loop = asyncio.get_running_loop()
         try:
             await self._api.run(LIFE, self._platform.start, self._socket.getsockname()[1])
             yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from boostline.local.engine.attempt import change_secondary
@@ -12,113 +13,131 @@ from boostline.local.engine.training import artifacts_uri
 from boostline.local.engine.work import Work, status_of
 from boostline.local.runners.base import ML
 from boostline.local.runners.images import UnknownImage, resolve
-from boostline.local.services.sagemaker.listing import Listing, listing
-from boostline.local.services.sagemaker.part import Document, Part
+from boostline.local.services.sagemaker.part import (
+    Document,
+    Kind,
+    Operation,
+    Part,
+    describing,
+    listed,
+)
 from boostline.local.store.objects import split_uri
-from boostline.local.wire.errors import AwsError, invalid
+from boostline.local.wire.errors import invalid
 
 DAY = 86_400
 CHECKPOINTS = f"{ML}/checkpoints"
-LISTINGS = {
-    work.kind: Listing(f"{work.member}Summaries", f"{work.member}Name", f"{work.member}Status")
-    for work in (TRAINING, PROCESSING)
-}
-MISSING = {
-    TRAINING.kind: "Requested resource not found.",
-    PROCESSING.kind: "Could not find requested job with name: {name}",
-}
+
+
+def _kind(work: Work, missing: str) -> Kind:
+    taken = (
+        "Job name must be unique within an AWS account and region, and a "
+        f"{work.stem.lower()} job with this name already exists ({{arn}})"
+    )
+    summaries = f"{work.member}Summaries"
+    return Kind(work.kind, work.member, summaries, "Ascending", missing, taken, "ResourceInUse")
+
+
+TRAINING_JOB = _kind(TRAINING, "Requested resource not found.")
+PROCESSING_JOB = _kind(PROCESSING, "Could not find requested job with name: {name}")
+
+
+def stopping(work: Work, kind: Kind) -> Operation:
+    """Return the Stop operation of a kind of job: SIGTERM, and SIGKILL after 120 s."""
+
+    def stop(self: JobOperations, request: Document) -> Document:
+        name = request[f"{work.member}Name"]
+        status = status_of(work, self.get(kind, name))
+        if status not in ("InProgress", "Stopping"):
+            what = f"the {work.stem.lower()} job is in status {status}"
+            raise invalid(f"The request was rejected because {what}.")
+        self.jobs.stop(work, name)
+        return {}
+
+    return stop
 
 
 class JobOperations(Part):
-    """Jobs by request; those of pipelines are started by the engine through the same methods."""
+    """Jobs, by request of clients and of pipelines."""
 
     jobs: Jobs
 
+    describe_training_job, list_training_jobs = describing(TRAINING_JOB), listed(TRAINING_JOB)
+    describe_processing_job = describing(PROCESSING_JOB)
+    list_processing_jobs = listed(PROCESSING_JOB)
+    stop_training_job = stopping(TRAINING, TRAINING_JOB)
+    stop_processing_job = stopping(PROCESSING, PROCESSING_JOB)
+
+    @property
+    def checks(self) -> dict[str, Callable[[Document], None]]:
+        """What the platform refuses of a job, by its kind."""
+        return {TRAINING.kind: self._check_training, PROCESSING.kind: self._check_processing}
+
     def create_training_job(self, request: Document) -> Document:
         """Start a training job."""
-        arn = self.add_training_job(request)
-        self.jobs.start(TRAINING, request["TrainingJobName"])
-        return {"TrainingJobArn": arn}
-
-    def create_processing_job(self, request: Document) -> Document:
-        """Start a processing job."""
-        arn = self.add_processing_job(request)
-        self.jobs.start(PROCESSING, request["ProcessingJobName"])
-        return {"ProcessingJobArn": arn}
-
-    def add_training_job(self, request: Document) -> str:
-        """Check and store a training job, to be started; return its ARN."""
-        check_training(request)
-        self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
+        self._check_training(request)
         document = {
-            "StoppingCondition": {"MaxRuntimeInSeconds": DAY},
             **request,
             "ModelArtifacts": {"S3ModelArtifacts": artifacts_uri(request)},
             "ResourceConfig": request.get("ResourceConfig", {}),
         }
         if "CheckpointConfig" in request:
             document["CheckpointConfig"] = {"LocalPath": CHECKPOINTS, **request["CheckpointConfig"]}
-        change_secondary(document, "Starting", "Starting the training job", time.time())
-        return self._add(TRAINING, document)
+        change_secondary(document, "Starting", time.time())
+        return self._start(TRAINING, TRAINING_JOB, document)
 
-    def add_processing_job(self, request: Document) -> str:
-        """Check and store a processing job, to be started; return its ARN."""
-        check_processing(request)
-        self._check_image(request["AppSpecification"]["ImageUri"])
-        return self._add(PROCESSING, {"StoppingCondition": {"MaxRuntimeInSeconds": DAY}, **request})
+    def create_processing_job(self, request: Document) -> Document:
+        """Start a processing job."""
+        self._check_processing(request)
+        return self._start(PROCESSING, PROCESSING_JOB, request)
 
-    def describe_training_job(self, request: Document) -> Document:
-        """Return a training job."""
-        return self._job(TRAINING, request)
-
-    def describe_processing_job(self, request: Document) -> Document:
-        """Return a processing job."""
-        return self._job(PROCESSING, request)
-
-    def list_training_jobs(self, request: Document) -> Document:
-        """Return training jobs, oldest first unless asked otherwise."""
-        return self._list(TRAINING, request)
-
-    def list_processing_jobs(self, request: Document) -> Document:
-        """Return processing jobs, oldest first unless asked otherwise."""
-        return self._list(PROCESSING, request)
-
-    def stop_training_job(self, request: Document) -> Document:
-        """Ask a training job to end: SIGTERM, and SIGKILL after 120 s."""
-        return self._stop(TRAINING, request)
-
-    def stop_processing_job(self, request: Document) -> Document:
-        """Ask a processing job to end: SIGTERM, and SIGKILL after 120 s."""
-        return self._stop(PROCESSING, request)
-
-    def _add(self, work: Work, document: Document) -> str:
-        name = document[f"{work.member}Name"]
-        arn = self.arn(f"{work.kind}/{name}")
-        document |= {f"{work.member}Arn": arn, f"{work.member}Status": "InProgress"}
-        taken = AwsError(
-            "ResourceInUse",
-            "Job name must be unique within an AWS account and region, and a "
-            f"{work.stem.lower()} job with this name already exists ({arn})",
+    def _start(self, work: Work, kind: Kind, request: Document) -> Document:
+        given = {"StoppingCondition": {"MaxRuntimeInSeconds": DAY}, **request}
+        name, document = (
+            request[f"{work.member}Name"],
+            given | {f"{work.member}Status": "InProgress"},
         )
-        return self.add(work.kind, name, document, taken)
+        with self.platform.database.transaction():
+            answer = self.make(kind, name, document)
+            self.jobs.start(work, name)
+            return answer
 
-    def _job(self, work: Work, request: Document) -> Document:
-        name = request[f"{work.member}Name"]
-        return self.the(work.kind, name, invalid(MISSING[work.kind].format(name=name)))
+    def _check_training(self, request: Document) -> None:
+        algorithm = request.get("AlgorithmSpecification", {})
+        if "TrainingImage" not in algorithm:
+            _refuse("AlgorithmSpecification", algorithm, "a TrainingImage; no algorithm resources")
+        self._check_image(algorithm["TrainingImage"])
+        _one_instance("ResourceConfig", request.get("ResourceConfig", {}))
+        for channel in request.get("InputDataConfig", []):
+            where = f"InputDataConfig {channel['ChannelName']}: "
+            source = channel["DataSource"].get("S3DataSource")
+            if source is None:
+                _refuse(f"{where}DataSource", channel["DataSource"], "an S3DataSource")
+            _only(f"{where}S3DataType", source["S3DataType"], "S3Prefix")
+            for member in ("CompressionType", "RecordWrapperType"):
+                _only(f"{where}{member}", channel.get(member, "None"), "None")
+            mode = channel.get("InputMode") or algorithm["TrainingInputMode"]
+            _only(f"{where}InputMode", mode, "File", "FastFile")
+            _s3(f"{where}S3Uri", source["S3Uri"])
+        _s3("OutputDataConfig.S3OutputPath", request["OutputDataConfig"]["S3OutputPath"])
+        for metric in algorithm.get("MetricDefinitions", []):
+            try:
+                re.compile(metric["Regex"])
+            except re.error as error:
+                raise invalid(f"MetricDefinitions {metric['Name']}: {error}") from None
+        local = request.get("CheckpointConfig", {}).get("LocalPath", CHECKPOINTS)
+        _below(ML, "CheckpointConfig.LocalPath", local)
 
-    def _list(self, work: Work, request: Document) -> Document:
-        return listing(LISTINGS[work.kind], self.platform.resources.list(work.kind), request)
-
-    def _stop(self, work: Work, request: Document) -> Document:
-        status = status_of(work, self._job(work, request))
-        if status not in ("InProgress", "Stopping"):
-            raise invalid(
-                f"The request was rejected because the {work.stem.lower()} job is in status "
-                f"{status}."
-            )
-        name = request[f"{work.member}Name"]
-        self.jobs.stop(work, name)
-        return {}
+    def _check_processing(self, request: Document) -> None:
+        self._check_image(request["AppSpecification"]["ImageUri"])
+        resources = request["ProcessingResources"]["ClusterConfig"]
+        _one_instance("ProcessingResources.ClusterConfig", resources)
+        for given in request.get("ProcessingInputs", []):
+            where = f"ProcessingInputs {given['InputName']}: "
+            source = _managed(f"{where}source", given, "S3Input")
+            _only(f"{where}S3DataType", source["S3DataType"], "S3Prefix")
+            _only(f"{where}S3InputMode", source.get("S3InputMode", "File"), "File")
+        for output in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
+            _managed(f"Outputs {output['OutputName']}: target", output, "S3Output")
 
     def _check_image(self, uri: str) -> None:
         try:
@@ -127,60 +146,18 @@ class JobOperations(Part):
             raise invalid(str(error)) from None
 
 
-def check_training(request: Document) -> None:
-    """Refuse, by name, what a training job asks for and the platform does not have."""
-    algorithm = request.get("AlgorithmSpecification", {})
-    if "TrainingImage" not in algorithm:
-        _refuse("AlgorithmSpecification", algorithm, "a TrainingImage; no algorithm resources")
-    resources = request.get("ResourceConfig", {})
-    _one_instance("ResourceConfig", resources)
-    for channel in request.get("InputDataConfig", []):
-        where = f"InputDataConfig {channel['ChannelName']}: "
-        source = channel["DataSource"].get("S3DataSource")
-        if source is None:
-            _refuse(f"{where}DataSource", channel["DataSource"], "an S3DataSource")
-        _only(f"{where}S3DataType", source["S3DataType"], "S3Prefix")
-        _only(f"{where}CompressionType", channel.get("CompressionType", "None"), "None")
-        _only(f"{where}RecordWrapperType", channel.get("RecordWrapperType", "None"), "None")
-        mode = channel.get("InputMode") or algorithm["TrainingInputMode"]
-        _only(f"{where}InputMode", mode, "File", "FastFile")
-        _s3(f"{where}S3Uri", source["S3Uri"])
-    _s3("OutputDataConfig.S3OutputPath", request["OutputDataConfig"]["S3OutputPath"])
-    for metric in algorithm.get("MetricDefinitions", []):
-        try:
-            re.compile(metric["Regex"])
-        except re.error as error:
-            raise invalid(f"MetricDefinitions {metric['Name']}: {error}") from None
-    local = request.get("CheckpointConfig", {}).get("LocalPath", CHECKPOINTS)
-    _below(ML, "CheckpointConfig.LocalPath", local)
-
-
-def check_processing(request: Document) -> None:
-    """Refuse, by name, what a processing job asks for and the platform does not have."""
-    _one_instance(
-        "ProcessingResources.ClusterConfig", request["ProcessingResources"]["ClusterConfig"]
-    )
-    for given in request.get("ProcessingInputs", []):
-        where = f"ProcessingInputs {given['InputName']}: "
-        if "S3Input" not in given or given.get("AppManaged"):
-            _refuse(f"{where}source", given, "an S3Input that is not AppManaged")
-        source = given["S3Input"]
-        _only(f"{where}S3DataType", source["S3DataType"], "S3Prefix")
-        _only(f"{where}S3InputMode", source.get("S3InputMode", "File"), "File")
-        _below(f"{ML}/processing", f"{where}LocalPath", source.get("LocalPath", ""))
-        _s3(f"{where}S3Uri", source["S3Uri"])
-    for output in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
-        where = f"Outputs {output['OutputName']}: "
-        if "S3Output" not in output or output.get("AppManaged"):
-            _refuse(f"{where}target", output, "an S3Output that is not AppManaged")
-        local = output["S3Output"].get("LocalPath", "")
-        _below(f"{ML}/processing", f"{where}LocalPath", local)
-        _s3(f"{where}S3Uri", output["S3Output"]["S3Uri"])
+def _managed(where: str, given: Document, member: str) -> Document:
+    """Return what is to be brought from or to S3, in a place where it may lie."""
+    if member not in given or given.get("AppManaged"):
+        _refuse(where, given, f"an {member} that is not AppManaged")
+    found: Document = given[member]
+    _below(f"{ML}/processing", f"{where}.LocalPath", found.get("LocalPath", ""))
+    _s3(f"{where}.S3Uri", found["S3Uri"])
+    return found
 
 
 def _one_instance(where: str, resources: Document) -> None:
-    count = resources.get("InstanceCount", 1)
-    if count != 1 or "InstanceGroups" in resources:
+    if resources.get("InstanceCount", 1) != 1 or "InstanceGroups" in resources:
         _refuse(where, resources, "InstanceCount 1, no InstanceGroups")
 
 

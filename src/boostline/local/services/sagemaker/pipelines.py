@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from boostline.contracts.pipeline import DefinitionError, PipelineDefinition, decode
-from boostline.local.engine.execution import EXECUTION, STEP
+from boostline.contracts.pipeline import DefinitionError, decode
+from boostline.local.engine import preflight
 from boostline.local.engine.executions import Executions
+from boostline.local.engine.record import EXECUTION, STEP
+from boostline.local.engine.selection import ExecutionError
 from boostline.local.engine.values import ParameterError, arguments
+from boostline.local.services.sagemaker.jobs import JobOperations
 from boostline.local.services.sagemaker.listing import Listing, listing
-from boostline.local.services.sagemaker.part import Document, Part, last_part
+from boostline.local.services.sagemaker.part import Document, last_part
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.wire.errors import AwsError, invalid
 
@@ -35,7 +38,7 @@ PARAMETERS = Listing("PipelineParameters", "Name")
 NOT_KEPT = ("PipelineDefinition", "PipelineDefinitionS3Location", "ClientRequestToken", "Tags")
 
 
-class PipelineOperations(Part):
+class PipelineOperations(JobOperations):
     """Pipelines; the engine runs their executions."""
 
     executions: Executions
@@ -46,9 +49,9 @@ class PipelineOperations(Part):
         definition = self._definition(request)
         arn = self.arn(f"{PIPELINE}/{name}")
         document = {
+            "PipelineDisplayName": name,
             **_kept(request),
             "PipelineArn": arn,
-            "PipelineDisplayName": request.get("PipelineDisplayName", name),
             "PipelineDefinition": definition,
             "PipelineStatus": "Active",
             "CreatedBy": {},
@@ -90,12 +93,11 @@ class PipelineOperations(Part):
         with self.platform.database.transaction():
             for execution in self.platform.resources.list(EXECUTION, name):
                 if execution["PipelineExecutionStatus"] in ("Executing", "Stopping"):
-                    raise AwsError(
-                        "ConflictException",
-                        f"Pipeline {arn} cannot be deleted: its execution "
-                        f"{execution['PipelineExecutionArn']} runs; stop it first",
-                    )
-                self.executions.forget(execution)
+                    running = execution["PipelineExecutionArn"]
+                    why = f"its execution {running} runs; stop it first"
+                    message = f"Pipeline {arn} cannot be deleted: {why}"
+                    raise AwsError("ConflictException", message)
+            self.executions.forget(name)
             self.drop(PIPELINE, name)
             return self.note("DeletePipeline", token, PipelineArn=arn)
 
@@ -107,47 +109,60 @@ class PipelineOperations(Part):
         """Start an execution with the given parameters and the defaults of the others."""
         token = request["ClientRequestToken"]
         pipeline = self._pipeline(request["PipelineName"])
-        for member in ("SelectiveExecutionConfig", "PipelineVersionId", "PipelineVersionAlias"):
+        for member in ("PipelineVersionId", "PipelineVersionAlias"):
             if member in request:
                 raise invalid(f"{member}: the local platform does not have this")
-        definition = decode(pipeline["PipelineDefinition"])
         given = {pair["Name"]: pair["Value"] for pair in request.get("PipelineParameters", [])}
-        values = _arguments(definition, given)
         with self.platform.database.transaction():
             known = self.once("StartPipelineExecution", token)
             if known is not None:
                 return known
-            execution = self.executions.create(pipeline, request, values)
+            try:
+                definition = decode(pipeline["PipelineDefinition"])
+                values = arguments(definition.parameters, given)
+                preflight.check(definition, values, self.checks)
+                execution = self.executions.create(pipeline, request, values)
+            except (ParameterError, DefinitionError, ExecutionError) as error:
+                raise invalid(str(error)) from None
+            changed = pipeline["LastModifiedTime"]
+            name = pipeline["PipelineName"]
             self.platform.resources.update(
-                PIPELINE,
-                pipeline["PipelineName"],
-                LastRunTime=time.time(),
-                LastModifiedTime=pipeline["LastModifiedTime"],
+                PIPELINE, name, LastRunTime=time.time(), LastModifiedTime=changed
             )
             arn = execution["PipelineExecutionArn"]
             answer = self.note("StartPipelineExecution", token, PipelineExecutionArn=arn)
         self.executions.start(execution)
         return answer
 
+    def retry_pipeline_execution(self, request: Document) -> Document:
+        """Go on with an execution that failed or was stopped, from what has succeeded."""
+        token = request["ClientRequestToken"]
+        with self.platform.database.transaction():
+            known = self.once("RetryPipelineExecution", token)
+            if known is not None:
+                return known
+            execution = self._in_status(request, "Failed", "Stopped")
+            try:
+                execution = self.executions.retry(execution, request)
+            except ExecutionError as error:
+                raise invalid(str(error)) from None
+            arn = execution["PipelineExecutionArn"]
+            answer = self.note("RetryPipelineExecution", token, PipelineExecutionArn=arn)
+        self.executions.start(execution)
+        return answer
+
     def stop_pipeline_execution(self, request: Document) -> Document:
         """End an execution: its running jobs are stopped, no step starts."""
-        execution = self._execution(request["PipelineExecutionArn"])
-        status = execution["PipelineExecutionStatus"]
-        if status not in ("Executing", "Stopping"):
-            raise invalid(
-                f"Pipeline execution {execution['PipelineExecutionArn']} is {status}: only one "
-                "that is Executing can be stopped"
-            )
-        self.executions.stop(execution)
+        with self.platform.database.transaction():
+            execution = self._in_status(request, "Executing", "Stopping")
+            self.executions.stop(execution)
         return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
 
     def describe_pipeline_execution(self, request: Document) -> Document:
         """Return an execution."""
         return self._execution(request["PipelineExecutionArn"])
 
-    def describe_pipeline_definition_for_execution(self, request: Document) -> Document:
-        """Return the definition that an execution runs."""
-        return self._execution(request["PipelineExecutionArn"])
+    describe_pipeline_definition_for_execution = describe_pipeline_execution
 
     def list_pipeline_executions(self, request: Document) -> Document:
         """Return a pipeline's executions, newest first unless asked otherwise."""
@@ -180,7 +195,7 @@ class PipelineOperations(Part):
             raise invalid("Give either PipelineDefinition or PipelineDefinitionS3Location")
         text = inline if inline is not None else self._stored(location or {})
         try:
-            decode(text)
+            preflight.check(decode(text), {}, self.checks)
         except DefinitionError as error:
             raise invalid(f"Unable to parse pipeline definition: {error}") from None
         return str(text)
@@ -188,7 +203,7 @@ class PipelineOperations(Part):
     def _stored(self, location: Document) -> str:
         uri = f"s3://{location['Bucket']}/{location['ObjectKey']}"
         if "VersionId" in location:
-            raise invalid(f"{uri}: the local platform keeps no versions of objects")
+            raise invalid(f"{uri}: the local platform reads the object's last version")
         try:
             return self.platform.objects.read(uri).decode()
         except (NoSuchKey, NoSuchBucket, UnicodeDecodeError) as error:
@@ -206,16 +221,19 @@ class PipelineOperations(Part):
             raise missing
         return found
 
+    def _in_status(self, request: Document, *statuses: str) -> Document:
+        execution = self._execution(request["PipelineExecutionArn"])
+        status = execution["PipelineExecutionStatus"]
+        if status not in statuses:
+            raise invalid(
+                f"Pipeline execution {execution['PipelineExecutionArn']} is {status}: only one "
+                f"that is {' or '.join(statuses)} can be changed so"
+            )
+        return execution
+
 
 def _kept(request: Document) -> Document:
     return {key: value for key, value in request.items() if key not in NOT_KEPT}
-
-
-def _arguments(definition: PipelineDefinition, given: dict[str, str]) -> Document:
-    try:
-        return arguments(definition.parameters, given)
-    except ParameterError as error:
-        raise invalid(str(error)) from None
 
 
 def _shown(value: Any) -> str:

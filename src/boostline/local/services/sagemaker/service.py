@@ -31,7 +31,7 @@ class SageMaker(
         super().__init__(platform)
         self.runner = ProcessRunner(platform.database)
         self.jobs = Jobs(platform, self.runner)
-        self.executions = Executions(platform, self.jobs, self)
+        self.executions = Executions(platform, self.jobs)
         self.endpoints = Endpoints(platform, self.runner)
 
     def start(self) -> None:
@@ -43,6 +43,5 @@ class SageMaker(
 
     def stop(self) -> None:
         """End all programs; what was running is taken up at the next start."""
-        self.jobs.close()
         self.executions.close()
         self.endpoints.close()

@@ -1,0 +1,170 @@
+"""Earlier runs of a step, and whether one of them may stand for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from boostline.contracts.pipeline import CacheConfig
+from boostline.local.engine.paths import names
+from boostline.local.engine.programs import CODE, LIBRARY, identity
+from boostline.local.engine.work import Document
+from boostline.local.platform import Platform
+from boostline.local.runners.images import resolve
+from boostline.local.store.objects import NoSuchBucket
+
+RUN = "pipeline-cache"
+# Members whose parts are no requests': what is called `Image` there is none.
+PLAIN = ("Arguments", "CheckpointConfig", "Environment", "HyperParameters")
+OUTPUTS = ("ProcessingOutputConfig", "ModelArtifacts", "TransformOutput")
+FUNCTION = ("CodeSha256", "Handler", "Runtime", "Environment", "MemorySize", "Timeout")
+SHOWN, LONGEST = 5, 80  # differences in an explanation, characters of a value
+Parts = dict[str, str]
+
+
+class Cache:
+    """The successful runs of steps that may be cached, by the digest of their parts.
+
+    Parts are the arguments that SageMaker's key covers, each by its path. Where SageMaker takes a
+    URI there is the digest of the content, and for an image what it resolves to here.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._readers = {
+            "S3Uri": self._content,
+            "ModelDataUrl": self._content,
+            "Image": self._program,
+            "ImageUri": self._program,
+            "TrainingImage": self._program,
+            "ModelName": self._model,
+            "FunctionArn": self._function,
+        }
+
+    def parts(self, request: Document, key: tuple[str, ...]) -> Parts:
+        """Return the parts of a request's members that a key covers."""
+        covered = {member: request[member] for member in key if member in request}
+        return dict(self._flat(covered, ""))
+
+    def find(
+        self, pipeline: str, step: str, parts: Parts, config: CacheConfig
+    ) -> tuple[Document | None, str]:
+        """Return the run that may stand for a step; or None, and what keeps it from a hit."""
+        run = self._platform.resources.find(RUN, _name(pipeline, step, parts))
+        if run is None:
+            return None, self._difference(pipeline, step, parts)
+        if time.time() - run["CreationTime"] > config.seconds():
+            ago = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run["CreationTime"]))
+            return None, f"the run of {ago} is older than {config.expire_after or 'no ExpireAfter'}"
+        for uri, digest in run["Outputs"].items():
+            if self._digest(uri) != digest:
+                return None, f"{uri} has changed since the run that wrote it"
+        return run, ""
+
+    def keep(
+        self, pipeline: str, step: str, parts: Parts, execution: str, metadata: Document
+    ) -> None:
+        """Keep a run that succeeded, in place of an equal one."""
+        name = _name(pipeline, step, parts)
+        described: Document = next(iter(metadata.values()))
+        run = {
+            "StepName": step,
+            "Parts": parts,
+            "Metadata": metadata,
+            "PipelineExecutionArn": execution,
+            "CreationTime": time.time(),
+            "Outputs": {uri: self._digest(uri) for uri in _uris(self._made(described))},
+        }
+        with self._platform.database.transaction():
+            if self._platform.resources.find(RUN, name) is not None:
+                self._platform.resources.delete(RUN, name)
+            self._platform.resources.create(RUN, name, run, pipeline)
+
+    def forget(self, pipeline: str) -> None:
+        """Remove all runs of a pipeline."""
+        for run in self._platform.resources.list(RUN, pipeline):
+            self._platform.resources.delete(RUN, _name(pipeline, run["StepName"], run["Parts"]))
+
+    def _made(self, described: Document) -> list[Any]:
+        kind, _, name = described["Arn"].split(":", 5)[-1].partition("/")
+        job = self._platform.resources.find(kind, name) or {}
+        return [job.get(member) for member in OUTPUTS]
+
+    def _difference(self, pipeline: str, step: str, parts: Parts) -> str:
+        """Return in what the nearest earlier run differs."""
+        runs = self._platform.resources.list(RUN, pipeline)
+        earlier = [_changes(run["Parts"], parts) for run in runs if run["StepName"] == step]
+        if not earlier:
+            return "there is no earlier run of this step"
+        changes = min(reversed(earlier), key=len)
+        more = f"; and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
+        return "; ".join(changes[:SHOWN]) + more
+
+    def _flat(self, value: Any, label: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, dict):
+            for name, part in value.items():
+                where = f"{label}.{name}" if label else name
+                read = self._readers.get(name) if label not in PLAIN else None
+                yield from self._flat(part, where) if read is None else read(str(part), where)
+        elif isinstance(value, list) and value:
+            for number, part in enumerate(value):
+                named = [*names(part), number] if isinstance(part, dict) else [number]
+                yield from self._flat(part, f"{label}[{named[0]}]")
+        else:
+            yield label, str(value)
+
+    def _content(self, uri: str, label: str) -> Iterator[tuple[str, str]]:
+        yield label, self._digest(uri)
+
+    def _digest(self, uri: str) -> str:
+        digest = hashlib.sha256()
+        try:
+            for relative, found in self._platform.objects.below(uri):
+                digest.update(f"{relative}\0{found.digest}\0".encode())
+        except (NoSuchBucket, ValueError):
+            return "nothing"
+        return f"content {digest.hexdigest()}"
+
+    def _program(self, uri: str, _label: str) -> Iterator[tuple[str, str]]:
+        yield from identity(resolve(self._platform.settings.images, uri)).items()
+
+    def _model(self, name: str, label: str) -> Iterator[tuple[str, str]]:
+        model = self._platform.resources.find("model", name) or {"Containers": name}
+        for member in ("PrimaryContainer", "Containers"):
+            yield from self._flat(model.get(member, ""), f"{label}.{member}")
+
+    def _function(self, arn: str, label: str) -> Iterator[tuple[str, str]]:
+        found = self._platform.call("lambda", "GetFunctionConfiguration", {"FunctionName": arn})
+        yield from self._flat({name: found.get(name) for name in FUNCTION}, label)
+
+
+def _name(pipeline: str, step: str, parts: Parts) -> str:
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return f"{pipeline}/{step}/{key}"
+
+
+def _changes(before: Parts, now: Parts) -> list[str]:
+    labels = sorted(before.keys() | now.keys(), key=lambda name: (name.startswith(LIBRARY), name))
+    return [
+        f"{label} {_shown(label, before)} → {_shown(label, now)}"
+        for label in labels
+        if before.get(label) != now.get(label)
+    ]
+
+
+def _shown(label: str, parts: Parts) -> str:
+    value = parts.get(label, "(none)")
+    if value.startswith("content ") or label == CODE:
+        return value.removeprefix("content ")[:8]
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+
+
+def _uris(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _uris(part)
+    elif isinstance(value, str) and value.startswith("s3://"):
+        yield value

@@ -1,0 +1,65 @@
+"""What can be said of a definition before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from boostline.contracts.pipeline import DefinitionError, Lambda, PipelineDefinition
+from boostline.contracts.strict import message, problems
+from boostline.local.engine.kinds import KINDS
+from boostline.local.engine.values import Resolver
+from boostline.local.engine.work import Document
+from boostline.local.wire.errors import AwsError
+
+LATER = "s3://set-later/x"  # stands for what is not known yet: it fits the patterns of URIs
+SHAPES = ("structure", "list", "map")
+
+
+def check(
+    definition: PipelineDefinition,
+    parameters: Mapping[str, Any],
+    checks: Mapping[str, Callable[[Document], None]],
+) -> None:
+    """Refuse what is bound to fail: requests are looked at as far as their values are known.
+
+    Parameters
+    ----------
+    parameters
+        The values of the pipeline's parameters that are known.
+    checks
+        What the platform itself refuses, by the kind of resource.
+
+    Raises
+    ------
+    DefinitionError
+        The message names the step and the reason.
+    """
+    resolver = Known(parameters, {}, lambda _: {}, {}, lambda _: b"")
+    for step, _ in definition.walk():
+        kind = KINDS.get(type(step))
+        if kind is None or isinstance(step, Lambda):
+            continue
+        name = {} if kind.metadata else {f"{kind.stem}Name": "name"}
+        request = {**resolver.resolve(step.arguments), **name}
+        found = problems("sagemaker", f"Create{kind.stem}", request)
+        known = [problem for problem in found if LATER not in problem]
+        try:
+            if known:
+                raise DefinitionError(f"step {step.name}: Create{kind.stem}: {message(known)}")
+            if kind.resource in checks and not any(p.endswith(SHAPES) for p in found):
+                checks[kind.resource](request)
+        except AwsError as error:
+            if LATER not in error.message:
+                raise DefinitionError(f"step {step.name}: {error.message}") from None
+
+
+class Known(Resolver):
+    """A resolver that has `LATER` for what is not known yet."""
+
+    def _get(self, reference: str) -> Any:
+        root, _, name = reference.partition(".")
+        return self.parameters.get(name, LATER) if root == "Parameters" else LATER
+
+    def _json_get(self, _: Any) -> Any:
+        return LATER

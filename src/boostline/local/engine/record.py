@@ -1,0 +1,120 @@
+"""One execution as it is stored."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from boostline.contracts.pipeline import Condition, Lambda, StepUnion, decode
+from boostline.local.engine.kinds import KINDS
+from boostline.local.engine.values import Resolver, parse
+from boostline.local.engine.work import Document
+from boostline.local.platform import Platform
+
+EXECUTION, STEP = "pipeline-execution", "pipeline-step"
+DONE = ("Succeeded", "Failed", "Stopped")
+REASON_LENGTH = 1300  # characters of PipelineExecutionFailureReason
+
+
+class Record:
+    """All that is known of an execution, in the platform's resources: another platform can go on.
+
+    Beside AWS's members, an execution's document has its `PipelineDefinition`, its `Parameters`
+    and, in a selective execution, what of it is `Selected`; a step's has the `Parts` of its
+    cache's key.
+    """
+
+    def __init__(self, platform: Platform, document: Document) -> None:
+        self.platform = platform
+        self.document = document
+        self.arn: str = document["PipelineExecutionArn"]
+        self.number = self.arn.rpartition("/")[2]
+        self.pipeline: str = document["PipelineArn"].rpartition("/")[2]
+        walked = list(decode(document["PipelineDefinition"]).walk())
+        self.steps = {step.name: step for step, _ in walked}
+        self.branches = {step.name: branch for step, branch in walked}
+
+    def documents(self) -> dict[str, Document]:
+        """Return what is known of each step that was reached."""
+        found = self.platform.resources.list(STEP, self.number)
+        return {document["StepName"]: document for document in found}
+
+    def new(self, step: StepUnion, **members: Any) -> Document:
+        """Store a step that is reached."""
+        document: Document = {
+            "StepName": step.name,
+            "StartTime": time.time(),
+            "StepStatus": "Starting",
+            "AttemptCount": 1,
+        }
+        said = {"StepDisplayName": step.display_name, "StepDescription": step.description}
+        document |= {member: text for member, text in said.items() if isinstance(text, str)}
+        document |= members
+        self.platform.resources.create(STEP, f"{self.number}/{step.name}", document, self.number)
+        return document
+
+    def note(self, name: str, **members: Any) -> None:
+        """Keep members of a step."""
+        if members.get("StepStatus") in DONE:
+            members["EndTime"] = time.time()
+        self.platform.resources.update(STEP, f"{self.number}/{name}", **members)
+
+    def drop(self, *statuses: str) -> None:
+        """Forget the steps of these statuses."""
+        for name, document in self.documents().items():
+            if document["StepStatus"] in statuses:
+                self.platform.resources.delete(STEP, f"{self.number}/{name}")
+
+    def finish(self, status: str, reason: str = "") -> None:
+        """Note how the execution ended."""
+
+        def end(document: Document) -> None:
+            document |= {"PipelineExecutionStatus": status, "LastModifiedTime": time.time()}
+            document.pop("FailureReason", None)
+            if reason:
+                document["FailureReason"] = reason[:REASON_LENGTH]
+
+        self.platform.resources.change(EXECUTION, self.number, end)
+
+    def resolver(self) -> Resolver:
+        """Return what computes the values of the execution's steps as they are now."""
+        return Resolver(
+            self.document["Parameters"],
+            {
+                "PipelineExecutionId": self.number,
+                "PipelineExecutionArn": self.arn,
+                "PipelineName": self.pipeline,
+                "PipelineArn": self.document["PipelineArn"],
+                "StartDateTime": _iso(self.document["CreationTime"]),
+                "CurrentDateTime": _iso(time.time()),
+            },
+            self._properties,
+            self.steps,
+            self.platform.objects.read,
+        )
+
+    def _properties(self, name: str) -> Document:
+        """Return what a step describes; nothing for one that is not done."""
+        metadata = self.documents().get(name, {}).get("Metadata", {})
+        step = self.steps[name]
+        if isinstance(step, Lambda):
+            types = {output.output_name: output.output_type for output in step.output_parameters}
+            given = metadata.get("Lambda", {}).get("OutputParameters", [])
+            values = {pair["Name"]: parse(types[pair["Name"]], pair["Value"]) for pair in given}
+            return {"OutputParameters": values}
+        if isinstance(step, Condition):
+            return dict(metadata.get("Condition", {}))
+        kind = KINDS[type(step)]
+        arn = metadata.get(kind.member, {}).get("Arn", "")
+        found = self.platform.resources.find(kind.resource, resource_name(arn))
+        return found or {}
+
+
+def resource_name(arn: str) -> str:
+    """Return the name of a resource of SageMaker's: what follows its kind in its ARN."""
+    return arn.partition("/")[2]
+
+
+def _iso(stamp: float) -> str:
+    return datetime.fromtimestamp(stamp, UTC).isoformat()
