@@ -37,7 +37,7 @@ def batches(file: IO[bytes], split: bool, single: bool, limit: int) -> Iterator[
         if limit and len(line) > limit:
             what = f"line {number}" if split else "the object, with SplitType None,"
             raise BadRecords(f"{what} has {len(line)} bytes; MaxPayloadInMB allows {limit}")
-        if batch and (single or (limit and size + len(line) >= limit)):
+        if batch and (single or (limit and size + len(line) > limit)):
             yield batch
             batch, size = [], 0
         if line:
@@ -119,7 +119,7 @@ def steps(path: str) -> list[list[str]]:
         If it is none.
     """
     found = list(STEP.finditer(path, 1))
-    if path[:1] + "".join(step[0] for step in found) != path or path[0] != "$":
+    if path[:1] + "".join(step[0] for step in found) != path or path[:1] != "$":
         raise ValueError(f"{path!r}: expected $, .name, ['name', ...] or [index, start:end, ...]")
     return [[step[1]] if step[1] else re.findall(PART, step[2]) for step in found]
 

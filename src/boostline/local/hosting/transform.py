@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import logging
@@ -136,14 +137,14 @@ class Transformation:
         uri = self._document["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         try:
             found = list(self._platform.objects.below(uri))
-            told = self._told()
-        except (NoSuchBucket, ValueError, TypeError) as error:
-            return f"{uri}, /execution-parameters: {error!r}"
+        except NoSuchBucket:
+            found = []
+        told = self._told()
         problems = [] if found else [f"no S3 objects found under {uri}"]
         for path, item in found:
             try:
                 self._transform(path, item, told)
-            except (BadRecords, OSError, EOFError) as error:
+            except (BadRecords, OSError, EOFError, ValueError) as error:
                 problems.append(f"s3://{item.bucket}/{item.key}: {error}")
         return "; ".join(problems)
 
@@ -152,7 +153,8 @@ class Transformation:
         told = {member: default for member, (_, default) in TOLD.items()}
         answer = self._client.get("/execution-parameters")
         if answer is not None and answer.status == 200:
-            told |= dict(json.loads(answer.data))
+            with contextlib.suppress(ValueError, TypeError):  # it answers to any path
+                told |= json.loads(answer.data)
         return told | _asked(self._document)
 
     def _transform(self, path: str, item: Object, told: Document) -> None:

@@ -61,7 +61,7 @@ def _passes(filter_: Document, document: Document) -> bool:
     operator = filter_.get("Operator", "Equals")
     if operator in ("Exists", "NotExists") or found is None:
         return operator == ("Exists" if found is not None else "NotExists")
-    return OPERATORS[operator](found, filter_.get("Value", ""))
+    return bool(OPERATORS[operator](found, filter_.get("Value", "")))
 
 
 def _like(found: Any, value: str) -> Any:

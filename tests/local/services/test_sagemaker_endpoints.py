@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from boostline.local.platform import Platform, Settings
+from boostline.local.wire.server import running
+from tests.conftest import RunningPlatform
+from tests.local.services.hosting_bench import (
+    ECHO,
+    ask,
+    configure,
+    deploy,
+    described,
+    model,
+    serve,
+    settled,
+    update,
+)
+from tests.local.services.sagemaker_bench import ROLE, Bench, image, images
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Mapping[str, Any]:
+    return {"images": images(tmp_path / "programs")}
+
+
+@pytest.fixture
+def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
+    bench = Bench(platform, tmp_path / "programs")
+    serve(bench, ECHO)
+    return bench
+
+
+def test_endpoint_answers_with_its_model(bench: Bench) -> None:
+    model(bench, "one", GREETING="hello")
+    endpoint = deploy(bench, "one")
+    assert endpoint["EndpointStatus"] == "InService", endpoint
+    assert endpoint["EndpointConfigName"] == "one"
+    (variant,) = endpoint["ProductionVariants"]
+    assert (variant["VariantName"], variant["CurrentInstanceCount"]) == ("AllTraffic", 1)
+    answer = ask(bench, b"body", ContentType="text/csv", CustomAttributes="a=b")
+    assert answer["Body"] == b"one hello text/csv body"
+    assert answer["ContentType"] == "text/plain"
+    assert answer["CustomAttributes"] == "got=a=b"
+    assert answer["InvokedProductionVariant"] == "AllTraffic"
+
+
+def test_program_that_ends_fails_the_endpoint_with_its_last_lines(bench: Bench) -> None:
+    bench.program("other", 'sys.exit("no such model here")')
+    model(bench, "one", "other")
+    endpoint = deploy(bench, "one")
+    assert endpoint["EndpointStatus"] == "Failed"
+    assert "production variant AllTraffic" in endpoint["FailureReason"]
+    assert "no such model here" in endpoint["FailureReason"]
+    lines = bench.lines("/aws/sagemaker/Endpoints/live", "AllTraffic/i-")
+    assert lines == ["no such model here"] * 2
+    with pytest.raises(ClientError, match="is Failed"):
+        ask(bench)
+    bench.sagemaker.delete_endpoint(EndpointName="live")
+
+
+def test_endpoint_that_is_being_made_can_be_deleted(bench: Bench) -> None:
+    serve(bench, "def invoke(self, body): pass\nHandler.do_GET = lambda self: self.answer(503)")
+    model(bench, "one")
+    bench.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName="one")
+    bench.sagemaker.delete_endpoint(EndpointName="live")
+    bench.sagemaker.get_waiter("endpoint_deleted").wait(
+        EndpointName="live", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+
+
+def test_failed_update_keeps_what_was_served(bench: Bench) -> None:
+    bench.program("other", 'sys.exit("broken")')
+    model(bench, "one")
+    model(bench, "bad", "other")
+    deploy(bench, "one")
+    endpoint = update(bench, "bad")
+    assert endpoint["EndpointStatus"] == "InService"
+    assert endpoint["EndpointConfigName"] == "one"
+    assert "broken" in endpoint["FailureReason"]
+    assert ask(bench)["Body"].startswith(b"one")
+    assert "FailureReason" not in update(bench, "one")
+
+
+def test_dead_program_is_replaced(bench: Bench) -> None:
+    serve(bench, "def invoke(self, body): os._exit(3) if body == b'die' else self.answer(200)")
+    model(bench, "one")
+    deploy(bench, "one")
+    with pytest.raises(ClientError, match="ServiceUnavailable"):
+        ask(bench, b"die")
+    deadline = time.monotonic() + 30
+    while (problem := refusal(bench)) is not None:
+        assert "ServiceUnavailable" in problem
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def refusal(bench: Bench) -> str | None:
+    try:
+        ask(bench, b"live")
+    except ClientError as error:
+        return str(error)
+    return None
+
+
+def test_weights_move_between_the_servers_that_are_there(bench: Bench) -> None:
+    serve(bench, "def invoke(self, body): self.answer(200, str(os.getpid()).encode())")
+    model(bench, "one")
+    model(bench, "two")
+    configure(bench, "both", {"A": "one", "B": "two"}, 0.0, 2.0)
+    deploy(bench, "both")
+    assert {ask(bench)["InvokedProductionVariant"] for _ in range(20)} == {"B"}
+    before = ask(bench, TargetVariant="B")["Body"]
+    change = bench.sagemaker.update_endpoint_weights_and_capacities
+    change(
+        EndpointName="live",
+        DesiredWeightsAndCapacities=[
+            {"VariantName": "A", "DesiredWeight": 1.0, "DesiredInstanceCount": 3},
+            {"VariantName": "B", "DesiredWeight": 0.0},
+        ],
+    )
+    assert settled(bench)["EndpointConfigName"] == "both"
+    assert {ask(bench)["InvokedProductionVariant"] for _ in range(20)} == {"A"}
+    variants = described(bench)
+    assert (variants["A"]["CurrentWeight"], variants["A"]["CurrentInstanceCount"]) == (1.0, 3)
+    assert (variants["B"]["DesiredWeight"], variants["B"]["DesiredInstanceCount"]) == (0.0, 1)
+    assert ask(bench, TargetVariant="B")["Body"] == before, "the server was started anew"
+    for asked, problem in (
+        ({"VariantName": "A", "DesiredWeight": 0.0}, "needs a weight above 0"),
+        ({"VariantName": "C", "DesiredWeight": 1.0}, 'Could not find variant "C"'),
+    ):
+        with pytest.raises(ClientError, match=problem):
+            change(EndpointName="live", DesiredWeightsAndCapacities=[asked])
+
+
+def test_update_can_retain_what_was_changed_since(bench: Bench) -> None:
+    model(bench, "one")
+    model(bench, "two")
+    for name in ("both", "again"):
+        configure(bench, name, {"A": "one", "B": "two"}, 1.0, 2.0)
+    deploy(bench, "both")
+    bench.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="live",
+        DesiredWeightsAndCapacities=[
+            {"VariantName": "A", "DesiredWeight": 5.0, "DesiredInstanceCount": 4}
+        ],
+    )
+    settled(bench)
+    bench.sagemaker.update_endpoint(
+        EndpointName="live",
+        EndpointConfigName="again",
+        RetainAllVariantProperties=True,
+        ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredInstanceCount"}],
+    )
+    assert settled(bench)["EndpointConfigName"] == "again"
+    variant = described(bench)["A"]
+    assert (variant["CurrentWeight"], variant["CurrentInstanceCount"]) == (5.0, 1)
+    update(bench, "both")
+    assert described(bench)["A"]["CurrentWeight"] == 1.0
+
+
+def test_model_of_a_package_takes_its_container_and_adds_variables(bench: Bench) -> None:
+    model(bench, "one")
+    bench.sagemaker.create_model_package_group(ModelPackageGroupName="churn")
+    arn = bench.sagemaker.create_model_package(
+        ModelPackageGroupName="churn",
+        InferenceSpecification={
+            "Containers": [
+                {
+                    "Image": image("serve"),
+                    "ModelDataUrl": "s3://bench/models/one/model.tar.gz",
+                    "Environment": {"GREETING": "packaged", "OTHER": "1"},
+                }
+            ],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+    )["ModelPackageArn"]
+    request = {
+        "ModelName": "packaged",
+        "ExecutionRoleArn": ROLE,
+        "Containers": [{"ModelPackageName": arn, "Environment": {"GREETING": "mine"}}],
+    }
+    with pytest.raises(ClientError, match="must be Approved"):
+        bench.sagemaker.create_model(**request)
+    bench.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    bench.sagemaker.create_model(**request)
+    configure(bench, "packaged", {"AllTraffic": "packaged"})
+    deploy(bench, "packaged")
+    assert ask(bench)["Body"].startswith(b"one mine")
+
+
+def test_endpoint_in_change_cannot_be_updated(bench: Bench) -> None:
+    serve(bench, "def invoke(self, body): pass\nHandler.do_GET = lambda self: self.answer(503)")
+    model(bench, "one")
+    bench.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName="one")
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        bench.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName="one")
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint"):
+        bench.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName="one")
+    with pytest.raises(ClientError, match="Endpoint live is Creating"):
+        ask(bench)
+    (summary,) = bench.sagemaker.list_endpoints(StatusEquals="Creating")["Endpoints"]
+    assert summary["EndpointName"] == "live"
+
+
+def test_deleted_endpoint_is_gone_and_its_name_free(bench: Bench) -> None:
+    model(bench, "one")
+    deploy(bench, "one")
+    bench.sagemaker.delete_endpoint(EndpointName="live")
+    bench.sagemaker.get_waiter("endpoint_deleted").wait(
+        EndpointName="live", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+    with pytest.raises(ClientError, match="Endpoint live of account 000000000000 not found"):
+        ask(bench)
+    assert deploy(bench, "one")["EndpointStatus"] == "InService"
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "problem"),
+    [
+        ("describe_model", {"ModelName": "no"}, 'Could not find model "arn:aws:sagemaker'),
+        ("describe_endpoint", {"EndpointName": "no"}, 'Could not find endpoint "arn:aws'),
+        ("delete_endpoint", {"EndpointName": "no"}, "Could not find endpoint"),
+        (
+            "describe_endpoint_config",
+            {"EndpointConfigName": "no"},
+            "Could not find endpoint configuration",
+        ),
+        (
+            "create_endpoint",
+            {"EndpointName": "e", "EndpointConfigName": "no"},
+            "Could not find endpoint configuration",
+        ),
+        (
+            "create_model",
+            {"ModelName": "m", "PrimaryContainer": {"Image": "unknown:1"}},
+            "no local program stands for the image 'unknown:1'",
+        ),
+        (
+            "create_model",
+            {
+                "ModelName": "m",
+                "PrimaryContainer": {"Image": image("serve"), "ModelDataUrl": "s3://bench/no"},
+            },
+            "Could not find model data at s3://bench/no",
+        ),
+    ],
+)
+def test_what_is_not_there_is_refused_by_name(
+    bench: Bench, operation: str, request_: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ClientError, match="ValidationException") as error:
+        getattr(bench.sagemaker, operation)(**request_)
+    assert problem in str(error.value)
+
+
+def test_names_are_given_once(bench: Bench) -> None:
+    model(bench, "one")
+    with pytest.raises(ClientError, match="Cannot create already existing model"):
+        model(bench, "one")
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint configuration"):
+        configure(bench, "one", {"AllTraffic": "one"})
+
+
+def running_again(folder: Path, programs: Path) -> Iterator[Bench]:
+    platform = Platform(Settings(folder, port=0, images=images(programs)))
+    with running(platform):
+        yield Bench(RunningPlatform(platform), programs)
+
+
+def test_endpoints_come_back_with_the_platform(tmp_path: Path) -> None:
+    folder, programs = tmp_path / "platform", tmp_path / "programs"
+    for bench in running_again(folder, programs):
+        serve(bench, ECHO)
+        model(bench, "one")
+        deploy(bench, "one")
+        bench.sagemaker.delete_endpoint_config(EndpointConfigName="one")
+        bench.sagemaker.delete_model(ModelName="one")
+    for bench in running_again(folder, programs):
+        assert settled(bench)["EndpointStatus"] == "InService"
+        assert ask(bench)["Body"].startswith(b"one")
+    assert list((folder / "endpoints").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        (
+            {"AsyncInferenceConfig": {"OutputConfig": {}}},
+            "AsyncInferenceConfig: the local platform",
+        ),
+        (
+            {
+                "DataCaptureConfig": {
+                    "InitialSamplingPercentage": 1,
+                    "DestinationS3Uri": "s3://nowhere/x",
+                    "CaptureOptions": [{"CaptureMode": "Input"}],
+                }
+            },
+            "DestinationS3Uri s3://nowhere/x: there is no such bucket",
+        ),
+    ],
+)
+def test_configuration_of_what_is_not_here_is_refused(
+    bench: Bench, members: dict[str, Any], problem: str
+) -> None:
+    model(bench, "one")
+    with pytest.raises(ClientError, match=problem):
+        configure(bench, "other", {"A": "one"}, **members)
+
+
+def test_lists_are_newest_first_filtered_sorted_and_paged(bench: Bench) -> None:
+    for name in ("b", "a", "c-x"):
+        model(bench, name)
+    for operation, output, member in (
+        ("list_models", "Models", "ModelName"),
+        ("list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
+    ):
+
+        def names(
+            operation: str = operation, output: str = output, member: str = member, **asked: Any
+        ) -> list[str]:
+            pages = bench.sagemaker.get_paginator(operation).paginate(**asked)
+            return [each[member] for page in pages for each in page[output]]
+
+        assert names() == ["c-x", "a", "b"]
+        assert names(SortOrder="Ascending", MaxResults=1) == ["b", "a", "c-x"]
+        assert names(SortBy="Name", SortOrder="Ascending") == ["a", "b", "c-x"]
+        assert names(NameContains="-X") == ["c-x"]
+        assert names(CreationTimeAfter=time.time() + 60) == []
+    with pytest.raises(ClientError, match="Invalid NextToken"):
+        bench.sagemaker.list_models(NextToken="nonsense")
