@@ -381,12 +381,12 @@ def test_keys_and_plans_say_what_is_wrong(api: Deployed) -> None:
     code, message = refused(client.update_usage_plan, usagePlanId=plan, patchOperations=operations)
     assert (code, "/productCode" in message) == ("BadRequestException", True)
     assert refused(client.delete_usage_plan, usagePlanId=plan)[0] == "BadRequestException"
-    (member,) = client.get_usage_plan_keys(usagePlanId=plan)["items"]
+    (key,) = client.get_api_keys(nameQuery="says what is wrong")["items"]
     twice = refused(
-        client.create_usage_plan_key, usagePlanId=plan, keyId=member["id"], keyType="API_KEY"
+        client.create_usage_plan_key, usagePlanId=plan, keyId=key["id"], keyType="API_KEY"
     )
     assert twice[0] == "ConflictException"
-    assert refused(client.get_usage_plans, keyId=member["id"])[0] == "BadRequestException"
+    assert refused(client.get_usage_plans, keyId=key["id"])[0] == "BadRequestException"
     assert plan in [one["id"] for one in client.get_usage_plans()["items"]]
 
 

@@ -111,12 +111,9 @@ class Document:
             )
 
     def match(self, method: str, path: str) -> Match | None:
-        """Return where a request goes: the most specific resource has to have the method.
+        """Return where a request goes by its path below the stage, still percent-encoded.
 
-        Parameters
-        ----------
-        path
-            The path below the stage, still percent-encoded.
+        The most specific resource has to have the method.
         """
         for resource, pattern, operations in self._resources:
             if found := pattern.fullmatch(path):

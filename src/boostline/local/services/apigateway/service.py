@@ -163,15 +163,7 @@ class ApiGateway(Service):
             plan["keys"].append(key["id"])
 
         self.documents.change(PLAN, request, add)
-        return _member(key)
-
-    def get_usage_plan_keys(self, request: Members) -> Members:
-        """Return the keys of a usage plan."""
-        keys = self._keys(self.documents.get(PLAN, request))
-        return page([_member(key) for key in keys], request)
-
-    def _keys(self, plan: Mapping[str, Any]) -> list[Members]:
-        return [self.documents.get(KEY, {"apiKey": key}) for key in plan["keys"]]
+        return {"type": "API_KEY", **given(key, "id", "name", "value")}
 
     def _check_plan(self, plan: Mapping[str, Any]) -> None:
         plans.check(plan)
@@ -193,8 +185,8 @@ class ApiGateway(Service):
                 key["value"]: (key, plan)
                 for plan in self.documents.list(PLAN)
                 if {"apiId": api, "stage": stage} in plan["apiStages"]
-                for key in self._keys(plan)
-                if key["enabled"]
+                for member in plan["keys"]
+                if (key := self.documents.get(KEY, {"apiKey": member}))["enabled"]
             }
             body = found["deployments"][shown["deploymentId"]]["body"]
             stages[api, stage] = Deployed(Document(body), shown, keys)
@@ -224,7 +216,3 @@ def _imported(request: Mapping[str, Any]) -> Members:
 
 def _shown(key: Members, with_value: object) -> Members:
     return {name: value for name, value in key.items() if with_value or name != "value"}
-
-
-def _member(key: Members) -> Members:
-    return {"type": "API_KEY", **given(key, "id", "name", "value")}
