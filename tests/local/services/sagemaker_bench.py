@@ -193,6 +193,13 @@ class Bench:
             if event.stream.startswith(stream)
         ]
 
+    def until(self, holds: Callable[[], bool], limit: float = 30) -> None:
+        """Wait until something holds that only asking can tell."""
+        deadline = time.monotonic() + limit
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     def await_line(self, group: str, line: str, limit: float = 30) -> None:
         """Wait until a program has written a line."""
         deadline = time.monotonic() + limit
