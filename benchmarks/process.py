@@ -1,9 +1,9 @@
 """process on a large CSV against pandas and scikit-learn: ``python -m benchmarks.process``.
 
-Both go from CSV to three splits on disk. Ours makes the feature contract as well and sees every row
-once, on a table of ``--rows`` and on a tenth of it; the other one one-hot encodes and scales a tenth
-in memory. Each runs as a command of its own, imports included; the least of two times counts:
-what else the machine does only adds to it.
+Both go from CSV to three splits on disk. Ours makes the feature contract as well, of a table of
+``--rows`` and of a tenth of it; the other one one-hot encodes and scales a tenth, in memory. Each
+runs as a command of its own, imports included; the least of two times counts: what else the machine
+does only adds to it.
 """
 
 import argparse

@@ -4,7 +4,7 @@ import pytest
 from numpy.typing import NDArray
 
 from boostline.container.errors import ContainerError
-from boostline.container.split import Split, assign, row_hashes
+from boostline.container.split import Split, assign, row_hashes, time_bounds
 from boostline.features.columns import Coded, read_coded
 
 RATES = Split(train=0.7, validation=0.18, test=0.12, seed=7)
@@ -68,3 +68,14 @@ def test_another_seed_is_another_split() -> None:
 def test_wrong_rates(rates: tuple[float, float, float], message: str) -> None:
     with pytest.raises(ContainerError, match=message):
         Split(train=rates[0], validation=rates[1], test=rates[2]).check()
+
+
+def test_rows_of_one_time_stay_together() -> None:
+    split = Split(train=0.5, validation=0.25, test=0.25, time="t")
+    assert time_bounds(np.array([3.0, 1.0, 2.0, 4.0]), split).tolist() == [3.0, 4.0]
+    assert time_bounds(np.array([1.0, 1.0, 1.0, 1.0]), split).tolist() == [1.0, 1.0]
+
+
+def test_one_way_to_split_excludes_the_other() -> None:
+    with pytest.raises(ContainerError, match="by and time exclude each other"):
+        Split(train=0.7, validation=0.2, test=0.1, by="a", time="b").check()

@@ -76,6 +76,8 @@ class Intake:
 
     Attributes
     ----------
+    names, vocabularies
+        The columns of a row; the texts of those that are no numbers.
     malformed
         How many rows were left out.
     first
@@ -85,8 +87,9 @@ class Intake:
     def __init__(self, spec: FeatureSpec, split: Split, limit: int, spill: Spill) -> None:
         self._spec, self._split, self._limit, self._spill = spec, split, limit, spill
         self._bounds: NDArray[np.float64] | None = None
-        texts = [*spec.categorical, *([] if spec.objective == "regression" else [spec.label])]
-        self.vocabularies = {name: Vocabulary() for name in texts}
+        self.names = [*spec.inputs, spec.label]
+        numeric = {*spec.numeric, *([spec.label] if spec.objective == "regression" else [])}
+        self.vocabularies = {name: Vocabulary() for name in self.names if name not in numeric}
         self.malformed = 0
         self.first: list[str] = []
 
@@ -126,8 +129,8 @@ class Intake:
 
     def columns(self, rows: Words) -> Columns:
         """See rows of the spill as columns again."""
-        spec, found = self._spec, dict[str, pl.Series | Coded]()
-        for place, name in enumerate((*spec.inputs, spec.label)):
+        found = dict[str, pl.Series | Coded]()
+        for place, name in enumerate(self.names):
             words = np.ascontiguousarray(rows[:, place])
             if name in self.vocabularies:
                 codes = pl.Series(name, words.view(np.int64)).cast(pl.UInt32, strict=False)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from boostline.container.split import NAMES, Words
 
-CHUNK = 1 << 17  # rows that are read back at once
+CHUNK = 1 << 16  # rows that are read back at once
 
 
 class Spill:

@@ -227,27 +227,29 @@ class _Csv:
     def _problem(self, fields: list[str]) -> str:
         if fields and len(fields) != len(self.header):
             return f"{len(fields)} fields, the header has {len(self.header)}"
-        text = "".join(fields)
-        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            return "not UTF-8 text"
-        return ""
+        return "" if _is_text(fields) else "not UTF-8 text"
 
 
 def _csv(path: Path) -> _Csv:
     try:
-        with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(_open(path), "utf-8-sig", "surrogateescape", newline="") as file:
             reader = csv.reader(file)
             header = next(reader, [])
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path.name}: not UTF-8 text: {error.reason}") from None
     except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise TableError(f"{path.name}: not readable: {error}") from None
     if not header:
         raise TableError(f"{path.name}: empty: expected a header line")
+    if not _is_text(header):
+        raise TableError(f"{path.name}: not UTF-8 text")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise TableError(f"{path.name}, line 1: column {twice[0]!r} is there twice")
     return _Csv(path, header, reader.line_num)
+
+
+def _is_text(fields: list[str]) -> bool:
+    """Say whether all was UTF-8: what is not was read as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in "".join(fields))
 
 
 def _open(path: Path) -> BinaryIO:

@@ -1,4 +1,7 @@
+import gzip
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -6,10 +9,13 @@ import polars as pl
 import pytest
 
 from benchmarks.programs import EXAMPLE, lay_process, read_example, run
+from boostline.container.errors import ContainerError
 from boostline.container.paths import Paths
 from boostline.container.programs.process import read_config
 from boostline.container.programs.process import run as process
 from boostline.features.contract import FeatureContract
+from boostline.features.errors import FeatureError
+from boostline.features.table import labels, transform
 from tests.container.conftest import Folders
 
 SPLITS = ("train", "validation", "test")
@@ -17,6 +23,7 @@ TABLE = EXAMPLE / "data" / "churn.csv"
 OUTPUTS = [f"{name}/{name}.parquet" for name in SPLITS] + [
     "contract/features.json",
     "contract/golden_records.json",
+    "rows/rows.parquet",
     "summary/summary.json",
 ]
 
@@ -54,18 +61,34 @@ def test_golden_records_are_raw_inputs(churn: Folders) -> None:
     assert {frozenset(record) for record in records} == {frozenset(sample) - {"Phone"}}
 
 
-@pytest.mark.parametrize("form", ["reversed", "two files", "parquet"])
-def test_the_same_rows_give_the_same_bytes(churn: Folders, tmp_path: Path, form: str) -> None:
+def test_raw_rows_are_those_of_the_test_split(churn: Folders) -> None:
+    contract = FeatureContract.from_json((churn.processed / "contract/features.json").read_bytes())
+    rows = pl.read_parquet(churn.processed / "rows/rows.parquet")
+    assert rows.columns == [*(column.name for column in contract.inputs), contract.label]
+    features = transform(contract, rows).with_columns(labels(contract, rows))
+    assert features.equals(pl.read_parquet(churn.processed / "test/test.parquet"))
+
+
+@pytest.mark.parametrize("form", ["reversed", "two files", "parquet", "gz", "small pieces"])
+def test_the_same_rows_give_the_same_bytes(
+    churn: Folders, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     example = read_example()
     table = pl.read_csv(TABLE, infer_schema=False)
-    files = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "a.parquet"]
+    files = [tmp_path / name for name in ("a.csv", "b.csv", "a.parquet", "a.csv.gz")]
     if form == "reversed":
         table.reverse().write_csv(files[0])
     elif form == "two files":
         table.head(3000).write_csv(files[1])
         table.tail(2000).select(sorted(table.columns)).write_csv(files[0])
-    else:
+    elif form == "parquet":
         pl.read_csv(TABLE).write_parquet(files[2])
+    elif form == "gz":
+        files[3].write_bytes(gzip.compress(TABLE.read_bytes()))
+    else:
+        table.write_csv(files[0], quote_style="always")
+        monkeypatch.setattr("boostline.features.files.BLOCK", 20_000)
+        monkeypatch.setattr("boostline.container.programs.process.BUCKET", 20_000)
     base = tmp_path / "job"
     lay_process(base, [path for path in files if path.exists()], example.features, example.split)
     process(Paths(base))
@@ -121,9 +144,15 @@ def test_mistakes_are_told(
     data = tmp_path / "data.csv"
     data.write_text("\n".join(lines) + "\n")
     lay_process(tmp_path / "job", [data], features, SPLIT)
+    with pytest.raises((ContainerError, FeatureError), match=re.escape(message)):
+        process(Paths(tmp_path / "job"))
+
+
+def test_a_mistake_is_the_message_of_the_job(tmp_path: Path) -> None:
+    lay_process(tmp_path / "job", [TABLE], FEATURES, SPLIT)
     done = run("process", tmp_path / "job")
     assert done.returncode == 1
-    assert message in (tmp_path / "job" / "output" / "message").read_text()
+    assert "not declared" in (tmp_path / "job" / "output" / "message").read_text()
     assert "Traceback" not in done.stderr
 
 
@@ -143,3 +172,131 @@ def test_another_version_of_the_configuration_is_refused() -> None:
     config = {"version": 2, "features": FEATURES, "split": SPLIT}
     with pytest.raises(Exception, match="version 2 is not known"):
         read_config(json.dumps(config).encode())
+
+
+def start_job(
+    folder: Path,
+    lines: Sequence[str] = LINES,
+    split: dict[str, Any] = SPLIT,
+    limit: int = 0,
+    code: str = "",
+    ignore: Sequence[str] = (),
+) -> Path:
+    """Run process on lines; its output folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / "data.csv").write_text("\n".join(lines) + "\n")
+    base = folder / "job"
+    lay_process(base, [folder / "data.csv"], FEATURES | {"ignore": list(ignore)}, split)
+    inputs = base / "processing" / "input"
+    config = json.loads((inputs / "config" / "config.json").read_text())
+    (inputs / "config" / "config.json").write_text(
+        json.dumps(config | {"malformed": {"limit": limit}})
+    )
+    if code:
+        (inputs / "code").mkdir()
+        (inputs / "code" / "prepare.py").write_text(code)
+    process(Paths(base))
+    return base / "processing" / "output"
+
+
+BAD = ["1,c1", "x,c1,no", "1e39,c1,yes", "1,c1,", "1,2,3,4"]
+
+
+def test_malformed_rows_are_counted_and_left_out(tmp_path: Path) -> None:
+    clean = start_job(tmp_path / "clean")
+    lines = [LINES[0], *BAD[:2], *LINES[1:], *BAD[2:]]
+    output = start_job(tmp_path / "bad", lines, limit=5)
+    summary = json.loads((output / "summary/summary.json").read_text())
+    assert summary["rows"]["total"] == 200
+    assert summary["malformed"]["rows"] == 5
+    assert summary["malformed"]["first"] == [
+        "data.csv, line 2: 2 fields, the header has 3",
+        "data.csv, line 3: column 'a' must be a number, not 'x'",
+        "data.csv, line 204: column 'a' is not within the range of float32",
+        "data.csv, line 205: column 'y' is no label: None",
+        "data.csv, line 206: 4 fields, the header has 3",
+    ]
+    for name in SPLITS:
+        path = f"{name}/{name}.parquet"
+        assert (output / path).read_bytes() == (clean / path).read_bytes()
+
+
+def test_past_the_limit_the_first_ten_lines_are_told(tmp_path: Path) -> None:
+    lines = [LINES[0], *BAD * 3, *LINES[1:]]
+    with pytest.raises(ContainerError, match="15 so far, 14 allowed") as caught:
+        start_job(tmp_path, lines, limit=14)
+    told = [int(line) for line in re.findall(r"line (\d+):", str(caught.value))]
+    assert told == list(range(2, 12))
+
+
+def test_groups_stay_together(tmp_path: Path) -> None:
+    lines = ["g,a,c,y"] + [
+        f"{'' if i > 190 else f'g{i % 40}'},{line}" for i, line in enumerate(LINES[1:])
+    ]
+    output = start_job(tmp_path, lines, SPLIT | {"by": "g"}, ignore=["g"])
+    groups = [
+        {
+            f"g{int(a) % 40}"
+            for a in pl.read_parquet(output / f"{name}/{name}.parquet")["a"]
+            if a <= 190
+        }
+        for name in SPLITS
+    ]
+    assert sum(map(len, groups)) == 40
+
+
+def test_the_newest_rows_are_the_test(tmp_path: Path) -> None:
+    lines = ["t,a,c,y"] + [
+        f"2026-01-01T00:{i // 60:02}:{i % 60:02},{line}" for i, line in enumerate(LINES[1:])
+    ]
+    output = start_job(tmp_path, lines, SPLIT | {"time": "t"}, ignore=["t"])
+    ends = [pl.read_parquet(output / f"{name}/{name}.parquet")["a"] for name in SPLITS]
+    assert [(part.min(), part.max()) for part in ends] == [(0, 119), (120, 159), (160, 199)]
+
+
+def test_rows_without_a_time_are_malformed(tmp_path: Path) -> None:
+    lines = ["t,a,c,y"] + [f"{i},{line}" for i, line in enumerate(LINES[1:])] + ["soon,1,c1,no"]
+    with pytest.raises(ContainerError, match="line 202: column 't' is no point in time"):
+        start_job(tmp_path, lines, SPLIT | {"time": "t"}, ignore=["t"])
+
+
+@pytest.mark.parametrize("way", ["by", "time"])
+def test_a_split_by_a_column_that_is_not_there(tmp_path: Path, way: str) -> None:
+    with pytest.raises(FeatureError, match="no split column 'q'"):
+        start_job(tmp_path, split=SPLIT | {way: "q"})
+
+
+def test_the_users_code_prepares_the_table(tmp_path: Path) -> None:
+    code = """
+import polars as pl
+
+def process(table, context):
+    context.log(f"{context.objective}: {table.height} rows")
+    return table.filter(pl.col("a").cast(pl.Int64) < 150).with_columns(c=pl.lit("one"))
+"""
+    output = start_job(tmp_path, code=code)
+    summary = json.loads((output / "summary/summary.json").read_text())
+    assert summary["rows"]["total"] == 150
+    assert list(summary["statistics"]["c"]["counts"]) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return 1 / 0", "prepare.py, line 2, in process: ZeroDivisionError"),
+        ("return 1", "process returned int: it must return a polars.DataFrame"),
+        ("return table.head(0)", "no rows"),
+        ("return table.drop('a')", "no column 'a'"),
+    ],
+)
+def test_mistakes_of_the_users_code_are_told(tmp_path: Path, body: str, message: str) -> None:
+    with pytest.raises((ContainerError, FeatureError), match=message):
+        start_job(tmp_path, code=f"def process(table, context):\n    {body}\n")
+
+
+def test_statistics_are_those_of_the_training_rows(churn: Folders) -> None:
+    found = read(churn, "summary/summary.json")["statistics"]["Day Mins"]
+    values = pl.read_parquet(churn.processed / "train/train.parquet")["Day Mins"]
+    assert found["min"] == pytest.approx(values.min())
+    assert found["max"] == pytest.approx(values.max())
+    assert found["mean"] == pytest.approx(values.cast(pl.Float64).mean())

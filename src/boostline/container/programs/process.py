@@ -3,8 +3,7 @@
 import json
 import math
 import tempfile
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,13 @@ from boostline.container.intake import Intake, in_order
 from boostline.container.paths import Paths, data_files, read_bytes
 from boostline.container.source import Source
 from boostline.container.spill import CHUNK, Spill
-from boostline.container.split import NAMES, Split
-from boostline.container.statistics import Statistics
+from boostline.container.split import NAMES, Split, Words
+from boostline.container.statistics import gather, join
 from boostline.features.columns import TableError
 from boostline.features.contract import FeatureContract
 from boostline.features.record import RecordError, RecordTransform
 from boostline.features.spec import FeatureSpec
-from boostline.features.table import Columns, decode, encode, encode_labels, fit
+from boostline.features.table import decode, encode, encode_labels, fit
 from boostline.features.values import category_parser
 
 VERSION = 1
@@ -119,7 +118,6 @@ class _Outputs:
     def __init__(self, paths: Paths, config: Config, intake: Intake, spill: Spill) -> None:
         self._paths, self._config, self._intake, self._spill = paths, config, intake, spill
         self._rows = dict(zip(NAMES, spill.counts.tolist(), strict=True))
-        self._statistics = Statistics(config.features.numeric)
 
     def write(self) -> None:
         """Write every output of the job."""
@@ -134,51 +132,64 @@ class _Outputs:
             found[spec.label] = vocabularies[spec.label].counts()
         contract = fit(spec, found)
         classes = self._class_counts(contract)
-        features = dict.fromkeys([*contract.columns, contract.label], pl.Float32)
-        for name in NAMES:
-            columns = self._columns(name)
-            columns = map(self._statistics.add, columns) if name == "train" else columns
-            self._table(name, features, in_order(partial(_features, contract), columns))
-        raw = {
-            name: pl.String if name in vocabularies else pl.Float64
-            for name in [*spec.inputs, spec.label]
-        }
-        self._table("rows", raw, map(_raw, self._columns("test")))
+        seen = {name: self._write_features(name, contract) for name in NAMES}
+        kinds = {name: pl.String if name in found else pl.Float64 for name in self._intake.names}
+        self._write_table("rows", kinds, self._raw("test"))
         folder = self._paths.processing_output("contract")
         (folder / "features.json").write_bytes(contract.to_json())
-        golden = golden_records(contract, map(_raw, self._columns("validation")))
+        golden = golden_records(contract, self._raw("validation"))
         _write_json(folder / "golden_records.json", golden)
-        summary = self._summary(contract, classes)
+        statistics = join(seen["train"], self._rows["train"])
+        for name in spec.categorical:
+            missing = self._rows["train"] - sum(found[name].values())
+            statistics[name] = {"missing": missing, "counts": found[name]}
+        summary = {
+            "version": VERSION,
+            "features": contract.digest,
+            "rows": {"total": sum(self._rows.values()), **self._rows},
+            "malformed": {
+                "rows": self._intake.malformed,
+                "limit": self._config.malformed.limit,
+                "first": self._intake.first,
+            },
+            "classes": classes,
+            "statistics": statistics,
+        }
         _write_json(self._paths.processing_output("summary") / "summary.json", summary)
         for name in NAMES:
             print(f"{name}: {self._rows[name]} rows {json.dumps(classes[name])}", flush=True)
         text = f"{len(contract.columns)} columns, contract {contract.digest[:16]}"
         print(f"features: {text}; malformed rows left out: {self._intake.malformed}", flush=True)
 
-    def _summary(self, contract: FeatureContract, classes: Counts) -> dict[str, Any]:
-        intake, trained = self._intake, self._rows["train"]
-        statistics: dict[str, Any] = self._statistics.summary(trained)
-        for name in contract.categories:
-            counts = intake.vocabularies[name].counts(0)
-            statistics[name] = {"missing": trained - sum(counts.values()), "counts": counts}
-        limit = self._config.malformed.limit
-        return {
-            "version": VERSION,
-            "features": contract.digest,
-            "rows": {"total": sum(self._rows.values()), **self._rows},
-            "malformed": {"rows": intake.malformed, "limit": limit, "first": intake.first},
-            "classes": classes,
-            "statistics": statistics,
-        }
+    def _write_features(self, name: str, contract: FeatureContract) -> list[pl.DataFrame]:
+        """Write a split's features and labels; what its chunks hold."""
+        seen: list[pl.DataFrame] = []
 
-    def _columns(self, name: str) -> Iterator[Columns]:
-        return in_order(self._intake.columns, self._spill.chunks(NAMES.index(name)))
+        def make(rows: Words) -> tuple[pl.DataFrame, pl.DataFrame]:
+            columns = self._intake.columns(rows)
+            features = encode(contract, columns).with_columns(encode_labels(contract, columns))
+            return features, gather(columns, self._config.features.numeric)
 
-    def _table(self, name: str, schema: dict[str, Any], tables: Iterator[pl.DataFrame]) -> None:
+        def tables() -> Iterator[pl.DataFrame]:
+            for features, held in in_order(make, self._spill.chunks(NAMES.index(name))):
+                seen.append(held)
+                yield features
+
+        kinds = dict.fromkeys([*contract.columns, contract.label], pl.Float32)
+        self._write_table(name, kinds, tables())
+        return seen
+
+    def _raw(self, name: str) -> Iterator[pl.DataFrame]:
+        for rows in self._spill.chunks(NAMES.index(name)):
+            yield decode(self._intake.columns(rows)).fill_nan(None)
+
+    def _write_table(
+        self, name: str, kinds: Mapping[str, Any], tables: Iterator[pl.DataFrame]
+    ) -> None:
         """Write tables as one Parquet file, one after the other."""
         path = self._paths.processing_output(name) / f"{name}.parquet"
-        rows = register_io_source(lambda *_: tables, schema=schema)
-        rows.sink_parquet(path, compression="lz4", statistics=False, row_group_size=CHUNK)
+        rows = register_io_source(lambda *_: tables, schema=dict(kinds))
+        rows.sink_parquet(path, compression="lz4", statistics=False, row_group_size=2 * CHUNK)
 
     def _class_counts(self, contract: FeatureContract) -> Counts:
         """Count the rows of each split by class."""
@@ -207,14 +218,6 @@ def _check_header(config: Config, header: list[str]) -> None:
     for role, name in wanted.items():
         if name is not None and name not in header:
             raise TableError(f"the table has no {role} column {name!r}; it has {header}")
-
-
-def _features(contract: FeatureContract, columns: Columns) -> pl.DataFrame:
-    return encode(contract, columns).with_columns(encode_labels(contract, columns))
-
-
-def _raw(columns: Columns) -> pl.DataFrame:
-    return decode(columns).fill_nan(None)
 
 
 def _plain(value: object) -> object:
