@@ -21,7 +21,8 @@ def new(
     file.read(folder)
     for role, columns in guess.roles.items():
         typer.echo(f"{role:<12} {len(columns):>4}  {', '.join(columns[:8])}")
-    typer.echo(f"{label} is {guess.classes[1]!r} or not; the guesses are in {folder / file.FILE}")
+    typer.echo(f"{guess.objective:<12}       {label}: {guess.why}")
+    typer.echo(f"each guess is explained in {folder / file.FILE}")
     typer.echo(f"next: boostline up (in another terminal), then boostline run --project {folder}")
 
 
