@@ -194,7 +194,10 @@ def class_weights(text: str, data: Channels) -> NDArray[np.float32] | None:
         counts = np.bincount(data.train.labels.astype(np.int64), minlength=len(classes))
         balanced = counts.sum() / (len(classes) * np.maximum(counts, 1))
         return np.asarray(balanced, dtype=np.float32)
-    given = json.loads(text)
+    try:
+        given: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise ContainerError(f"hyperparameter 'class_weight': not JSON: {error}") from None
     for name, weight in given.items():
         if name not in classes or not isinstance(weight, int | float) or not weight > 0:
             raise ContainerError(
