@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import sys
 import textwrap
 import threading
@@ -27,10 +28,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
     )
     made: list[Server] = []
 
-    def make(body: str, timeout: float = 20, data: str = "") -> Server:
+    def make(body: str, timeout: float = 20, data: str = "", period: float = 5) -> Server:
         program.write_text(HEADER + SERVER + textwrap.dedent(body))
         container = Container("any", data=data, timeout=timeout)
-        server = Server(platform, ProcessRunner(platform.database), container, "live", "A")
+        server = Server(platform, ProcessRunner(platform.database), container, "live", "A", period)
         made.append(server)
         server.start()
         return server
@@ -92,3 +93,39 @@ def test_closing_lets_requests_in_flight_be_answered(make: Make, tmp_path: Path)
     server.close(drain=20)
     asking.join()
     assert answers == [b"late"]
+
+
+def test_program_that_no_longer_answers_is_replaced(make: Make, tmp_path: Path) -> None:
+    sick = tmp_path / "sick"
+    server = make(
+        f"""
+        sick = pathlib.Path({str(sick)!r})
+        born = time.time()
+        def get(self):
+            ill = sick.exists() and sick.stat().st_mtime > born
+            self.answer(503 if ill else 200)
+        Handler.do_GET = get
+        Handler.invoke = lambda self, body: self.answer(200, str(os.getpid()).encode())
+        run()
+        """,
+        period=0.05,
+    )
+    server.settle()
+    first = server.invoke(b"", {}).data
+    sick.touch()
+    deadline = time.monotonic() + 20
+    while True:
+        assert time.monotonic() < deadline
+        with contextlib.suppress(Unavailable):
+            if server.invoke(b"", {}).data != first:
+                return
+        time.sleep(0.02)
+
+
+def test_server_that_retires_takes_no_more(make: Make) -> None:
+    server = make("Handler.invoke = lambda self, body: self.answer(200, body)\nrun()")
+    server.settle()
+    assert server.invoke(b"body", {}).data == b"body"
+    server.close(drain=20)
+    with pytest.raises(Unavailable, match="being replaced"):
+        server.invoke(b"body", {})

@@ -124,13 +124,69 @@ def test_group_names_are_given_once(client: Any) -> None:
     assert group["ModelPackageGroupStatus"] == "Completed"
 
 
-def test_tags_are_added_replaced_listed_and_removed(client: Any) -> None:
+def test_names_and_arns_name_the_same(client: Any) -> None:
     arn = client.describe_model_package_group(ModelPackageGroupName="churn")["ModelPackageGroupArn"]
-    client.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
-    client.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "3"}])
-    tags = client.list_tags(ResourceArn=arn)["Tags"]
-    assert tags == [{"Key": "a", "Value": "3"}, {"Key": "b", "Value": "2"}]
-    client.delete_tags(ResourceArn=arn, TagKeys=["a"])
-    assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
-    with pytest.raises(ClientError, match="Could not find the resource"):
-        client.add_tags(ResourceArn=arn + "x", Tags=[{"Key": "a", "Value": "1"}])
+    assert register(client, ModelPackageGroupName=arn).endswith("/churn/1")
+    assert client.describe_model_package_group(ModelPackageGroupName=arn)["CreationTime"]
+    assert packages(client, ModelPackageGroupName=arn) == ["churn/1"]
+    other = arn.replace(":000000000000:", ":111111111111:")
+    with pytest.raises(ClientError, match="does not exist"):
+        client.describe_model_package_group(ModelPackageGroupName=other)
+
+
+def test_named_package_is_made_once_and_needs_no_decision(client: Any) -> None:
+    request = {"ModelPackageName": "alone", "InferenceSpecification": SPECIFICATION}
+    arn = client.create_model_package(**request)["ModelPackageArn"]
+    with pytest.raises(ClientError, match=r"ConflictException.*already exists"):
+        client.create_model_package(**request)
+    client.update_model_package(
+        ModelPackageArn=arn,
+        AdditionalInferenceSpecificationsToAdd=[{"Name": "b", "Containers": [{"Image": "b:1"}]}],
+    )
+    found = client.describe_model_package(ModelPackageName=arn)
+    assert found["AdditionalInferenceSpecifications"][0]["Name"] == "b"
+    with pytest.raises(ClientError, match="not both"):
+        client.create_model_package(**request, ModelPackageGroupName="churn")
+
+
+def test_groups_are_filtered_sorted_and_paged(client: Any) -> None:
+    for name in ("wine", "a-churn"):
+        client.create_model_package_group(ModelPackageGroupName=name)
+
+    def names(**asked: Any) -> list[str]:
+        pages = client.get_paginator("list_model_package_groups").paginate(**asked)
+        found = [group for page in pages for group in page["ModelPackageGroupSummaryList"]]
+        return [group["ModelPackageGroupName"] for group in found]
+
+    assert names() == ["churn", "wine", "a-churn"]
+    assert names(NameContains="churn", MaxResults=1) == ["churn", "a-churn"]
+    assert names(SortBy="Name", SortOrder="Descending") == ["wine", "churn", "a-churn"]
+
+
+def test_packages_are_paged_and_filtered_by_decision(client: Any) -> None:
+    arns = [register(client) for _ in range(3)]
+    client.update_model_package(ModelPackageArn=arns[1], ModelApprovalStatus="Approved")
+    asked = {"ModelPackageGroupName": "churn", "ModelApprovalStatus": "Approved"}
+    assert packages(client, **asked) == ["churn/2"]
+    pages = client.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName="churn", MaxResults=2
+    )
+    assert [len(page["ModelPackageSummaryList"]) for page in pages] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("describe_model_package", {"ModelPackageName": "no"}),
+        ("delete_model_package", {"ModelPackageName": "no"}),
+        ("describe_model_package_group", {"ModelPackageGroupName": "no"}),
+        ("delete_model_package_group", {"ModelPackageGroupName": "no"}),
+        ("list_model_packages", {"ModelPackageGroupName": "no"}),
+        ("create_model_package", {"ModelPackageGroupName": "no"}),
+    ],
+)
+def test_what_is_not_there_is_refused(
+    client: Any, operation: str, request_: dict[str, str]
+) -> None:
+    with pytest.raises(ClientError, match=r"ValidationException.*no does not exist\."):
+        getattr(client, operation)(**request_)

@@ -220,7 +220,7 @@ def test_stopped_job_keeps_nothing(bench: Bench) -> None:
     bench.sagemaker.stop_transform_job(TransformJobName="job")
     assert settled(bench)["TransformJobStatus"] == "Stopped"
     assert bench.keys("out/") == []
-    with pytest.raises(ClientError, match="transform job is Stopped"):
+    with pytest.raises(ClientError, match="transform job is in status Stopped"):
         bench.sagemaker.stop_transform_job(TransformJobName="job")
 
 

@@ -13,7 +13,6 @@ from collections import defaultdict
 from typing import Any, TypeAlias
 
 from boostline.local.platform import Platform
-from boostline.local.store.objects import NoSuchBucket
 
 Document: TypeAlias = dict[str, Any]
 
@@ -41,7 +40,7 @@ class Captures:
 
     def note(self, config: Document | None, request: Document, answer: Document) -> None:
         """Keep members of InvokeEndpoint, if a DataCaptureConfig says so, with its chance."""
-        if config is None or not config.get("EnableCapture", True):
+        if not config or not config["EnableCapture"]:
             return
         if random.random() * 100 >= config["InitialSamplingPercentage"]:  # noqa: S311
             return
@@ -73,21 +72,16 @@ class Captures:
             kept, self._kept, self._size = self._kept, [], 0
         files: defaultdict[str, list[str]] = defaultdict(list)
         for config, request, answer, moment in kept:
-            folder = "/".join(
-                [
-                    config["DestinationS3Uri"].rstrip("/"),
-                    request["EndpointName"],
-                    answer["InvokedProductionVariant"],
-                    time.strftime("%Y/%m/%d/%H", time.gmtime(moment)),
-                ]
-            )
+            hour = time.strftime("%Y/%m/%d/%H", time.gmtime(moment))
+            root, variant = config["DestinationS3Uri"], answer["InvokedProductionVariant"]
+            folder = f"{root.rstrip('/')}/{request['EndpointName']}/{variant}/{hour}"
             line = json.dumps(_event(config, request, answer, moment))
             files[folder].append(f"{line}\n")
         for folder, lines in files.items():
             uri = f"{folder}/{time.strftime('%M-%S', time.gmtime())}-{uuid.uuid4()}.jsonl"
             try:
                 self._platform.objects.write(uri, "".join(lines).encode())
-            except (NoSuchBucket, OSError):
+            except Exception:  # the next may pass
                 LOG.exception("%d captured requests could not be written to %s", len(lines), uri)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from boostline.local.wire.errors import invalid
@@ -14,22 +13,16 @@ from boostline.local.wire.errors import invalid
 Document: TypeAlias = dict[str, Any]
 PAGE = 10
 
-# Filters that compare: input member → (document's member, or None for the list's name; the test).
-_BEFORE: Callable[[Any, Any], bool] = lambda found, asked: found < seconds(asked)  # noqa: E731
-_AFTER: Callable[[Any, Any], bool] = lambda found, asked: found > seconds(asked)  # noqa: E731
-_CONTAINS: Callable[[Any, Any], bool] = lambda found, asked: asked.lower() in found.lower()  # noqa: E731
-_EQUALS: Callable[[Any, Any], bool] = lambda found, asked: found == asked  # noqa: E731
+SIDES = {"After": operator.gt, "Before": operator.lt}
+# Filter → the document's member, which may be one that `Listing.member` knows; the test.
 FILTERS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
-    "NameContains": ("name", _CONTAINS),
-    "PipelineNamePrefix": ("name", lambda found, asked: found.startswith(asked)),
-    "StatusEquals": ("status", _EQUALS),
-    "ModelApprovalStatus": ("ModelApprovalStatus", _EQUALS),
-    "CreationTimeAfter": ("created", _AFTER),
-    "CreationTimeBefore": ("created", _BEFORE),
-    "CreatedAfter": ("created", _AFTER),
-    "CreatedBefore": ("created", _BEFORE),
-    "LastModifiedTimeAfter": ("LastModifiedTime", _AFTER),
-    "LastModifiedTimeBefore": ("LastModifiedTime", _BEFORE),
+    "NameContains": ("name", lambda found, asked: asked.lower() in found.lower()),
+    "PipelineNamePrefix": ("name", str.startswith),
+    "StatusEquals": ("status", operator.eq),
+    "ModelApprovalStatus": ("ModelApprovalStatus", operator.eq),
+    **{f"CreationTime{side}": ("created", test) for side, test in SIDES.items()},
+    **{f"Created{side}": ("created", test) for side, test in SIDES.items()},
+    **{f"LastModifiedTime{side}": ("LastModifiedTime", test) for side, test in SIDES.items()},
 }
 
 
@@ -85,11 +78,6 @@ def listing(table: Listing, documents: Iterable[Document], request: Document) ->
     return page
 
 
-def seconds(time: Any) -> float:
-    """Return a time of a request in epoch seconds."""
-    return time.timestamp() if isinstance(time, datetime) else float(time)
-
-
 def _passes(table: Listing, document: Document, request: Document) -> bool:
     return all(
         test(document.get(table.member(key), ""), request[member])
@@ -107,9 +95,6 @@ def _start(token: str | None) -> int:
     if token is None:
         return 0
     try:
-        prefix, _, number = base64.urlsafe_b64decode(token).decode().partition(":")
-        if prefix == "from":
-            return int(number)
-    except (binascii.Error, ValueError):
-        pass
-    raise invalid("Invalid NextToken: pass on the NextToken of the page before, unchanged")
+        return int(base64.urlsafe_b64decode(token).decode().removeprefix("from:"))
+    except ValueError:  # of each of the three
+        raise invalid("Invalid NextToken: pass on the page's before, unchanged") from None

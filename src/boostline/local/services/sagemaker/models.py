@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from boostline.local.runners.images import UnknownImage, resolve
-from boostline.local.services.sagemaker.part import (
-    Document,
-    Kind,
-    deleting,
-    describing,
-    listed,
-)
+from boostline.local.services.sagemaker.part import Document, Kind, deleting, describing, listed
 from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
 from boostline.local.store.objects import NoSuchBucket, split_uri
 from boostline.local.wire.errors import invalid
@@ -36,13 +30,9 @@ class ModelOperations(RegistryOperations):
 
     def _resolved(self, container: Document) -> Document:
         """Return image, data and environment, those of a package completed by the container's."""
-        found = dict(container)
+        found, package = container, {}
         if "ModelPackageName" in container:
-            found = self._packaged(container["ModelPackageName"])
-            found["Environment"] = {
-                **found.get("Environment", {}),
-                **container.get("Environment", {}),
-            }
+            found = package = self._packaged(container["ModelPackageName"])
         if container.get("Mode", "SingleModel") != "SingleModel":
             raise invalid(f"Mode {container['Mode']}: the local platform serves SingleModel")
         if "Image" not in found:
@@ -53,7 +43,7 @@ class ModelOperations(RegistryOperations):
             raise invalid(str(error)) from None
         data, packed = _data(found)
         self._require_data(data)
-        environment = found.get("Environment", {})
+        environment = {**package.get("Environment", {}), **container.get("Environment", {})}
         return {"image": found["Image"], "data": data, "packed": packed, "environment": environment}
 
     def _packaged(self, name: str) -> Document:
@@ -64,7 +54,7 @@ class ModelOperations(RegistryOperations):
                 f"Cannot create a model from {arn}: its approval status is {status}, and must be "
                 "Approved"
             )
-        return dict(_only(arn, package.get("InferenceSpecification", {}).get("Containers", [])))
+        return _only(arn, package.get("InferenceSpecification", {}).get("Containers", []))
 
     def _require_data(self, uri: str) -> None:
         try:

@@ -162,8 +162,8 @@ def deleting(kind: Kind) -> Operation:
     """Return the Delete operation of a kind whose resources nothing holds."""
 
     def delete(self: Part, request: Document) -> Document:
-        found = self.get(kind, request[f"{kind.stem}Name"])
-        self.drop(kind.kind, found[f"{kind.stem}Name"])
+        name = f"{kind.stem}Name"
+        self.drop(kind.kind, self.get(kind, request[name])[name])
         return {}
 
     return delete

@@ -38,14 +38,7 @@ MOVES = {
     "Rejected": {"Approved", "Rejected"},
 }
 # What UpdateModelPackage sets as it is.
-CHANGED = (
-    "ApprovalDescription",
-    "InferenceSpecification",
-    "SourceUri",
-    "ModelCard",
-    "ModelLifeCycle",
-    "ModelPackageRegistrationType",
-)
+CHANGED = ("ApprovalDescription", "InferenceSpecification", "ModelCard", "SourceUri")
 
 
 class RegistryOperations(Part):

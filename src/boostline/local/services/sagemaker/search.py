@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
-from boostline.local.services.sagemaker.listing import Listing, listing, seconds
+from boostline.local.services.sagemaker.listing import Listing, listing
 from boostline.local.services.sagemaker.part import Document, Part
 from boostline.local.wire.errors import invalid
 
@@ -17,15 +18,15 @@ KINDS = {
     "Pipeline": "pipeline",
     "TrainingJob": "training-job",
 }
-OPERATORS: dict[str, Callable[[Any, str], bool]] = {
-    "Equals": lambda found, value: _like(found, value) == found,
-    "NotEquals": lambda found, value: _like(found, value) != found,
-    "Contains": lambda found, value: value in str(found),
-    "In": lambda found, value: str(found) in [each.strip() for each in value.split(",")],
-    "GreaterThan": lambda found, value: found > _like(found, value),
-    "GreaterThanOrEqualTo": lambda found, value: found >= _like(found, value),
-    "LessThan": lambda found, value: found < _like(found, value),
-    "LessThanOrEqualTo": lambda found, value: found <= _like(found, value),
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "Equals": operator.eq,
+    "NotEquals": operator.ne,
+    "GreaterThan": operator.gt,
+    "GreaterThanOrEqualTo": operator.ge,
+    "LessThan": operator.lt,
+    "LessThanOrEqualTo": operator.le,
+    "Contains": operator.contains,
+    "In": lambda found, value: found in [each.strip() for each in value.split(",")],
 }
 
 
@@ -54,19 +55,14 @@ def _holds(expression: Document, document: Document) -> bool:
     return any(parts) if expression.get("Operator") == "Or" else all(parts)
 
 
-def _passes(filter_: Document, document: Document) -> bool:
+def _passes(test: Document, document: Document) -> bool:
     found: Any = document
-    for name in filter_["Name"].split("."):
+    for name in test["Name"].split("."):
         found = found.get(name) if isinstance(found, dict) else None
-    operator = filter_.get("Operator", "Equals")
-    if operator in ("Exists", "NotExists") or found is None:
-        return operator == ("Exists" if found is not None else "NotExists")
-    return bool(OPERATORS[operator](found, filter_.get("Value", "")))
-
-
-def _like(found: Any, value: str) -> Any:
-    """Return a filter's value as what it is compared with."""
+    comparison, value = test.get("Operator", "Equals"), test.get("Value", "")
+    if comparison in ("Exists", "NotExists") or found is None:
+        return bool(comparison == ("Exists" if found is not None else "NotExists"))
     try:
-        return type(found)(value) if isinstance(found, int | float) else value
-    except ValueError:
-        return seconds(value)
+        return bool(COMPARISONS[comparison](found, type(found)(value)))
+    except (TypeError, ValueError):
+        raise invalid(f"Filter {test['Name']} {comparison} {value!r}: {found!r} has none") from None

@@ -8,7 +8,6 @@ from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.platform import Platform
 from boostline.local.runners.process import ProcessRunner
 from boostline.local.services.sagemaker.endpoints import EndpointOperations
-from boostline.local.services.sagemaker.jobs import JobOperations
 from boostline.local.services.sagemaker.models import ModelOperations
 from boostline.local.services.sagemaker.pipelines import PipelineOperations
 from boostline.local.services.sagemaker.search import SearchOperations
@@ -18,14 +17,13 @@ from boostline.local.services.sagemaker.transform import TransformOperations
 
 class SageMaker(
     PipelineOperations,
-    JobOperations,
     ModelOperations,
     EndpointOperations,
     TransformOperations,
     SearchOperations,
     TagOperations,
 ):
-    """Amazon SageMaker; the registry comes with the models."""
+    """Amazon SageMaker; jobs come with transform jobs, the registry with the models."""
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)

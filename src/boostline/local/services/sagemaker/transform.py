@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from boostline.local.engine.jobs import Jobs
-from boostline.local.engine.work import status_of
 from boostline.local.hosting.records import Processing
 from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.services.sagemaker.endpoints import HEALTH_TIMEOUT
+from boostline.local.services.sagemaker.jobs import DAY, PROCESSING_JOB, JobOperations, stopping
 from boostline.local.services.sagemaker.models import MODEL
-from boostline.local.services.sagemaker.part import Document, Kind, Part, describing, listed
+from boostline.local.services.sagemaker.part import Document, Kind, describing, listed
 from boostline.local.store.objects import split_uri
 from boostline.local.wire.errors import invalid
 
@@ -18,10 +18,9 @@ JOB = Kind(
     TRANSFORM.kind,
     TRANSFORM.member,
     "TransformJobSummaries",
-    missing="Could not find requested job with name: {name}",
-    taken="Job name must be unique within an AWS account and region, and a transform job with "
-    "this name already exists ({arn})",
-    taken_code="ResourceInUse",
+    missing=PROCESSING_JOB.missing,
+    taken=PROCESSING_JOB.taken.replace("processing", "transform"),
+    taken_code=PROCESSING_JOB.taken_code,
 )
 # Member → what the platform has of it.
 HERE: dict[str, tuple[Any, ...]] = {
@@ -31,15 +30,18 @@ HERE: dict[str, tuple[Any, ...]] = {
 }
 URIS = ("TransformInput.DataSource.S3DataSource.S3Uri", "TransformOutput.S3OutputPath")
 MOST = 100  # MB of a payload, and of all that are under way together
-DAY = 86_400
 
 
-class TransformOperations(Part):
+class TransformOperations(JobOperations):
     """Transform jobs; a job has one server, whatever its count of instances."""
 
-    jobs: Jobs
-
     describe_transform_job, list_transform_jobs = describing(JOB), listed(JOB)
+    stop_transform_job = stopping(TRANSFORM, JOB)
+
+    @property
+    def checks(self) -> dict[str, Callable[[Document], None]]:
+        """What the platform refuses of a job, by its kind."""
+        return {**super().checks, TRANSFORM.kind: _check}
 
     def create_transform_job(self, request: Document) -> Document:
         """Start a transform job."""
@@ -48,21 +50,10 @@ class TransformOperations(Part):
         environment = {**container["environment"], **request.get("Environment", {})}
         document = {
             **request,
-            "TransformJobStatus": "InProgress",
             "Container": {**container, "environment": environment, "timeout": HEALTH_TIMEOUT},
             "StoppingCondition": {"MaxRuntimeInSeconds": 28 * DAY},
         }
-        answer = self.make(JOB, request["TransformJobName"], document)
-        self.jobs.start(TRANSFORM, request["TransformJobName"])
-        return answer
-
-    def stop_transform_job(self, request: Document) -> Document:
-        """Ask a transform job to end; nothing of it is kept."""
-        status = status_of(TRANSFORM, self.get(JOB, request["TransformJobName"]))
-        if status not in ("InProgress", "Stopping"):
-            raise invalid(f"The request was rejected because the transform job is {status}.")
-        self.jobs.stop(TRANSFORM, request["TransformJobName"])
-        return {}
+        return self._start(TRANSFORM, JOB, document)
 
 
 def _check(request: Document) -> None:
@@ -79,9 +70,8 @@ def _check(request: Document) -> None:
         raise invalid(f"TransformJob: {error}") from None
     size, width = request.get("MaxPayloadInMB", 6), request.get("MaxConcurrentTransforms", 1)
     if size * max(width, 1) > MOST:
-        raise invalid(
-            f"MaxPayloadInMB {size} * MaxConcurrentTransforms {width} is more than {MOST} MB"
-        )
+        what = f"MaxPayloadInMB {size} * MaxConcurrentTransforms {width}"
+        raise invalid(f"{what} is more than {MOST} MB")
 
 
 def _at(request: Document, path: str) -> Any:
