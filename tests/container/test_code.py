@@ -48,6 +48,11 @@ def test_mistakes_of_the_file(tmp_path: Path, text: str, message: str) -> None:
         load(write(tmp_path, text), "train")
 
 
+def test_a_folder_without_a_file_of_python_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserCodeError, match=r"holds own\.txt: .* one \.py file"):
+        load(write(tmp_path, "", "own.txt"), "train")
+
+
 def test_two_files_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "", "a.py")
     with pytest.raises(UserCodeError, match=r"holds a\.py, b\.py: .* one \.py file"):

@@ -1,8 +1,10 @@
 """The user's own code: one file behind small documented functions (docs/user-code.md)."""
 
+import atexit
 import functools
 import importlib.metadata
 import inspect
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -178,11 +180,12 @@ def open_code(folder: Path) -> UserCode | None:
     UserCodeError
         As in :func:`load`.
     """
-    files = sorted(folder.glob("*.py"))
-    if not files:
+    held = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = [file for file in held if file.suffix == ".py"]
+    if not held:
         return None
-    if len(files) > 1:
-        names = ", ".join(file.name for file in files)
+    if len(files) != 1:
+        names = ", ".join(file.name for file in held)
         raise UserCodeError(f"{folder}: holds {names}: the code of one step is one .py file")
     requirements = folder / "requirements.txt"
     if requirements.exists():
@@ -196,6 +199,7 @@ def _install(requirements: Path) -> None:
     The container's own libraries stay at their versions: they are loaded already.
     """
     prefix = tempfile.mkdtemp(prefix="boostline-requirements-")
+    atexit.register(shutil.rmtree, prefix, ignore_errors=True)
     installed = Path(prefix) / "installed.txt"
     pins = {f"{d.name}=={d.version}" for d in importlib.metadata.distributions() if d.name}
     installed.write_text("\n".join(sorted(pins)), encoding="utf-8")
