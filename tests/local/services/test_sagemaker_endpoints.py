@@ -65,6 +65,26 @@ def test_program_that_ends_fails_the_endpoint_with_its_last_lines(bench: Bench) 
     bench.sagemaker.delete_endpoint(EndpointName="live")
 
 
+def test_reason_of_a_failure_ends_with_the_very_last_line(bench: Bench) -> None:
+    bench.program("other", "[print('x' * 200) for _ in range(30)]; sys.exit('it was this')")
+    model(bench, "one", "other")
+    assert deploy(bench, "one")["FailureReason"].endswith("it was this")
+
+
+def test_endpoint_that_is_being_updated_can_be_deleted(bench: Bench) -> None:
+    model(bench, "one")
+    deploy(bench, "one")
+    serve(bench, "def invoke(self, body): pass\nHandler.do_GET = lambda self: self.answer(503)")
+    bench.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName="one")
+    assert ask(bench)["Body"].startswith(b"one")
+    bench.sagemaker.delete_endpoint(EndpointName="live")
+    bench.sagemaker.delete_endpoint(EndpointName="live")
+    bench.sagemaker.get_waiter("endpoint_deleted").wait(
+        EndpointName="live", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+    assert not list((bench.running.settings.folder / "endpoints").iterdir())
+
+
 def test_endpoint_that_is_being_made_can_be_deleted(bench: Bench) -> None:
     serve(bench, "def invoke(self, body): pass\nHandler.do_GET = lambda self: self.answer(503)")
     model(bench, "one")

@@ -14,6 +14,7 @@ from boostline.local.runners.base import Program
 from boostline.local.runners.images import resolve
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
 
+REASON_LINES = 700  # characters of last lines, so that the very last are in a FailureReason
 PORT = "SAGEMAKER_BIND_TO_PORT"  # AWS's own name, there only set where containers share a host
 
 
@@ -86,5 +87,5 @@ def unhealthy(program: Program, waited: float) -> ServerFailed:
         what = f"the program ended with exit code {code}"
     else:
         what = f"/ping did not answer 200 within {waited:.0f} s"
-    lines = "\n".join(program.tail())
+    lines = "\n".join(program.tail())[-REASON_LINES:]
     return ServerFailed(f"{what}. Its last lines:\n{lines}")

@@ -41,9 +41,7 @@ class Endpoints:
         self._lock = threading.Lock()
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._fleets: dict[str, Fleet] = {}
-        self._pending: dict[str, Fleet] = {}
-        self._retired: list[Fleet] = []
-        self._deleting: set[str] = set()
+        self._alive: set[Fleet] = set()  # those that start or drain among them
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
 
@@ -57,8 +55,6 @@ class Endpoints:
 
     def delete(self, name: str) -> None:
         """End an endpoint whose document says Deleting; return at once."""
-        with self._lock:
-            self._deleting.add(name)
         self._apart(self._delete, name)
 
     def resume(self) -> None:
@@ -77,9 +73,9 @@ class Endpoints:
         """End all servers; their endpoints come back with the next platform."""
         self._closed.set()
         with self._lock:
-            fleets = [*self._fleets.values(), *self._pending.values(), *self._retired]
-        with ThreadPoolExecutor(max(1, len(fleets))) as executor:
-            for fleet in fleets:
+            alive = list(self._alive)
+        with ThreadPoolExecutor(len(alive) + 1) as executor:
+            for fleet in alive:
                 executor.submit(fleet.close, 0.0, LAST_GRACE)
         for thread in self._threads:
             thread.join()
@@ -111,42 +107,36 @@ class Endpoints:
                 return ""
             fleet = Fleet(self._platform, self._runner, name, wanted)
             with self._lock:
-                if self._closed.is_set() or name in self._deleting:
+                document = self._platform.resources.find(ENDPOINT, name) or {}
+                if self._closed.is_set() or document.get("EndpointStatus") == "Deleting":
                     return "the endpoint is being ended"
-                self._pending[name] = fleet
+                self._alive.add(fleet)
                 fleet.start()
             try:
                 fleet.settle()
             except ServerFailed as error:
-                fleet.close()
+                self._end(fleet, drain=0)
                 return str(error)
-            finally:
-                with self._lock:
-                    self._pending.pop(name, None)
-            with self._lock:
-                self._fleets[name] = fleet
-                if before is not None:
-                    self._retired.append(before)
+            self._fleets[name] = fleet
             if before is not None:
-                before.close(drain=ANSWER_TIMEOUT)
-                with self._lock:
-                    self._retired.remove(before)
+                self._end(before, drain=ANSWER_TIMEOUT)
             return ""
 
     def _delete(self, name: str) -> None:
-        with self._lock:
-            pending = self._pending.get(name)
-        if pending is not None:
-            pending.close()
+        with self._lock:  # what starts from now on sees the status
+            self._fleets.pop(name, None)
+            alive = [fleet for fleet in self._alive if fleet.endpoint == name]
+        for fleet in alive:
+            self._end(fleet, drain=ANSWER_TIMEOUT)
         with self._turns[name]:
-            with self._lock:
-                fleet = self._fleets.pop(name, None)
-            if fleet is not None:
-                fleet.close(drain=ANSWER_TIMEOUT)
+            self._fleets.pop(name, None)
             if not self._closed.is_set():
                 self._platform.resources.delete(ENDPOINT, name)
-                with self._lock:
-                    self._deleting.discard(name)
+
+    def _end(self, fleet: Fleet, drain: float) -> None:
+        fleet.close(drain)
+        with self._lock:
+            self._alive.discard(fleet)
 
     def _settle(self, name: str, reason: str, deployed: Document | None) -> None:
         def settle(document: Document) -> None:

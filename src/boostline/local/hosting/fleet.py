@@ -28,6 +28,7 @@ class Fleet:
     """
 
     def __init__(self, platform: Platform, runner: Runner, endpoint: str, plan: Document) -> None:
+        self.endpoint = endpoint
         self._servers = {
             variant: Server(platform, runner, Container(**container), endpoint, variant)
             for variant, container in plan["Containers"].items()
@@ -72,11 +73,11 @@ class Fleet:
         """
         if variant is None:
             (variant,) = random.choices(list(self._servers), self._weights)  # noqa: S311
-        if variant not in self._servers:
-            raise NoSuchVariant(variant)
-        return variant, self._servers[variant]
+        if variant in self._servers:
+            return variant, self._servers[variant]
+        raise NoSuchVariant(variant)
 
-    def close(self, drain: float = 0.0, grace: float = GRACE) -> None:
+    def close(self, drain: float, grace: float = GRACE) -> None:
         """Stop all servers, after the requests in flight."""
         with ThreadPoolExecutor(len(self._servers)) as executor:
             for server in self._servers.values():
