@@ -11,7 +11,10 @@ from boostline.features.values import category_parser, number_parser
 PAGE = Path(__file__).parents[2] / "docs" / "features.md"
 ROWS = [
     [cell.strip().strip("`") for cell in line.strip("|").split(" | ")]
-    for line in PAGE.read_text(encoding="utf-8").split("| JSON value |")[1].splitlines()
+    for line in PAGE.read_text(encoding="utf-8")
+    .split("| JSON value |")[1]
+    .split("\n\n")[0]
+    .splitlines()
     if line.startswith("| `")
 ]
 

@@ -121,5 +121,5 @@ def test_pieces_of_parquet_are_numbered(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_broken_archive_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)[:-20])
-    with pytest.raises(TableError, match=r"a\.csv\.gz: not readable"):
+    with pytest.raises(TableError, match=r"a\.csv\.gz: not a readable text"):
         read_table([path])

@@ -61,27 +61,14 @@ class Vocabulary:
 
 
 class Intake:
-    """Takes raw rows in.
-
-    Parameters
-    ----------
-    spec
-        The declared columns.
-    split
-        What decides on a row's split.
-    limit
-        How many malformed rows are left out before the job fails.
-    spill
-        Gets the rows.
+    """Takes raw rows in, up to a limit of malformed ones, and hands the others to a spill.
 
     Attributes
     ----------
     names, vocabularies
         The columns of a row; the texts of those that are no numbers.
-    malformed
-        How many rows were left out.
-    first
-        The first of them, with place and reason.
+    malformed, first
+        How many rows were left out; the first of them, with place and reason.
     """
 
     def __init__(self, spec: FeatureSpec, split: Split, limit: int, spill: Spill) -> None:

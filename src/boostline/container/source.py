@@ -8,21 +8,14 @@ import polars as pl
 
 from boostline.container.code import Context, load
 from boostline.container.errors import ContainerError
-from boostline.features.files import ROWS, Parse, Piece, join, read_header, read_pieces
+from boostline.features.files import ROWS, Parse, Piece, read_header, read_pieces, read_table
 
 
 class Source:
     """Rows that can be read more than once.
 
-    Parameters
-    ----------
-    files
-        The raw table.
-    code
-        A folder with the user's ``process(table, context)``, which gets and returns the whole table
-        as a Polars DataFrame, the values of CSV as text; or none.
-    context
-        What the user's function is told.
+    The folder ``code`` may hold the user's ``process(table, context)``, which gets and returns the
+    whole table as a Polars DataFrame, the values of CSV as text.
 
     Attributes
     ----------
@@ -40,7 +33,7 @@ class Source:
         self.malformed: list[str] = []
         process = load(code, "process")
         if process is not None:
-            table = process(self._whole(), context)
+            table = process(read_table(files, self.malformed), context)
             if not isinstance(table, pl.DataFrame):
                 kind = type(table).__name__
                 raise ContainerError(f"process returned {kind}: it must return a polars.DataFrame")
@@ -54,8 +47,3 @@ class Source:
         for start in range(0, self._table.height, ROWS):
             numbers = partial(range, start + 1, self._table.height + 1)
             yield partial(Piece, self._table[start : start + ROWS], "process's row", numbers)
-
-    def _whole(self) -> pl.DataFrame:
-        pieces = [parse() for parse in read_pieces(self._files)]
-        self.malformed = [problem for piece in pieces for problem in piece.problems({})]
-        return join([piece.table for piece in pieces], self._files)

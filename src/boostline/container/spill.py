@@ -35,15 +35,7 @@ class Spill:
         self.counts = np.zeros(len(NAMES), dtype=np.int64)
 
     def add(self, columns: list[Words], hashes: Words, places: NDArray[np.int64]) -> None:
-        """Store rows, from any thread.
-
-        Parameters
-        ----------
-        columns
-            Any 8-byte values seen as words, each of shape (rows,).
-        hashes, places
-            Shape (rows,): the hash of each row, and its split.
-        """
+        """Store rows, from any thread: 8-byte values seen as words, the row's hash, its split."""
         shift = np.uint64(64 - self._bits)
         bucket = hashes >> shift if self._bits else np.zeros_like(hashes)
         files = (bucket.astype(np.int64) + (places << self._bits)).astype(np.uint16)
@@ -58,13 +50,7 @@ class Spill:
             self.counts += counts.reshape(len(self.counts), -1).sum(axis=1)
 
     def chunks(self, split: int) -> Iterator[Words]:
-        """Read a split back in the order of the hashes.
-
-        Yields
-        ------
-        Words
-            Shape (CHUNK, width), the last one shorter.
-        """
+        """Read a split back in the order of the hashes: (CHUNK, width), the last one shorter."""
         chunk = np.empty((0, self._width), dtype=np.uint64)
         for bucket in range(1 << self._bits):
             path = self._file((split << self._bits) + bucket)

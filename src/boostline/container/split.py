@@ -74,19 +74,9 @@ class Split(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def row_hashes(rows: Mapping[str, pl.Series | Coded], seed: int) -> Words:
-    """Hash each row's content.
+    """Hash the content of each row that was read; another seed gives unrelated hashes.
 
-    Parameters
-    ----------
-    rows
-        What was read: Float64 numbers, coded categories.
-    seed
-        Another seed gives unrelated hashes.
-
-    Returns
-    -------
-    Words
-        Shape (rows,); the same on every machine and with every version of the libraries.
+    They are the same on every machine and with every version of the libraries.
     """
     hashes = np.array([_text_hash(str(seed))], dtype=np.uint64)
     for name in sorted(rows):

@@ -40,21 +40,12 @@ Report = Callable[[pl.Series, pl.Series, Explain], None]
 
 
 def refuse(column: pl.Series, where: pl.Series, explain: Explain) -> None:
-    """Refuse malformed values: the default of what is done about them.
-
-    Parameters
-    ----------
-    column
-        The raw values.
-    where
-        Which rows are malformed; some are.
-    explain
-        Says what is wrong with a value.
+    """Refuse the malformed rows of a column: the default of what is done about them.
 
     Raises
     ------
     TableError
-        With the first rows and their values.
+        With what ``explain`` says of the first value, and the first rows.
     """
     rows = where.fill_null(False).arg_true()
     shown = ", ".join(f"row {row + 1}: {column[row]!r}" for row in rows.head(_SHOWN).to_list())
@@ -133,10 +124,9 @@ def read_times(column: pl.Series, missing: Sequence[str], report: Report = refus
     if column.dtype in (pl.Date, pl.Datetime):
         times = column.cast(pl.Datetime("us")).cast(pl.Float64)
     else:
-        times = read_numbers(column, missing, _accept if textual(column) else report)
-        times = times.fill_nan(None)
-    if textual(column):
-        times = read_iso_times(column).fill_null(times)
+        text = textual(column)
+        times = read_numbers(column, missing, _accept if text else report).fill_nan(None)
+        times = read_iso_times(column).fill_null(times) if text else times
     if times.null_count():
         report(column, times.is_null(), lambda _: "is no point in time: 2026-01-31, or a number")
     return times.alias(column.name)

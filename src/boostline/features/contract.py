@@ -134,21 +134,9 @@ class _Version(msgspec.Struct):
 def fitted(
     spec: FeatureSpec, categories: Mapping[str, list[str]], classes: list[str] | None
 ) -> FeatureContract:
-    """Join a declaration with what was found in the training rows.
+    """Join a declaration with the categories and classes found, in the order of their codes.
 
-    Parameters
-    ----------
-    spec
-        The declaration.
-    categories
-        The categories of each categorical column, in the order of their codes.
-    classes
-        The label's classes in the order of their codes, or None for regression.
-
-    Returns
-    -------
-    FeatureContract
-        Numeric columns first, then categorical, then derived, each as declared.
+    Regression has no classes (None).
     """
     inputs = [Input(name, "numeric") for name in spec.numeric]
     inputs += [Input(name, "categorical", categories[name]) for name in spec.categorical]

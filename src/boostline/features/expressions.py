@@ -55,17 +55,7 @@ class _Token(NamedTuple):
 
 
 def parse(text: str) -> Node:
-    """Read an expression.
-
-    Parameters
-    ----------
-    text
-        The expression, at most 2,000 characters and 100 levels deep.
-
-    Returns
-    -------
-    Node
-        Its tree.
+    """Read an expression, at most 2,000 characters and 100 levels deep.
 
     Raises
     ------

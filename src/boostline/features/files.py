@@ -4,8 +4,9 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -61,14 +62,12 @@ def read_header(paths: Sequence[Path]) -> list[str]:
     """
     if not paths:
         raise TableError(f"no data files: expected {', '.join(SUFFIXES)}")
-    first: list[str] = []
-    for path in paths:
-        header = list(_parquet(path).collect_schema()) if _is_parquet(path) else _csv(path).header
-        first = first or header
-        if set(header) != set(first):
-            odd = sorted(set(header) ^ set(first))
+    headers = [_open_table(path).header for path in paths]
+    for path, header in zip(paths, headers, strict=True):
+        if set(header) != set(headers[0]):
+            odd = sorted(set(header) ^ set(headers[0]))
             raise TableError(f"{path.name}: other columns than {paths[0].name}: {odd}")
-    return first
+    return headers[0]
 
 
 def read_pieces(paths: Sequence[Path], numeric: Collection[str] = ()) -> Iterator[Parse]:
@@ -93,74 +92,43 @@ def read_pieces(paths: Sequence[Path], numeric: Collection[str] = ()) -> Iterato
     """
     read_header(paths)
     for path in paths:
-        yield from (
-            _parquet_pieces(path)
-            if _is_parquet(path)
-            else replace(_csv(path), numeric=numeric).pieces()
-        )
+        yield from _open_table(path).pieces(numeric)
 
 
-def read_table(paths: Sequence[Path]) -> pl.DataFrame:
-    """Read files of the same columns as one table.
-
-    Parameters
-    ----------
-    paths
-        As in :func:`read_pieces`.
-
-    Returns
-    -------
-    pl.DataFrame
-        The rows of all files in the order given. The columns of CSV are text, null where empty.
+def read_table(paths: Sequence[Path], malformed: list[str] | None = None) -> pl.DataFrame:
+    """Read files of the same columns as one table; those of CSV are text, null where empty.
 
     Raises
     ------
     TableError
-        A file cannot be read: with its name and, for CSV, the line.
+        A file cannot be read, or has a malformed line and no list ``malformed`` takes it.
     """
-    tables = []
+    header, tables = read_header(paths), []
     for parse in read_pieces(paths):
         piece = parse()
-        if piece.malformed:
+        if piece.malformed and malformed is None:
             raise TableError(piece.problems({})[0])
-        tables.append(piece.table)
-    return join(tables, paths)
-
-
-def join(tables: Iterable[pl.DataFrame], paths: Sequence[Path]) -> pl.DataFrame:
-    """Join the tables of pieces, whatever the order of their columns."""
-    held = [table for table in tables if table.height]
-    if not held:
+        if malformed is not None:
+            malformed += piece.problems({})
+        tables.append(piece.table.select(header))
+    whole = pl.concat(tables, how="vertical_relaxed") if tables else pl.DataFrame()
+    if whole.is_empty():
         raise TableError(f"{', '.join(path.name for path in paths)}: no rows")
-    columns = held[0].columns
-    return pl.concat([table.select(columns) for table in held], how="vertical_relaxed")
+    return whole
 
 
-def _is_parquet(path: Path) -> bool:
-    if not path.name.endswith(SUFFIXES):
-        raise TableError(f"{path.name}: unknown kind of file: expected {', '.join(SUFFIXES)}")
-    return path.suffix == ".parquet"
+@dataclass(frozen=True)
+class _Parquet:
+    path: Path
+    header: list[str]
 
-
-def _parquet(path: Path) -> pl.LazyFrame:
-    try:
-        rows = pl.scan_parquet(path, glob=False)
-        rows.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise TableError(f"{path.name}: not a readable Parquet file: {error}") from None
-    return rows
-
-
-def _parquet_pieces(path: Path) -> Iterator[Parse]:
-    start = 1
-    try:
-        for table in _parquet(path).collect_batches(chunk_size=ROWS, maintain_order=True):
-            yield partial(
-                Piece, table, f"{path.name}, row", partial(range, start, start + table.height)
-            )
-            start += table.height
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise TableError(f"{path.name}: not a readable Parquet file: {error}") from None
+    def pieces(self, _: Collection[str]) -> Iterator[Parse]:
+        start = 1
+        with _readable(self.path):
+            for table in pl.scan_parquet(self.path, glob=False).collect_batches(chunk_size=ROWS):
+                numbers = partial(range, start, start + table.height)
+                yield partial(Piece, table, f"{self.path.name}, row", numbers)
+                start += table.height
 
 
 @dataclass(frozen=True)
@@ -170,23 +138,23 @@ class _Csv:
     path: Path
     header: list[str]
     lines: int
-    numeric: Collection[str] = ()
 
-    def pieces(self) -> Iterator[Parse]:
+    @property
+    def origin(self) -> str:
+        return f"{self.path.name}, line"
+
+    def pieces(self, numeric: Collection[str]) -> Iterator[Parse]:
         """Cut the file into blocks of whole lines."""
-        try:
-            with _open(self.path) as file:
-                line = 1 + self.lines
-                for _ in range(self.lines):
-                    file.readline()
-                for block in _blocks(file):
-                    yield partial(self._parse, block, line)
-                    line += block.count(b"\n")
-        except (OSError, EOFError, zlib.error) as error:
-            raise TableError(f"{self.path.name}: not readable: {error}") from None
+        with _readable(self.path), _open(self.path) as file:
+            line = 1 + self.lines
+            for _ in range(self.lines):
+                file.readline()
+            for block in _blocks(file):
+                yield partial(self._parse, block, line, numeric)
+                line += block.count(b"\n")
 
-    def _parse(self, block: bytes, line: int) -> Piece:
-        table = self._read(block, self.numeric) if self.numeric else None
+    def _parse(self, block: bytes, line: int, numeric: Collection[str]) -> Piece:
+        table = self._read(block, numeric) if numeric else None
         if table is None or not all(table.select(cs.float().is_finite().all()).row(0)):
             table = self._read(block, ())
         if table is None or (table.to_series(-1).null_count() and not _whole(block, table)):
@@ -199,11 +167,6 @@ class _Csv:
             return pl.read_csv(block, has_header=False, schema=schema)
         except pl.exceptions.PolarsError:
             return None
-
-    @property
-    def origin(self) -> str:
-        """What line numbers are told with."""
-        return f"{self.path.name}, line"
 
     def _parse_lines(self, block: bytes, line: int) -> Piece:
         """Parse line by line, which is slower and finds what is wrong with which line."""
@@ -230,13 +193,15 @@ class _Csv:
         return "" if _is_text(fields) else "not UTF-8 text"
 
 
-def _csv(path: Path) -> _Csv:
-    try:
+def _open_table(path: Path) -> _Csv | _Parquet:
+    if not path.name.endswith(SUFFIXES):
+        raise TableError(f"{path.name}: unknown kind of file: expected {', '.join(SUFFIXES)}")
+    with _readable(path):
+        if path.suffix == ".parquet":
+            return _Parquet(path, list(pl.scan_parquet(path, glob=False).collect_schema()))
         with io.TextIOWrapper(_open(path), "utf-8-sig", "surrogateescape", newline="") as file:
             reader = csv.reader(file)
             header = next(reader, [])
-    except (OSError, EOFError, zlib.error, csv.Error) as error:
-        raise TableError(f"{path.name}: not readable: {error}") from None
     if not header:
         raise TableError(f"{path.name}: empty: expected a header line")
     if not _is_text(header):
@@ -245,6 +210,15 @@ def _csv(path: Path) -> _Csv:
     if twice:
         raise TableError(f"{path.name}, line 1: column {twice[0]!r} is there twice")
     return _Csv(path, header, reader.line_num)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, csv.Error) as error:
+        kind = "Parquet file" if path.suffix == ".parquet" else "text"
+        raise TableError(f"{path.name}: not a readable {kind}: {error}") from None
 
 
 def _is_text(fields: list[str]) -> bool:

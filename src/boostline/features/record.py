@@ -31,13 +31,7 @@ class RecordError(FeatureError):
 
 
 class RecordTransform:
-    """Turns raw records into feature rows, as the contract says.
-
-    Parameters
-    ----------
-    contract
-        The fitted contract.
-    """
+    """Turns raw records into feature rows, as the contract says."""
 
     def __init__(self, contract: FeatureContract) -> None:
         self._fields = [(column.name, _converter(contract, column)) for column in contract.inputs]
@@ -50,13 +44,7 @@ class RecordTransform:
         self._float32 = Struct(f"{len(contract.columns)}f")
 
     def transform(self, record: Mapping[str, object]) -> list[float]:
-        """Transform one record.
-
-        Parameters
-        ----------
-        record
-            The raw values by column; all inputs of the contract must be there, null where a value
-            is missing. Ignored columns and the label may be there.
+        """Transform one record: an object with all inputs, null where a value is missing.
 
         Returns
         -------

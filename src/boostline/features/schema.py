@@ -7,18 +7,10 @@ from boostline.features.values import NUMBER
 
 
 def record_schema(contract: FeatureContract) -> dict[str, Any]:
-    """Describe a raw record.
+    """Describe a raw record as a JSON schema (2020-12, as OpenAPI 3.1 takes it).
 
-    Parameters
-    ----------
-    contract
-        The fitted contract.
-
-    Returns
-    -------
-    dict
-        A JSON schema (2020-12, as OpenAPI 3.1 takes it). It accepts the canonical forms; the
-        record transform remains the judge, since it also takes ``415.0`` for the category ``415``.
+    It accepts the canonical forms; the record transform remains the judge, since it also takes
+    ``415.0`` for the category ``415``.
     """
     properties = {column.name: _property(contract, column) for column in contract.inputs}
     for name in (*contract.ignored, contract.label):

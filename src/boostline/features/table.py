@@ -27,19 +27,11 @@ Unknown = Literal["error", "missing"]
 def read(declared: Declared, table: pl.DataFrame, report: Report = refuse) -> Columns:
     """Read the raw values of a table by the grammar of :mod:`boostline.features.values`.
 
-    Parameters
-    ----------
-    declared
-        The specification or the contract: which columns to read, and as what.
-    table
-        Raw rows.
-    report
-        What is done about malformed values.
-
     Returns
     -------
     Columns
-        The inputs and, where it is there, the label: numbers as Float64, NaN where missing.
+        The inputs and, where it is there, the label: numbers as Float64, NaN where missing; what is
+        malformed is missing, after ``report``.
 
     Raises
     ------
@@ -110,10 +102,8 @@ def transform(
 
     Parameters
     ----------
-    contract
-        The fitted contract.
-    table
-        Raw rows.
+    contract, table
+        The fitted contract; raw rows.
     unknown
         What a category that training never saw is. A split of a table keeps such rows, the
         category ``missing``; ``error`` refuses the table. (A single record follows the contract's
@@ -157,13 +147,6 @@ def encode(
 
 def labels(contract: FeatureContract, table: pl.DataFrame) -> pl.Series:
     """Read the label of raw rows.
-
-    Parameters
-    ----------
-    contract
-        The fitted contract.
-    table
-        Raw rows, the label among them.
 
     Returns
     -------

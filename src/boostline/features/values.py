@@ -32,18 +32,10 @@ CategoryParser = Callable[[object], str | None]
 
 
 def number_parser(missing: Iterable[str] = ()) -> NumberParser:
-    """Make the parser of a numeric field.
+    """Make the parser of a numeric field; the texts ``missing``, null and "" are missing.
 
-    Parameters
-    ----------
-    missing
-        Texts that mean a missing value, beside null and the empty text.
-
-    Returns
-    -------
-    NumberParser
-        Answers a float64 within the range of float32, or NaN where the value is missing.
-        Raises ``ValueError`` with what is wrong for anything else.
+    It answers a float64 within the range of float32, or NaN where the value is missing, and raises
+    ``ValueError`` with what is wrong for anything else.
     """
     texts = {text.strip(BLANKS) for text in missing} | {""}
     numbers = frozenset(float(text) for text in texts if _is_number(text))
@@ -70,18 +62,9 @@ def number_parser(missing: Iterable[str] = ()) -> NumberParser:
 
 
 def category_parser(missing: Iterable[str] = ()) -> CategoryParser:
-    """Make the parser of a categorical field.
+    """Make the parser of a categorical field, as :func:`number_parser`.
 
-    Parameters
-    ----------
-    missing
-        Texts that mean a missing value, beside null and the empty text.
-
-    Returns
-    -------
-    CategoryParser
-        Answers the canonical text, or None where the value is missing. Raises ``ValueError`` with
-        what is wrong for anything else.
+    It answers the canonical text, or None where the value is missing.
     """
     absent = {_canonical_text(text) for text in missing} | {""}
 

@@ -202,8 +202,12 @@ def start_job(
 BAD = ["1,c1", "x,c1,no", "1e39,c1,yes", "1,c1,", "1,2,3,4"]
 
 
-def test_malformed_rows_are_counted_and_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [1, 16, 1 << 20])
+def test_malformed_rows_are_counted_and_left_out(
+    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clean = start_job(tmp_path / "clean")
+    monkeypatch.setattr("boostline.features.files.BLOCK", block)
     lines = [LINES[0], *BAD[:2], *LINES[1:], *BAD[2:]]
     output = start_job(tmp_path / "bad", lines, limit=5)
     summary = json.loads((output / "summary/summary.json").read_text())
