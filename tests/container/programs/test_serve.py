@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from benchmarks.programs import EXAMPLE, start
 from boostline.container.loading import LoadedModel
 from boostline.container.programs.serve import ATTRIBUTES, MAX_BODY
 from tests.container.conftest import Folders
+from tests.container.jobs import lay_job, train
 
 SAMPLE = (EXAMPLE / "sample_request.json").read_text()
 Answer = tuple[int, dict[str, str], str]
@@ -156,6 +158,29 @@ def await_closed(port: int) -> None:
             socket.create_connection(("127.0.0.1", port)).close()
         except (ConnectionRefusedError, ConnectionResetError):
             return
+
+
+SLOW = """
+import time
+
+def predict(model, features):
+    if features[0, 0] == 77:
+        time.sleep(3)
+    return features[:, 1]
+"""
+
+
+@pytest.mark.slow
+def test_the_users_code_does_not_hold_up_health_checks(tmp_path: Path) -> None:
+    train(lay_job(tmp_path, "regression", {"num_round": 2}, {"serve": SLOW}))
+    port = free_port()
+    with serving(tmp_path, port), ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(invoke, port, "77,0.5,0,1", "text/csv", accept="text/csv")
+        while not answer.done():
+            begun = time.monotonic()
+            assert ask(port, "GET", "/ping")[0] == 200
+            assert time.monotonic() - begun < 2
+        assert answer.result()[::2] == (200, "0.5\n")
 
 
 @pytest.mark.parametrize(
