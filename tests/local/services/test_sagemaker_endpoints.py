@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -307,6 +310,85 @@ def test_endpoints_come_back_with_the_platform(tmp_path: Path) -> None:
         assert settled(bench)["EndpointStatus"] == "InService"
         assert ask(bench)["Body"].startswith(b"one")
     assert list((folder / "endpoints").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_update_under_way_goes_on_with_the_next_platform(tmp_path: Path) -> None:
+    folder, programs, ready = tmp_path / "platform", tmp_path / "programs", tmp_path / "ready"
+    for bench in running_again(folder, programs):
+        serve(bench, ECHO)
+        serve(
+            bench,
+            f"""
+            ready = pathlib.Path({str(ready)!r})
+            Handler.do_GET = lambda self: self.answer(200 if ready.exists() else 503)
+            {ECHO.strip().splitlines()[0]}
+            def invoke(self, body): self.answer(200, name.encode())
+            """,
+            "other",
+        )
+        model(bench, "one")
+        model(bench, "two", "other")
+        deploy(bench, "one")
+        bench.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName="two")
+    for bench in running_again(folder, programs):
+        deadline = time.monotonic() + 30
+        while (problem := refusal(bench)) is not None:
+            assert time.monotonic() < deadline, problem
+            time.sleep(0.05)
+        assert ask(bench)["Body"].startswith(b"one")
+        ready.touch()
+        assert settled(bench)["EndpointConfigName"] == "two"
+        assert ask(bench)["Body"] == b"two"
+
+
+def serving(programs: Path) -> set[int]:
+    """Return the processes that run the server's program."""
+    script = str(programs / "serve.py").encode()
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and script in (entry / "cmdline").read_bytes().split(b"\0"):
+                found.add(int(entry.name))
+    return found
+
+
+def await_serving(programs: Path) -> int:
+    deadline = time.monotonic() + 60
+    while not (found := serving(programs)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found.pop()
+
+
+PLATFORM = """
+import sys, time
+from pathlib import Path
+from boostline.local.platform import Platform, Settings
+from boostline.local.wire.server import running
+from tests.local.services.sagemaker_bench import images
+with running(Platform(Settings(Path(sys.argv[1]), port=0, images=images(Path(sys.argv[2]))))):
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_endpoints_come_back_after_a_killed_platform(tmp_path: Path) -> None:
+    folder, programs = tmp_path / "platform", tmp_path / "programs"
+    for bench in running_again(folder, programs):
+        serve(bench, "def invoke(self, body): self.answer(200, str(os.getpid()).encode())")
+        model(bench, "one")
+        deploy(bench, "one")
+    line = [sys.executable, "-c", PLATFORM, str(folder), str(programs)]
+    with subprocess.Popen(line) as platform:
+        try:
+            orphan = await_serving(programs)
+        finally:
+            platform.kill()
+    for bench in running_again(folder, programs):
+        assert settled(bench)["EndpointStatus"] == "InService"
+        assert int(ask(bench)["Body"]) != orphan
+        assert serving(programs) == {int(ask(bench)["Body"])}
 
 
 @pytest.mark.parametrize(

@@ -86,11 +86,10 @@ class Transformation:
         self._document = document
         self._folder = command.folder.parent
         self._processing = Processing(document)
-        types = {
-            "Content-Type": document["TransformInput"].get("ContentType"),
-            "Accept": document["TransformOutput"].get("Accept"),
-        }
+        source, output = document["TransformInput"], document["TransformOutput"]
+        types = {"Content-Type": source.get("ContentType"), "Accept": output.get("Accept")}
         self._headers = {name: value for name, value in types.items() if value}
+        self._lines = output.get("AssembleWith") == "Line"
         self._ended = threading.Event()
         self._code: Future[int] = Future()
         self._program = runner.start(command, sink)
@@ -184,8 +183,7 @@ class Transformation:
     def _ask(self, records: list[bytes], chunked: bool) -> bytes:
         answer = self._send(self._processing.request(records), chunked)
         kept = self._processing.result(records, answer)
-        lines = self._document["TransformOutput"].get("AssembleWith") == "Line"
-        return kept + b"\n" if lines and not kept.endswith(b"\n") else kept
+        return kept + b"\n" if self._lines and not kept.endswith(b"\n") else kept
 
     def _send(self, body: bytes, chunked: bool) -> bytes:
         """Return the answer; what may pass is asked again."""
