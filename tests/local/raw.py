@@ -35,13 +35,17 @@ def sign(
     path: str,
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
+    payload: str | None = None,
 ) -> dict[str, str]:
-    """Return the headers of a signed request."""
+    """Return the headers of a signed request; `payload` is what S3 is told of the body."""
     kept = platform.platform.credentials
     request = AWSRequest(method, platform.endpoint + path, dict(headers or {}), body)
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
     credentials = Credentials(kept.access_key, kept.secret_key)
-    signer(credentials, service, platform.settings.region).add_auth(request)
+    made = signer(credentials, service, platform.settings.region)
+    if payload is not None:
+        made.payload = lambda _: payload
+    made.add_auth(request)
     return {
         name: value.decode() if isinstance(value, bytes) else value
         for name, value in request.headers.items()

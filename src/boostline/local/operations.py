@@ -27,8 +27,21 @@ SERVICES: dict[str, ServiceEntry] = {
         """
         ListBuckets CreateBucket HeadBucket DeleteBucket GetBucketLocation
         PutObject GetObject HeadObject DeleteObject DeleteObjects CopyObject
-        ListObjects ListObjectsV2
-        CreateMultipartUpload UploadPart CompleteMultipartUpload AbortMultipartUpload
+        ListObjects ListObjectsV2 ListObjectVersions
+        CreateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload
+        AbortMultipartUpload ListParts ListMultipartUploads
+        GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
+        GetBucketAcl PutBucketAcl
+        GetBucketCors PutBucketCors DeleteBucketCors
+        GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
+        GetBucketLifecycleConfiguration PutBucketLifecycleConfiguration DeleteBucketLifecycle
+        GetBucketLogging PutBucketLogging
+        GetBucketNotificationConfiguration PutBucketNotificationConfiguration
+        GetBucketOwnershipControls PutBucketOwnershipControls DeleteBucketOwnershipControls
+        GetBucketPolicy PutBucketPolicy DeleteBucketPolicy
+        GetBucketTagging PutBucketTagging DeleteBucketTagging
+        GetBucketVersioning PutBucketVersioning
+        GetPublicAccessBlock PutPublicAccessBlock DeletePublicAccessBlock
         """,
     ),
     "sts": _entry("sts.service:Sts", "GetCallerIdentity"),

@@ -6,7 +6,14 @@ import pytest
 
 from boostline.local.store.blobs import Blobs
 from boostline.local.store.database import Database
-from boostline.local.store.objects import NoSuchBucket, NoSuchKey, Objects, split_uri
+from boostline.local.store.objects import (
+    NO_VERSION,
+    VERSIONING,
+    NoSuchBucket,
+    NoSuchKey,
+    Objects,
+    split_uri,
+)
 
 
 @pytest.fixture
@@ -63,11 +70,32 @@ def test_an_object_is_named_anew_and_forgotten(objects: Objects) -> None:
         objects.read("s3://b/a")
 
 
-def test_a_copy_keeps_headers_unless_others_are_given(objects: Objects) -> None:
-    source = objects.put("b", "a", objects.blobs.write(b"1"), {"ContentType": "text/csv"}, "e-1")
-    copied = objects.copy(source, "b", "c")
-    assert (copied.digest, copied.etag, copied.headers) == (source.digest, "e-1", source.headers)
-    assert objects.copy(source, "b", "d", {}).headers == {}
+def test_a_bucket_that_keeps_versions_forgets_nothing(objects: Objects) -> None:
+    objects.write("s3://b/a", b"0")
+    objects.configure("b", VERSIONING, {"Status": "Enabled"})
+    first, second = (objects.write("s3://b/a", data) for data in (b"1", b"2"))
+    marker = objects.delete("b", "a")
+    assert marker is not None
+    assert objects.find("b", "a") is None
+    assert objects.find("b", "a", marker.version) == objects.last("b", "a") == marker
+    assert keys(objects) == []
+    versions = [found.version for found in objects.list("b", versions=True)]
+    assert versions == [marker.version, second.version, first.version, NO_VERSION]
+    rest = objects.list("b", after="a", older=second.number, versions=True)
+    assert [found.version for found in rest] == [first.version, NO_VERSION]
+    assert objects.delete("b", "a", marker.version) == marker
+    assert objects.read("s3://b/a") == b"2"
+    objects.configure("b", VERSIONING, {"Status": "Suspended"})
+    assert objects.write("s3://b/a", b"3").version == NO_VERSION
+    assert len(objects.list("b", versions=True)) == 3
+    assert not objects.delete_bucket("b")
+
+
+def test_what_a_version_is_said_to_be_can_change(objects: Objects) -> None:
+    objects.write("s3://b/a", b"1")
+    objects.describe(objects.get("b", "a"), {"ContentType": "text/csv"})
+    found = objects.get("b", "a")
+    assert (found.headers, found.size) == ({"ContentType": "text/csv"}, 1)
 
 
 def test_keys_are_listed_by_prefix_in_the_order_of_their_bytes(objects: Objects) -> None:
@@ -114,16 +142,3 @@ def test_nothing_and_what_leaves_the_folder_do_not_come_down(
     with pytest.raises(ValueError, match=r"'\.\.' in a key"):
         objects.download("s3://b/up/", tmp_path / "target")
     assert not (tmp_path / "x").exists()
-
-
-def test_a_folder_goes_up_without_links(objects: Objects, tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    (folder / "deep").mkdir(parents=True)
-    (folder / "a").write_bytes(b"1")
-    (folder / "deep" / "b").write_bytes(b"2")
-    (folder / "link").symlink_to("a")
-    assert objects.upload(folder, "s3://b/out/") == 2
-    assert keys(objects) == ["out/a", "out/deep/b"]
-    assert objects.upload(folder, "s3://b") == 2
-    with pytest.raises(NoSuchBucket):
-        objects.upload(folder, "s3://none/out")

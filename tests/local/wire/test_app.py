@@ -180,7 +180,7 @@ def test_what_the_platform_does_not_have_is_refused_by_name(
     shared_platform: RunningPlatform,
 ) -> None:
     s3 = shared_platform.client("s3")
-    assert refused(s3.put_bucket_acl, Bucket="abc", ACL="private") == ("NotImplemented", 501)
+    assert refused(s3.get_bucket_website, Bucket="abc") == ("NotImplemented", 501)
     with pytest.raises(ClientError, match="does not have sagemaker:ListApps; it has CreateP"):
         shared_platform.client("sagemaker").list_apps()
     with pytest.raises(ClientError, match="does not have the service sqs; it has apigateway"):
@@ -198,7 +198,15 @@ def test_what_aws_does_not_have_is_unknown(shared_platform: RunningPlatform) -> 
     assert reply.headers["x-amzn-errortype"] == "UnknownOperationException"
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"\xff", b'{"limit": NaN}'])
+BAD = [b"{", b"[]", b'"x"', b"\xff", b'{"limit": NaN}', b'{"limit": "1"}', b'{"limit": 1.5}']
+BAD += [
+    b'{"logGroupNamePrefix": 1}',
+    b'{"accountIdentifiers": {}}',
+    b'{"includeLinkedAccounts": 1}',
+]
+
+
+@pytest.mark.parametrize("body", BAD)
 def test_what_cannot_be_read_is_refused(shared_platform: RunningPlatform, body: bytes) -> None:
     made = sign(shared_platform, "logs", "POST", "/", body, TARGET)
     reply = send(shared_platform, "POST", "/", body, made)

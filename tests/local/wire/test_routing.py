@@ -68,8 +68,8 @@ def test_the_literal_path_counts_more_than_a_label() -> None:
 @pytest.mark.parametrize(
     ("service", "line", "code", "status"),
     [
-        ("s3", "PUT /b/k?acl", "NotImplemented", 501),
-        ("s3", "GET /b/k?uploadId=x", "NotImplemented", 501),
+        ("s3", "PUT /b/k?retention", "NotImplemented", 501),
+        ("s3", "GET /b?website", "NotImplemented", 501),
         ("s3", "POST /b/k?restore", "NotImplemented", 501),
         ("s3", "PATCH /b/k", "MethodNotAllowed", 405),
         ("lambda", "GET /2015-03-31/event-source-mappings", "NotImplemented", 501),

@@ -5,14 +5,25 @@ import hashlib
 from typing import Any
 
 import pytest
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
+from botocore.auth import (
+    HmacV1QueryAuth,
+    S3SigV4Auth,
+    S3SigV4QueryAuth,
+    SigV4Auth,
+    SigV4QueryAuth,
+)
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from starlette.datastructures import Headers
 
 from boostline.local.wire.head import Head
 from boostline.local.wire.refusals import Refused
-from boostline.local.wire.signature import UNSIGNED_PAYLOAD, BadSignature, Signature
+from boostline.local.wire.signature import (
+    UNSIGNED_PAYLOAD,
+    BadSignature,
+    OldSignature,
+    Signature,
+)
 
 KEY, SECRET = "AKID", "a/secret+key"
 EMPTY = hashlib.sha256(b"").hexdigest()
@@ -45,7 +56,8 @@ def _text(value: str | bytes) -> str:
 
 def verify(head: Head, secret: str = SECRET, now: dt.datetime = NOW) -> Signature:
     signature = Signature.of(head)
-    signature.check_time(now)
+    assert isinstance(signature, Signature)
+    signature.check_scope(now, "us-east-1")
     signature.check(head, secret, signature.payload or EMPTY)
     return signature
 
@@ -135,7 +147,60 @@ def test_what_is_not_signed_is_refused(authorization: str, expected: Refused) ->
     assert reason(changed(signed("lambda"), authorization=authorization)) is expected
 
 
-def test_streamed_signatures_are_refused_by_name() -> None:
-    streamed = changed(signed("s3"), x_amz_content_sha256="STREAMING-UNSIGNED-PAYLOAD-TRAILER")
-    with pytest.raises(BadSignature, match="STREAMING-UNSIGNED-PAYLOAD-TRAILER is not supported"):
+def test_other_streamed_signatures_are_refused_by_name() -> None:
+    streamed = changed(signed("s3"), x_amz_content_sha256="STREAMING-AWS4-ECDSA-P256-SHA256")
+    with pytest.raises(BadSignature, match="STREAMING-AWS4-ECDSA-P256-SHA256 is not supported"):
         verify(streamed)
+
+
+@pytest.mark.parametrize("kind", ["s3", "lambda"])
+def test_the_scope_is_of_the_platforms_region(kind: str) -> None:
+    signature = Signature.of(signed(kind))
+    with pytest.raises(
+        BadSignature, match="it is 'us-east-1', and expected is 'eu-west-1'"
+    ) as not_:
+        signature.check_scope(NOW, "eu-west-1")
+    assert not_.value.reason is Refused.REGION
+    assert ("Region" in not_.value.members) == (kind == "s3")
+
+
+def test_some_services_are_signed_for_one_region() -> None:
+    request = AWSRequest("GET", "http://127.0.0.1:4599/")
+    SigV4Auth(Credentials(KEY, SECRET), "iam", "us-east-1").add_auth(request)
+    headers = {name: _text(value) for name, value in request.headers.items()}
+    Signature.of(Head("GET", "/", "", Headers(headers))).check_scope(NOW, "eu-west-1")
+
+
+def old(url: str, method: str = "GET", **headers: str) -> Head:
+    """Return a request of a URL that botocore presigned with Signature Version 2."""
+    request = AWSRequest(method, f"http://127.0.0.1:4599{url}", headers)
+    HmacV1QueryAuth(Credentials(KEY, SECRET), expires=60).add_auth(request)
+    path, _, query = request.url.removeprefix("http://127.0.0.1:4599").partition("?")
+    return Head(method, path, query, Headers({"host": "127.0.0.1:4599", **headers}))
+
+
+@pytest.mark.parametrize(
+    "url", ["/b/k", "/b/a%20b/%C3%BC?versionId=a%2Bb&x-id=GetObject", "/b/?acl"]
+)
+def test_urls_signed_the_older_way_are_verified(url: str) -> None:
+    for head in (old(url), old(url, "PUT", **{"content-type": "text/csv", "x-amz-acl": "private"})):
+        signature = Signature.of(head)
+        assert isinstance(signature, OldSignature)
+        signature.check(head, SECRET, signature.payload)
+        signature.check_scope(NOW, "eu-west-1")
+        wrong = [head._replace(path="/b/other"), head._replace(method="HEAD")]
+        wrong += [head._replace(query=head.query.replace("Expires=1", "Expires=2"))]
+        for other in wrong:
+            changed_signature = Signature.of(other)
+            with pytest.raises(BadSignature) as caught:
+                changed_signature.check(other, SECRET, "")
+            assert caught.value.reason is Refused.SIGNATURE
+        with pytest.raises(BadSignature) as caught:
+            signature.check_scope(NOW + dt.timedelta(hours=1), "us-east-1")
+        assert caught.value.reason is Refused.EXPIRED
+
+
+def test_the_older_way_is_for_urls_of_three_methods() -> None:
+    with pytest.raises(BadSignature) as caught:
+        Signature.of(old("/b/k")._replace(method="DELETE"))
+    assert caught.value.reason is Refused.MECHANISM

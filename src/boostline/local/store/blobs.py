@@ -6,9 +6,10 @@ import hashlib
 import os
 import shutil
 import tempfile
+import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,11 +25,19 @@ class Blob(NamedTuple):
     crc32: int
 
 
+class FileRange(NamedTuple):
+    """A part of a stored content, as the body of an answer: `start` and `length` in bytes."""
+
+    path: Path
+    start: int
+    length: int
+
+
 class BlobWriter:
     """A content on its way in; nobody sees it before `commit`."""
 
-    def __init__(self, folder: Path, incoming: Path) -> None:
-        self._folder = folder
+    def __init__(self, blobs: Blobs, incoming: Path) -> None:
+        self._blobs = blobs
         self._file = tempfile.NamedTemporaryFile(dir=incoming, delete=False)  # noqa: SIM115
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -52,19 +61,21 @@ class BlobWriter:
         """Sync the content, make it read-only and give it its name."""
         blob = Blob(self.sha256, self._size, self._md5.hexdigest(), self._crc32)
         self._file.flush()
-        os.fsync(self._file.fileno())
         os.fchmod(self._file.fileno(), 0o444)
+        os.utime(self._file.fileno())  # young from here on: see `Blobs.discard`
+        os.fsync(self._file.fileno())
         self._file.close()
-        target = self._folder / blob.digest[:2] / blob.digest
-        if not target.exists():
+        target = self._blobs.path(blob.digest)
+        with self._blobs.names:
+            # Also over an equal one: that may be old, and about to be collected, or damaged.
             Path(self._file.name).rename(target)
-        # Also where another writer was first: its name may not be on disk yet.
         sync_folder(target.parent)
         return blob
 
     def abandon(self) -> None:
         """Forget what was written; harmless after `commit`."""
-        self._file.close()
+        with suppress(OSError):  # what is still in its buffer may find no space
+            self._file.close()
         Path(self._file.name).unlink(missing_ok=True)
 
 
@@ -73,6 +84,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.names = threading.Lock()  # held while a content gets or loses its name
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
         for left_over in self._incoming.iterdir():
@@ -85,7 +97,7 @@ class Blobs:
     @contextmanager
     def writer(self) -> Iterator[BlobWriter]:
         """Give a writer; a content not committed when the block ends is forgotten."""
-        writer = BlobWriter(self._folder, self._incoming)
+        writer = BlobWriter(self, self._incoming)
         try:
             yield writer
         finally:
@@ -112,6 +124,21 @@ class Blobs:
         """Copy a content to a new, writable file: a job may do to it what it likes."""
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.path(digest), target)
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the digests of all contents."""
+        for folder in self._folder.glob("[0-9a-f][0-9a-f]"):
+            yield from (path.name for path in folder.iterdir())
+
+    def discard(self, digest: str, before: float) -> int | None:
+        """Remove a content last stored before a time (epoch seconds); return its size if so."""
+        path = self.path(digest)
+        with self.names:
+            status = path.stat()
+            if status.st_mtime >= before:
+                return None
+            path.unlink()
+        return status.st_size
 
 
 def sync_folder(folder: Path) -> None:

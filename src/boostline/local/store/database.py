@@ -5,9 +5,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+FORMAT = 2  # of all tables together
+
+
+class OtherFormat(Exception):
+    """A file that another version of the platform wrote."""
 
 
 class Database:
@@ -17,14 +23,25 @@ class Database:
     ----------
     path
         The SQLite file; made if absent. `PRAGMA synchronous=FULL` in WAL mode syncs each commit.
+
+    Raises
+    ------
+    OtherFormat
+        If the file's tables are of another version.
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
+        (found,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if found != FORMAT and self.query("SELECT 1 FROM sqlite_master"):
+            self.close()
+            raise OtherFormat(f"{path}: has format {found}, not {FORMAT}: take another folder")
+        self._connection.execute(f"PRAGMA user_version={FORMAT}")
 
     def define(self, schema: str) -> None:
         """Create what a store needs: `schema` is a list of `CREATE … IF NOT EXISTS` statements."""
@@ -44,10 +61,11 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                with suppress(sqlite3.OperationalError):  # on a full disk SQLite ended it itself
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def query(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
         """Return all rows of a read-only statement."""

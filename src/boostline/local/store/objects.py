@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import secrets
 import sys
 import time
 from collections.abc import Iterator
@@ -15,18 +15,29 @@ from boostline.local.store.blobs import Blob, Blobs
 from boostline.local.store.database import Database
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS bucket (name TEXT PRIMARY KEY, created REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS bucket (
+    name TEXT PRIMARY KEY, created REAL NOT NULL, settings TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS object (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     bucket TEXT NOT NULL REFERENCES bucket (name),
     key TEXT NOT NULL,
+    version TEXT NOT NULL,
     digest TEXT NOT NULL,
     size INTEGER NOT NULL,
     etag TEXT NOT NULL,
     modified REAL NOT NULL,
     headers TEXT NOT NULL,
-    PRIMARY KEY (bucket, key)
-) WITHOUT ROWID;
+    UNIQUE (bucket, key, version)
+);
+CREATE INDEX IF NOT EXISTS object_order ON object (bucket, key, number);
 """
+# The version of what is stored in a bucket that keeps none.
+NO_VERSION = "null"
+VERSIONING = "BucketVersioning"  # the setting that tells whether a bucket keeps versions
+# The last object of each key is its current one, unless it is a delete marker.
+_CURRENT = """ AND digest != '' AND number =
+ (SELECT max(number) FROM object WHERE bucket = o.bucket AND key = o.key)"""
 
 
 class NoSuchBucket(Exception):
@@ -39,14 +50,17 @@ class NoSuchKey(Exception):
 
 @dataclass(frozen=True)
 class Object:
-    """An object: `etag` without quotes, `modified` in epoch seconds, `headers` as S3 names them.
+    """A version of an object: `etag` without quotes, `modified` in epoch seconds.
 
-    `headers` holds what PutObject was given and GetObject gives back, by botocore's member names
-    (`ContentType`, `Metadata`, …).
+    `number` orders all versions by their making. A delete marker has no `digest`. `headers` holds
+    what PutObject was given and GetObject gives back, by botocore's member names (`ContentType`,
+    `Metadata`, …), and what else belongs to a version, as its tags.
     """
 
+    number: int
     bucket: str
     key: str
+    version: str
     digest: str
     size: int
     etag: str
@@ -77,26 +91,37 @@ class Objects:
         self.blobs = blobs
         database.define(SCHEMA)
 
-    def create_bucket(self, bucket: str) -> bool:
+    def create_bucket(self, bucket: str, settings: dict[str, Any] | None = None) -> bool:
         """Add a bucket; False if it was there."""
+        row = (bucket, time.time(), json.dumps(settings or {}))
         with self._database.transaction() as connection:
-            cursor = connection.execute(
-                "INSERT OR IGNORE INTO bucket VALUES (?, ?)", (bucket, time.time())
+            return (
+                connection.execute("INSERT OR IGNORE INTO bucket VALUES (?, ?, ?)", row).rowcount
+                > 0
             )
-            return cursor.rowcount > 0
 
     def buckets(self) -> dict[str, float]:
         """Return the buckets' names with their creation times."""
         rows = self._database.query("SELECT name, created FROM bucket ORDER BY name")
         return {row["name"]: row["created"] for row in rows}
 
-    def require_bucket(self, bucket: str) -> None:
-        """Raise `NoSuchBucket` if it is not there."""
-        if not self._database.query("SELECT 1 FROM bucket WHERE name = ?", bucket):
+    def settings(self, bucket: str) -> dict[str, Any]:
+        """Return a bucket's settings; `NoSuchBucket` if it is not there."""
+        rows = self._database.query("SELECT settings FROM bucket WHERE name = ?", bucket)
+        if not rows:
             raise NoSuchBucket(bucket)
+        return dict(json.loads(rows[0]["settings"]))
+
+    require_bucket = settings
+
+    def configure(self, bucket: str, name: str, document: Any) -> None:
+        """Set one of a bucket's settings; None removes it."""
+        with self._database.transaction() as connection:
+            settings = json.dumps(self.settings(bucket) | {name: document})
+            connection.execute("UPDATE bucket SET settings = ? WHERE name = ?", (settings, bucket))
 
     def delete_bucket(self, bucket: str) -> bool:
-        """Remove a bucket; False if it still holds objects."""
+        """Remove a bucket; False if it still holds objects or versions of them."""
         with self._database.transaction() as connection:
             self.require_bucket(bucket)
             if self._database.query("SELECT 1 FROM object WHERE bucket = ? LIMIT 1", bucket):
@@ -112,31 +137,38 @@ class Objects:
         headers: dict[str, Any] | None = None,
         etag: str | None = None,
     ) -> Object:
-        """Name a stored content, in place of what had the name before."""
-        made = Object(
-            bucket, key, blob.digest, blob.size, etag or blob.md5, time.time(), headers or {}
-        )
-        with self._database.transaction() as connection:
-            self.require_bucket(bucket)
-            connection.execute(
-                "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    bucket,
-                    key,
-                    made.digest,
-                    made.size,
-                    made.etag,
-                    made.modified,
-                    json.dumps(made.headers),
-                ),
-            )
-        return made
+        """Name a stored content, in place of what had the name before or as its next version."""
+        return self._add(bucket, key, blob.digest, blob.size, etag or blob.md5, headers or {})
 
-    def find(self, bucket: str, key: str) -> Object | None:
-        """Return an object, or None; `NoSuchBucket` if even the bucket is not there."""
+    def _add(
+        self, bucket: str, key: str, digest: str, size: int, etag: str, headers: dict[str, Any]
+    ) -> Object:
+        with self._database.transaction() as connection:
+            status = (self.settings(bucket).get(VERSIONING) or {}).get("Status")
+            version = secrets.token_urlsafe(24) if status == "Enabled" else NO_VERSION
+            row = (bucket, key, version, digest, size, etag, time.time(), json.dumps(headers))
+            cursor = connection.execute(
+                "INSERT OR REPLACE INTO object VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row
+            )
+        return Object(cursor.lastrowid or 0, *row[:-1], headers)
+
+    def find(self, bucket: str, key: str, version: str | None = None) -> Object | None:
+        """Return an object or one of its versions, or None; `NoSuchBucket` without the bucket.
+
+        Without `version` it is the last one, and None if that is a delete marker.
+        """
+        found = self.last(bucket, key, version)
+        return found if found is not None and (found.digest or version) else None
+
+    def last(self, bucket: str, key: str, version: str | None = None) -> Object | None:
+        """Return the last version, or the one asked for, of a key, be it a delete marker."""
         self.require_bucket(bucket)
         rows = self._database.query(
-            "SELECT * FROM object WHERE bucket = ? AND key = ?", bucket, key
+            "SELECT * FROM object WHERE bucket = ? AND key = ? AND version = ifnull(?, version)"
+            " ORDER BY number DESC LIMIT 1",
+            bucket,
+            key,
+            version,
         )
         return _object(rows[0]) if rows else None
 
@@ -147,26 +179,37 @@ class Objects:
             raise NoSuchKey(f"s3://{bucket}/{key}")
         return found
 
-    def delete(self, bucket: str, key: str) -> None:
-        """Remove an object's name, if it is there; its content stays for others."""
+    def describe(self, found: Object, headers: dict[str, Any]) -> None:
+        """Set the headers of a version, which stays what it is otherwise."""
         with self._database.transaction() as connection:
-            self.require_bucket(bucket)
-            connection.execute("DELETE FROM object WHERE bucket = ? AND key = ?", (bucket, key))
+            connection.execute(
+                "UPDATE object SET headers = ? WHERE number = ?",
+                (json.dumps(headers), found.number),
+            )
 
-    def copy(
-        self, source: Object, bucket: str, key: str, headers: dict[str, Any] | None = None
-    ) -> Object:
-        """Give an object's content a further name, with its headers unless others are given."""
-        blob = Blob(source.digest, source.size, source.etag, 0)
-        return self.put(bucket, key, blob, source.headers if headers is None else headers)
+    def delete(self, bucket: str, key: str, version: str | None = None) -> Object | None:
+        """Remove an object, if it is there; its content stays for others.
+
+        Where the bucket keeps versions, an object is hidden behind a delete marker, and a version
+        is removed for good. Returns the marker, or the version that was removed, if any.
+        """
+        with self._database.transaction() as connection:
+            if version is None and self.settings(bucket).get(VERSIONING):
+                return self._add(bucket, key, "", 0, "", {})
+            found = self.last(bucket, key, version or NO_VERSION)
+            if found is not None:
+                connection.execute("DELETE FROM object WHERE number = ?", (found.number,))
+            return found
 
     def list(
         self,
         bucket: str,
         prefix: str = "",
         after: str = "",
-        limit: int | None = None,
+        limit: int = -1,
         beyond: str | None = None,
+        versions: bool = False,
+        older: int = 0,
     ) -> list[Object]:
         """Return objects whose key starts with `prefix` and sorts after `after`, in key order.
 
@@ -176,17 +219,24 @@ class Objects:
         ----------
         beyond
             A prefix: keys that start with it, or sort before it, are passed over.
+        versions
+            All versions, delete markers included, each key's last one first.
+        older
+            With versions of the key `after` whose number is smaller than this.
         """
         self.require_bucket(bucket)
-        first = max(prefix, f"{after}\0", "" if beyond is None else _next(beyond))
         rows = self._database.query(
-            "SELECT * FROM object WHERE bucket = ? AND key >= ? AND (? = '' OR key < ?)"
-            " ORDER BY key LIMIT ?",
+            "SELECT * FROM object AS o WHERE bucket = ? AND key >= ?"  # noqa: S608
+            " AND (? = '' OR key < ?)"
+            f" AND (key != ? OR number < ?) {'' if versions else _CURRENT}"
+            " ORDER BY key, number DESC LIMIT ?",
             bucket,
-            first,
+            max(prefix, after, "" if beyond is None else _next(beyond)),
             prefix,
             _next(prefix),
-            -1 if limit is None else limit,
+            after,
+            older,
+            limit,
         )
         return [_object(row) for row in rows]
 
@@ -230,28 +280,6 @@ class Objects:
         if not count:
             raise NoSuchKey(uri)
         return count
-
-    def upload(self, folder: Path, uri: str) -> int:
-        """Store every file below a folder under an S3 URI, all at once; return how many.
-
-        Symbolic links are not followed.
-        """
-        bucket, prefix = split_uri(uri)
-        found: list[tuple[str, Blob]] = []
-        for parent, folders, files in os.walk(folder):
-            folders.sort()
-            for name in sorted(files):
-                path = Path(parent, name)
-                if path.is_symlink() or not path.is_file():
-                    continue
-                key = "/".join(
-                    filter(None, [prefix.rstrip("/"), path.relative_to(folder).as_posix()])
-                )
-                found.append((key, self.blobs.add(path)))
-        with self._database.transaction():
-            for key, blob in found:
-                self.put(bucket, key, blob)
-        return len(found)
 
 
 def _object(row: Any) -> Object:

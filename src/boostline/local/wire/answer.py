@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from boostline.contracts.models import AnyShape, Operation, Service
-from boostline.local.wire.body import FileRange
+from boostline.local.store.blobs import FileRange
 from boostline.local.wire.errors import AwsError
 from boostline.local.wire.jsons import to_json, wire_name
 from boostline.local.wire.values import to_text
@@ -17,12 +17,20 @@ from boostline.local.wire.xmls import add_members
 S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 # The root elements that S3's guide shows, where they are not the output shape's name.
 ROOTS = {
-    "ListBucketsOutput": "ListAllMyBucketsResult",
-    "ListObjectsOutput": "ListBucketResult",
-    "ListObjectsV2Output": "ListBucketResult",
-    "DeleteObjectsOutput": "DeleteResult",
-    "CreateMultipartUploadOutput": "InitiateMultipartUploadResult",
-    "CompleteMultipartUploadOutput": "CompleteMultipartUploadResult",
+    "ListBuckets": "ListAllMyBucketsResult",
+    "ListObjects": "ListBucketResult",
+    "ListObjectsV2": "ListBucketResult",
+    "ListObjectVersions": "ListVersionsResult",
+    "DeleteObjects": "DeleteResult",
+    "CreateMultipartUpload": "InitiateMultipartUploadResult",
+    "GetBucketAcl": "AccessControlPolicy",
+    "GetObjectAcl": "AccessControlPolicy",
+    "GetBucketCors": "CORSConfiguration",
+    "GetBucketLifecycleConfiguration": "LifecycleConfiguration",
+    "GetBucketLogging": "BucketLoggingStatus",
+    "GetBucketTagging": "Tagging",
+    "GetObjectTagging": "Tagging",
+    "GetBucketVersioning": "VersioningConfiguration",
 }
 # Its answer is one element, which holds the text itself (S3 API reference, GetBucketLocation).
 UNWRAPPED = {"GetBucketLocationOutput": "LocationConstraint"}
@@ -63,6 +71,7 @@ def failure(
     answer = Answer(error.status, _request_id(protocol, request_id))
     if shape is not None:
         answer.headers.update(_headers(shape, error.members))
+    answer.headers |= {name: text for name, text in error.members.items() if name[:2] == "x-"}
     if protocol in {"json", "rest-json"}:
         json_type = "application/x-amz-json-1.1" if protocol == "json" else "application/json"
         answer.headers |= {"content-type": json_type, "x-amzn-errortype": error.code}
@@ -131,7 +140,9 @@ def _rest_xml(shape: AnyShape, members: dict[str, Any]) -> bytes:
         root = Element(UNWRAPPED[shape.name], xmlns=S3_NAMESPACE)
         root.text = members.get(UNWRAPPED[shape.name])
     else:
-        root = Element(ROOTS.get(shape.name, shape.name), xmlns=S3_NAMESPACE)
+        operation = shape.name.removesuffix("Output")
+        output = operation if operation == shape.name else f"{operation}Result"
+        root = Element(ROOTS.get(operation, output), xmlns=S3_NAMESPACE)
         add_members(root, shape, members)
     return _document(root)
 
@@ -169,7 +180,7 @@ def _error_xml(error: AwsError, model: Service | None, protocol: str, request_id
         inner = SubElement(root, "Error")
     else:
         root = inner = Element("Error")
-        parts |= {name: str(value) for name, value in error.members.items()}
+        parts |= {name: str(value) for name, value in error.members.items() if name[:2] != "x-"}
     for name, text in parts.items():
         SubElement(inner, name).text = text
     SubElement(root, "RequestId").text = request_id

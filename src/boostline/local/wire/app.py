@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
+import errno
+import functools
 import hashlib
 import inspect
 import logging
 import os
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,18 +26,26 @@ from boostline.contracts import strict
 from boostline.contracts.models import Operation, service_model
 from boostline.local.operations import SERVICES
 from boostline.local.platform import Platform
-from boostline.local.store.blobs import CHUNK, Blob
+from boostline.local.store.blobs import CHUNK, Blob, FileRange
 from boostline.local.wire.answer import Answer, failure, output
-from boostline.local.wire.body import FileRange
+from boostline.local.wire.chunks import Chunks
 from boostline.local.wire.errors import AwsError
 from boostline.local.wire.head import Head
 from boostline.local.wire.parse import parse
 from boostline.local.wire.refusals import Refused, refusal
 from boostline.local.wire.routing import route, service_of
-from boostline.local.wire.signature import UNSIGNED_PAYLOAD, BadSignature, Signature, is_signed
+from boostline.local.wire.signature import (
+    SIGNED_CHUNKS,
+    UNSIGNED_PAYLOAD,
+    BadSignature,
+    OldSignature,
+    Signature,
+    is_signed,
+)
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+Stream = AsyncIterator[bytes]
 
 # Where deployed REST APIs answer, to whoever has their own key: the unsigned way in.
 DEPLOYED = "/restapis/"
@@ -144,12 +156,14 @@ class _Call:
         except AwsError as error:
             refused = error
         except BadSignature as error:
-            refused = refusal(error.reason, self._protocol, error.detail)
+            refused = refusal(error.reason, self._protocol, error.detail, **error.members)
         except ClientDisconnect:
             refused = AwsError("RequestTimeout", "The connection ended before the body.", 400)
-        except Exception:
+        except Exception as error:
             log.exception("request %s: %s %s failed", self._id, self._head.method, self._head.path)
-            refused = AwsError("InternalFailure", f"The call failed: see request {self._id}", 500)
+            code = "InternalError" if self._service == "s3" else "InternalFailure"
+            why = "The disk is full" if _is_full(error) else "The call failed"
+            refused = AwsError(code, f"{why}: see request {self._id}", 500)
         log.debug("%s %s %s", self._service, refused.code, refused.message)
         model = service_model(self._service) if self._service else None
         return failure(refused, model, self._protocol, self._head.method == "HEAD", self._id)
@@ -164,17 +178,17 @@ class _Call:
         credentials = self._platform.credentials
         if signature.access_key != credentials.access_key:
             raise BadSignature(Refused.KEY)
-        signature.check_time(dt.datetime.now(dt.UTC))
+        signature.check_scope(dt.datetime.now(dt.UTC), self._platform.settings.region)
         body: bytes | Blob = b""
         if signature.payload is None:
-            body = await self._read()
+            body = await self._read(self._request.stream())
             digest = hashlib.sha256(body).hexdigest()
             signature.check(self._head, credentials.secret_key, digest)
             operation, labels = route(service, self._head, body)
         else:
             signature.check(self._head, credentials.secret_key, signature.payload)
             operation, labels = route(service, self._head, b"")
-            body = await self._declared(operation, signature.payload)
+            body = await self._declared(operation, signature, signature.payload)
         params = parse(operation, self._protocol, self._head, labels, body)
         return await self._handle(operation, params)
 
@@ -192,32 +206,48 @@ class _Call:
         log.debug("%s:%s %s", service, operation.name, self._id)
         return output(operation, self._protocol, members or {}, self._id)
 
-    async def _declared(self, operation: Operation, payload: str) -> bytes | Blob:
-        """Return the body of a request that declares its digest, once it was found to be so."""
+    async def _declared(
+        self, operation: Operation, signature: Signature | OldSignature, payload: str
+    ) -> bytes | Blob:
+        """Return the body of a request that declares what it is, once it was found to be so."""
         shape = operation.input_shape
         name = shape.serialization.get("payload") if shape is not None else None
-        if name is not None and shape.members[name].serialization.get("streaming"):
-            return await self._store(payload)
-        body = await self._read()
-        _check_payload(payload, hashlib.sha256(body).hexdigest())
+        streaming = name is not None and shape.members[name].serialization.get("streaming")
+        if isinstance(signature, OldSignature) or not payload.startswith("STREAMING-"):
+            stream = self._request.stream()
+            return await (
+                self._store(stream, payload) if streaming else self._read(stream, payload)
+            )
+        secret = self._platform.credentials.secret_key
+        sign = functools.partial(signature.sign, secret) if payload in SIGNED_CHUNKS else None
+        chunks = Chunks(self._request.stream(), signature.signature, sign)
+        body: bytes | Blob = await (self._store if streaming else self._read)(chunks.content())
+        self._head = self._head.unframed(chunks.trailers)
+        size = body.size if isinstance(body, Blob) else len(body)
+        if self._head.headers.get("x-amz-decoded-content-length", str(size)) != str(size):
+            raise AwsError("IncompleteBody", "The body is not as long as its decoded length says.")
         return body
 
-    async def _read(self) -> bytes:
+    async def _read(self, stream: Stream, payload: str = UNSIGNED_PAYLOAD) -> bytes:
         limit = LONGEST.get(self._service or "", LONGEST_ELSEWHERE)
         body = bytearray()
-        async for chunk in self._request.stream():
+        async for chunk in stream:
             body += chunk
             if len(body) > limit:
                 raise AwsError(
                     "RequestEntityTooLargeException", f"The body passes {limit} bytes.", 413
                 )
+        _check_payload(payload, hashlib.sha256(body).hexdigest())
+        md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        if self._head.headers.get("content-md5", md5) != md5:
+            raise AwsError("BadDigest", "The Content-MD5 is not that of the body.")
         return bytes(body)
 
-    async def _store(self, payload: str) -> Blob:
+    async def _store(self, stream: Stream, payload: str = UNSIGNED_PAYLOAD) -> Blob:
         """Store the body as it comes, in pieces large enough to be worth a thread."""
         with self._platform.blobs.writer() as writer:
             waiting = bytearray()
-            async for chunk in self._request.stream():
+            async for chunk in stream:
                 waiting += chunk
                 if len(waiting) >= CHUNK:
                     await self._run(FILES, writer.write, bytes(waiting))
@@ -231,6 +261,13 @@ class _Call:
 def _check_payload(declared: str, digest: str) -> None:
     if declared not in {UNSIGNED_PAYLOAD, digest}:
         raise BadSignature(Refused.PAYLOAD)
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode == sqlite3.SQLITE_FULL
+    full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    return isinstance(error, OSError) and error.errno in full
 
 
 def _guess(head: Head) -> str:

@@ -17,7 +17,8 @@ class AwsError(Exception):
     status
         HTTP status of the answer.
     members
-        Further members of the error's shape, for example `OriginalStatusCode` of `ModelError`.
+        Further members of the error's shape, for example `OriginalStatusCode` of `ModelError`; what
+        begins with `x-` is a header.
     """
 
     def __init__(self, code: str, message: str, status: int = 400, **members: Any) -> None:

@@ -10,24 +10,57 @@ from boostline.contracts.models import AnyShape
 from boostline.local.wire import values
 from boostline.local.wire.values import to_base64, to_time
 
+_NUMBERS = {int, float}
+_TYPES: dict[str, set[type]] = {
+    "structure": {dict},
+    "map": {dict},
+    "list": {list},
+    "string": {str},
+    "blob": {str},
+    "boolean": {bool},
+    "integer": {int},
+    "long": {int},
+    "timestamp": {*_NUMBERS, str},
+    "float": _NUMBERS,
+    "double": _NUMBERS,
+}
+_NAMES = {
+    dict: "OBJECT",
+    list: "ARRAY",
+    str: "STRING",
+    bool: "BOOLEAN",
+    int: "NUMBER",
+    float: "NUMBER",
+    type(None): "NULL",
+}
+
 
 def from_json(shape: AnyShape, value: Any) -> Any:
     """Return a decoded JSON value by the members of a shape: blobs as bytes, times as seconds.
 
-    What is null or unknown is left out; what has another type is returned as it is, for the strict
-    check to name.
+    What is null or unknown is left out.
+
+    Raises
+    ------
+    AwsError
+        `SerializationException` if it is of another type than the shape.
     """
     kind = shape.type_name
-    if kind == "structure" and isinstance(value, dict) and not is_document(shape):
+    if is_document(shape):
+        return value
+    if type(value) not in _TYPES[kind]:
+        found = _NAMES[type(value)]
+        raise values.malformed(f"{found}_VALUE can not be converted to {kind} ({shape.name})")
+    if kind == "structure":
         named = ((name, member, wire_name(name, member)) for name, member in shape.members.items())
         return {
             name: from_json(member, value[wire])
             for name, member, wire in named
             if value.get(wire) is not None
         }
-    if kind == "list" and isinstance(value, list):
+    if kind == "list":
         return [from_json(shape.member, item) for item in value]
-    if kind == "map" and isinstance(value, dict):
+    if kind == "map":
         return {key: from_json(shape.value, item) for key, item in value.items()}
     if kind in {"blob", "timestamp"} and isinstance(value, str):
         return values.from_text(shape, value)

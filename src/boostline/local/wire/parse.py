@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qsl
+from xml.etree.ElementTree import Element, SubElement
 
 from boostline.contracts.models import AnyShape, Operation
 from boostline.local.store.blobs import Blob
@@ -44,9 +44,11 @@ def parse(
             return _object(shape, body)
         if protocol == "query":
             pairs = head.parameters + parse_qsl(_text(body), keep_blank_values=True)
-            return _structure(shape, dict(pairs), "")
-    members = _body(shape, protocol, body)
-    return members | _located(shape, head, labels, _free_query(operation, head))
+            members: dict[str, Any] = from_xml(shape, _form(pairs))
+            return members
+    return _body(shape, protocol, body) | _located(
+        shape, head, labels, _free_query(operation, head)
+    )
 
 
 def _free_query(operation: Operation, head: Head) -> dict[str, list[str]]:
@@ -156,27 +158,17 @@ def _header(member: AnyShape, text: str | None) -> Any:
     return from_text(member, text)
 
 
-def _structure(shape: AnyShape, pairs: dict[str, str], prefix: str) -> dict[str, Any]:
-    """Read the dotted names of the query protocol below a prefix."""
-    members = {}
-    for name, member in shape.members.items():
-        found = _flat(member, pairs, prefix + wire_name(name, member))
-        if found is not None:
-            members[name] = found
-    return members
+def _form(pairs: list[tuple[str, str]]) -> Element:
+    """Return the tree that the dotted names of the query protocol spell, as if it were XML.
 
-
-def _flat(shape: AnyShape, pairs: dict[str, str], name: str) -> Any:
-    below = [key for key in pairs if key.startswith(f"{name}.")]
-    if shape.type_name == "structure":
-        return _structure(shape, pairs, f"{name}.") if below else None
-    if shape.type_name == "list":
-        inner = name
-        if not shape.serialization.get("flattened"):
-            inner = f"{name}.{wire_name('member', shape.member)}"
-        pattern = re.compile(rf"{re.escape(inner)}\.(\d+)(?:\.|$)")
-        numbers = {int(found[1]) for key in below if (found := pattern.match(key))}
-        return [
-            _flat(shape.member, pairs, f"{inner}.{number}") for number in sorted(numbers)
-        ] or None
-    return from_text(shape, pairs[name]) if name in pairs else None
+    `Names.member.2=b` is the second item of the list `Names`.
+    """
+    root = Element("form")
+    parts = [([part for part in name.split(".") if part != "member"], text) for name, text in pairs]
+    for names, text in sorted(parts, key=lambda pair: [(len(each), each) for each in pair[0]]):
+        element = root
+        for name in names:
+            found = [child for child in element if child.tag == name]
+            element = found[-1] if found else SubElement(element, name)
+        element.text = text
+    return root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
@@ -14,6 +15,7 @@ from boostline.local.wire.head import Head
 
 # Both services are signed as `sagemaker`; the first speaks JSON, which has a target.
 _RUNTIME = "sagemaker-runtime"
+_LABEL = r"\{([^}+]*)(\+?)\}"  # in a path: `{label}`, or `{label+}` for the rest of it
 
 
 class Route(NamedTuple):
@@ -28,6 +30,7 @@ class _Rule(NamedTuple):
 
     name: str
     path: re.Pattern[str]
+    labels: list[str]
     fixed: tuple[tuple[str, str], ...]
     query: frozenset[str]
     headers: frozenset[str]
@@ -116,9 +119,7 @@ def _rest(service: str, head: Head) -> tuple[str, dict[str, str]]:
         return "", {}
     # Whatever lacks a required parameter yields to what lacks none; then the most particular wins.
     _, _, rule, found = max(matches, key=lambda match: match[:2])
-    groups = found.groupdict()
-    labels = {label: unquote(groups[group]) for group, label in _labels(rule.path).items()}
-    return rule.name, labels
+    return rule.name, dict(zip(rule.labels, map(unquote, found.groups()), strict=True))
 
 
 def _present(rule: _Rule, names: set[str], head: Head) -> bool:
@@ -144,12 +145,13 @@ def _rule(service: str, operation: Operation) -> _Rule:
         member = shape.members[name].serialization
         if member.get("location") in required:
             required[member["location"]].add(member["name"])
-    literal = len(re.sub(r"\{[^}]*\}", "", path))
+    literal = len(re.sub(_LABEL, "", path))
     asked = len(fixed) + len(required["querystring"]) + len(required["header"])
     declared = operation.name in SERVICES[service].operations
     return _Rule(
         operation.name,
         re.compile(_pattern(path)),
+        [label for label, _ in re.findall(_LABEL, path)],
         fixed,
         frozenset(required["querystring"]),
         frozenset(required["header"]),
@@ -159,19 +161,7 @@ def _rule(service: str, operation: Operation) -> _Rule:
 
 def _pattern(path: str) -> str:
     """Return a path template's regular expression: `{label}` a segment, `{label+}` the rest."""
-    parts = re.split(r"\{([^}]*)\}", path.rstrip("/"))
-    pattern = "".join(
-        re.escape(part)
-        if number % 2 == 0
-        else f"(?P<_{number}_{part.encode().hex()}>{'.+' if part.endswith('+') else '[^/]+'})"
-        for number, part in enumerate(parts)
-    )
+    parts = (re.escape(part) for part in re.split(_LABEL, path.rstrip("/"))[::3])
+    groups = ("(.+)" if more else "([^/]+)" for _, more in re.findall(_LABEL, path))
+    pattern = "".join(itertools.chain(*itertools.zip_longest(parts, groups, fillvalue="")))
     return pattern if path.endswith("+}") else f"{pattern}/?"
-
-
-def _labels(path: re.Pattern[str]) -> dict[str, str]:
-    """Return a pattern's groups with the labels they stand for, whatever letters these have."""
-    return {
-        group: bytes.fromhex(group.rpartition("_")[2]).decode().rstrip("+")
-        for group in path.groupindex
-    }

@@ -1,18 +1,20 @@
-"""AWS Signature Version 4, verified by computing it again.
+"""AWS signatures, verified by computing them again.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import functools
 import hashlib
 import hmac
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from botocore.auth import HmacV1Auth
 from botocore.utils import normalize_url_path
 
 from boostline.local.wire.head import Head
@@ -20,26 +22,34 @@ from boostline.local.wire.refusals import Refused
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+# Bodies in chunks: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
+UNSIGNED_CHUNKS = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+SIGNED_CHUNKS = ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")
 SKEW = dt.timedelta(minutes=15)
 _LONGEST = dt.timedelta(days=7)
-_FIELD = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
+_NAMES = ("Credential", "SignedHeaders", "Signature")
+_FIELD = re.compile(rf"({'|'.join(_NAMES)})=([^,\s]+)")
 _STAMP = "%Y%m%dT%H%M%SZ"
+# Services that are also signed for one region, wherever the client is.
+_GLOBAL = {"iam", "sts"}
 
 
 class BadSignature(Exception):
     """A request that is not signed, or not as it should be: `reason` says why."""
 
-    def __init__(self, reason: Refused, detail: str = "") -> None:
-        super().__init__(f"{reason.value} {detail}")
+    def __init__(self, reason: Refused, detail: str = "", **members: Any) -> None:
+        super().__init__(f"{reason.value[0]} {detail}")
         self.reason = reason
         self.detail = detail
+        self.members = members
 
 
 class Signature(NamedTuple):
     """What a request says of its signature.
 
-    `payload` is the declared digest of the body, `UNSIGNED-PAYLOAD`, or None where the body itself
-    must be digested. `lifetime` is that of a presigned URL; None for a signed header.
+    `payload` is the declared digest of the body, the name of another way to say what the body is,
+    or None where the body itself must be digested. `lifetime` is that of a presigned URL; None for
+    a signed header.
     """
 
     access_key: str
@@ -53,7 +63,7 @@ class Signature(NamedTuple):
     lifetime: dt.timedelta | None
 
     @classmethod
-    def of(cls, head: Head) -> Signature:
+    def of(cls, head: Head) -> Signature | OldSignature:
         """Read a request's signature from its headers or its query.
 
         Raises
@@ -62,8 +72,9 @@ class Signature(NamedTuple):
             If there is none, or it cannot be read.
         """
         query = dict(head.parameters)
-        if _in_headers(head):
-            fields = dict(_FIELD.findall(head.headers["authorization"]))
+        authorization = head.headers.get("authorization", "")
+        if authorization.startswith(f"{ALGORITHM} "):
+            fields = dict(_FIELD.findall(authorization))
             stamp = head.headers.get("x-amz-date", "")
             payload = head.headers.get("x-amz-content-sha256")
             return cls._read(fields, stamp, payload, None)
@@ -73,10 +84,11 @@ class Signature(NamedTuple):
             payload = UNSIGNED_PAYLOAD if service == ["s3"] else None
             lifetime = query.get("X-Amz-Expires", "")
             return cls._read(fields, query.get("X-Amz-Date", ""), payload, lifetime)
-        if "AWSAccessKeyId" in query or head.headers.get("authorization", "").startswith("AWS "):
-            # Signature Version 2, which S3 refuses for buckets made since June 2020.
-            raise BadSignature(Refused.MECHANISM, "(boto3: Config(signature_version='s3v4'))")
-        raise BadSignature(Refused.UNSIGNED)
+        if "AWSAccessKeyId" in query and head.method in {"GET", "HEAD", "PUT"}:
+            parts = (query.get(name, "") for name in ("AWSAccessKeyId", "Expires", "Signature"))
+            return OldSignature(*parts)
+        old = authorization.startswith("AWS ") or "AWSAccessKeyId" in query
+        raise BadSignature(Refused.MECHANISM if old else Refused.UNSIGNED)
 
     @classmethod
     def _read(
@@ -89,22 +101,16 @@ class Signature(NamedTuple):
             raise BadSignature(Refused.INCOMPLETE, found)
         if lifetime is not None and not (lifetime.isdecimal() and len(lifetime) < 9):
             raise BadSignature(Refused.INCOMPLETE, "X-Amz-Expires is no number of seconds")
-        if payload is not None and payload.startswith("STREAMING-"):
-            raise BadSignature(Refused.MECHANISM, f"{payload} is not supported: send a digest")
-        return cls(
-            scope[0],
-            scope[1],
-            scope[2],
-            scope[3],
-            stamp,
-            tuple(fields["SignedHeaders"].split(";")),
-            fields["Signature"],
-            payload,
-            None if lifetime is None else dt.timedelta(seconds=int(lifetime)),
-        )
+        known = {*SIGNED_CHUNKS, UNSIGNED_CHUNKS}
+        if payload is not None and payload.startswith("STREAMING-") and payload not in known:
+            raise BadSignature(Refused.MECHANISM, f"{payload} is not supported")
+        signed = tuple(fields["SignedHeaders"].split(";"))
+        lasts = None if lifetime is None else dt.timedelta(seconds=int(lifetime))
+        key, date, region, service = scope[:4]
+        return cls(key, date, region, service, stamp, signed, fields["Signature"], payload, lasts)
 
-    def check_time(self, now: dt.datetime) -> None:
-        """Raise `BadSignature` if the signature is not of this time."""
+    def check_scope(self, now: dt.datetime, region: str) -> None:
+        """Raise `BadSignature` if the signature is not of this time and region."""
         try:
             signed = dt.datetime.strptime(self.stamp, _STAMP).replace(tzinfo=dt.UTC)
         except ValueError:
@@ -118,6 +124,10 @@ class Signature(NamedTuple):
             raise BadSignature(Refused.SKEWED, f"{self.stamp} is not yet")
         elif self.lifetime > _LONGEST or now > signed + self.lifetime:
             raise BadSignature(Refused.EXPIRED, f"{self.stamp} + {self.lifetime}")
+        if self.region not in {region, "us-east-1" if self.service in _GLOBAL else region}:
+            detail = f"it is '{self.region}', and expected is '{region}'"
+            hint = {"Region": region, "x-amz-bucket-region": region}  # S3's clients try again there
+            raise BadSignature(Refused.REGION, detail, **hint if self.service == "s3" else {})
 
     def check(self, head: Head, secret_key: str, payload: str) -> None:
         """Raise `BadSignature` if the signature is not the one of the request with this key.
@@ -125,7 +135,7 @@ class Signature(NamedTuple):
         Parameters
         ----------
         payload
-            The hex digest of the body, or `UNSIGNED-PAYLOAD`.
+            The hex digest of the body, or what is declared instead.
         """
         unsigned = {
             name for name in head.headers if name.startswith("x-amz-") and name not in self.headers
@@ -134,12 +144,14 @@ class Signature(NamedTuple):
             names = ", ".join(sorted(unsigned)) or "host"
             raise BadSignature(Refused.SIGNATURE, f"Headers must be signed: {names}")
         digest = hashlib.sha256(self._canonical(head, payload).encode()).hexdigest()
+        _compare(self.sign(secret_key, "", digest), self.signature)
+
+    def sign(self, secret_key: str, kind: str, *lines: str) -> str:
+        """Return the signature of lines; `kind` is empty for a request, or that of its parts."""
         scope = f"{self.date}/{self.region}/{self.service}/aws4_request"
-        text = f"{ALGORITHM}\n{self.stamp}\n{scope}\n{digest}"
+        text = "\n".join([ALGORITHM + kind, self.stamp, scope, *lines])
         key = _signing_key(secret_key, self.date, self.region, self.service)
-        computed = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(computed.encode(), self.signature.encode()):
-            raise BadSignature(Refused.SIGNATURE)
+        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
     def _canonical(self, head: Head, payload: str) -> str:
         path = head.path
@@ -156,16 +168,44 @@ class Signature(NamedTuple):
         )
 
 
+class OldSignature(NamedTuple):
+    """Signature Version 2 of a URL, which boto3 and the AWS CLI still make in us-east-1.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
+    """
+
+    access_key: str
+    expires: str
+    signature: str
+    service: str = "s3"
+    payload: str = UNSIGNED_PAYLOAD
+
+    def check_scope(self, now: dt.datetime, region: str) -> None:  # noqa: ARG002
+        """Raise `BadSignature` if the URL has expired; it is of no region."""
+        if not (self.expires.isdecimal() and now.timestamp() <= int(self.expires[:12])):
+            raise BadSignature(Refused.EXPIRED, self.expires)
+
+    def check(self, head: Head, secret_key: str, payload: str) -> None:  # noqa: ARG002
+        """Raise `BadSignature` if the signature is not the one of the request with this key."""
+        values = dict(head.parameters) | dict(head.headers)
+        amz = sorted(f"{name}:{values[name]}" for name in values if name.startswith("x-amz-"))
+        asked = sorted(pair for pair in head.parameters if pair[0] in HmacV1Auth.QSAOfInterest)
+        resource = "&".join(f"{name}={value}" if value else name for name, value in asked)
+        lines = [head.method, values.get("content-md5", ""), values.get("content-type", "")]
+        lines += [self.expires, *amz, f"{head.path}?{resource}" if asked else head.path]
+        digest = hmac.digest(secret_key.encode(), "\n".join(lines).encode(), "sha1")
+        _compare(base64.b64encode(digest).decode(), self.signature)
+
+
 def is_signed(head: Head) -> bool:
     """Tell whether a request claims to be signed, rightly or not, in its headers or its query."""
-    return _in_headers(head) or f"X-Amz-Algorithm={ALGORITHM}" in head.query
+    signed = head.headers.get("authorization", "").startswith(f"{ALGORITHM} ")
+    return signed or f"X-Amz-Algorithm={ALGORITHM}" in head.query
 
 
-def _in_headers(head: Head) -> bool:
-    return head.headers.get("authorization", "").startswith(f"{ALGORITHM} ")
-
-
-_NAMES = ("Credential", "SignedHeaders", "Signature")
+def _compare(computed: str, given: str) -> None:
+    if not hmac.compare_digest(computed.encode(), given.encode()):
+        raise BadSignature(Refused.SIGNATURE)
 
 
 def _canonical_query(query: str) -> str:

@@ -10,6 +10,8 @@ from boostline.local.wire.errors import AwsError
 from boostline.local.wire.jsons import wire_name
 from boostline.local.wire.values import from_text, to_text
 
+_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"  # of the one attribute: a grantee's type
+
 
 def parse(body: bytes) -> Element:
     """Return the root element of a document, without namespaces.
@@ -31,6 +33,7 @@ def parse(body: bytes) -> Element:
         ) from None
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
+        element.attrib = {name.rpartition("}")[2]: text for name, text in element.attrib.items()}
     return root
 
 
@@ -59,6 +62,8 @@ def _member(name: str, shape: AnyShape, element: Element) -> Any:
     if shape.serialization.get("flattened") and shape.type_name == "list":
         items = element.findall(_flat_name(name, shape))
         return [from_xml(shape.member, item) for item in items] or None
+    if shape.serialization.get("xmlAttribute"):
+        return element.get(wire_name(name, shape).rpartition(":")[2])
     child = element.find(wire_name(name, shape))
     return None if child is None else from_xml(shape, child)
 
@@ -87,7 +92,12 @@ def add_xml(parent: Element, name: str, shape: AnyShape, value: Any) -> None:
 def add_members(element: Element, shape: AnyShape, value: dict[str, Any]) -> None:
     """Add the members of a structure that belong in the body to its element."""
     for name, member in shape.members.items():
-        if value.get(name) is not None and "location" not in member.serialization:
+        if value.get(name) is None or "location" in member.serialization:
+            continue
+        if member.serialization.get("xmlAttribute"):
+            element.set("xmlns:xsi", _INSTANCE)
+            element.set(wire_name(name, member), value[name])
+        else:
             add_xml(element, wire_name(name, member), member, value[name])
 
 

@@ -34,6 +34,16 @@ def check_read(request: dict[str, Any], found: Object) -> None:
         raise AwsError("NotModified", "Not Modified", 304)
 
 
+def check_source(request: dict[str, Any], found: Object) -> None:
+    """Raise `AwsError` if a condition on the source of a copy does not hold."""
+    prefix = "CopySourceIf"
+    given = {f"If{name[len(prefix) :]}": request[name] for name in request if prefix in name}
+    try:
+        check_read(given, found)
+    except AwsError as error:
+        raise precondition_failed(error.members.get("Condition", "If-None-Match")) from None
+
+
 def check_write(request: dict[str, Any], found: Object | None) -> None:
     """Raise `AwsError` if a condition of a write does not hold."""
     if "IfNoneMatch" in request:
@@ -77,6 +87,15 @@ def byte_range(header: str | None, size: int) -> range | None:
             ActualObjectSize=size,
         )
     return part
+
+
+def part_range(number: int, sizes: list[int]) -> range:
+    """Return the bytes of a part of an object that was uploaded in parts of these sizes."""
+    if not 1 <= number <= len(sizes):
+        message = "The requested partnumber is not satisfiable"
+        raise AwsError("InvalidPartNumber", message, 416, ActualPartCount=len(sizes))
+    start = sum(sizes[: number - 1])
+    return range(start, start + sizes[number - 1])
 
 
 def _matches(condition: str, found: Object) -> bool:

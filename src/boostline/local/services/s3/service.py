@@ -1,28 +1,45 @@
-"""S3's operations."""
+"""S3's operations on buckets and objects."""
 
 from __future__ import annotations
 
+import logging
 import re
+import threading
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from boostline.local.service import Service
-from boostline.local.services.s3.checksums import verify
-from boostline.local.services.s3.conditions import byte_range, check_read, check_write
-from boostline.local.services.s3.errors import Members, check_supported, no_such_key, s3_errors
-from boostline.local.services.s3.listing import key_of, list_v1, list_v2, token_of
+from boostline.local.services.s3 import checksums, listing
+from boostline.local.services.s3.checksums import TYPE, checksum_members
+from boostline.local.services.s3.conditions import (
+    byte_range,
+    check_read,
+    check_source,
+    check_write,
+    part_range,
+)
+from boostline.local.services.s3.errors import (
+    Members,
+    check_supported,
+    invalid_argument,
+    s3_errors,
+)
+from boostline.local.services.s3.settings import NEW_BUCKET, SettingsService, documents
 from boostline.local.services.s3.uploads import Uploads
+from boostline.local.store import gc
+from boostline.local.store.blobs import Blob, FileRange
 from boostline.local.store.objects import Object
-from boostline.local.wire.body import FileRange
 from boostline.local.wire.errors import AwsError
+
+log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 LONGEST_KEY = 1_024
 MOST_BUCKETS = 10_000
 LONGEST_METADATA = 2_048
-# What an object is given with its content and gives back with it.
-KEPT = (
+COLLECT_EVERY = 3_600.0  # seconds
+# What describes an object's content, and is copied with it.
+DESCRIBING = (
     "CacheControl",
     "ContentDisposition",
     "ContentEncoding",
@@ -31,26 +48,53 @@ KEPT = (
     "Expires",
     "Metadata",
 )
+# How an object is to be kept: recorded and given back; here all are kept alike.
+STORING = (
+    "StorageClass",
+    "ServerSideEncryption",
+    "SSEKMSKeyId",
+    "SSEKMSEncryptionContext",
+    "BucketKeyEnabled",
+)
 # GetObject's request may name other headers for its answer.
-_RESPONSE = {name: f"Response{name}" for name in KEPT if name != "Metadata"}
+_RESPONSE = {name: f"Response{name}" for name in DESCRIBING if name != "Metadata"}
 
 
-class S3(Service):
-    """Buckets of one account, path style, without versions.
-
-    Access control, encryption and storage classes are taken and not kept: there is one user, and
-    one disk.
-    """
+@s3_errors
+class S3(SettingsService):
+    """Buckets of one account, path style."""
 
     def __init__(self, platform: Any) -> None:
         super().__init__(platform)
         self._objects = platform.objects
         self._uploads = Uploads(platform)
+        self._owner = {"ID": platform.settings.account}
+        self._stopping = threading.Event()
+        self._collector = threading.Thread(target=self._collect, name="collector", daemon=True)
 
-    @s3_errors
+    def start(self) -> None:
+        """Remove what is not named any more, now and every hour."""
+        self._collector.start()
+
+    def stop(self) -> None:
+        """Let the collector finish."""
+        self._stopping.set()
+        if self._collector.is_alive():
+            self._collector.join()
+
+    def _collect(self) -> None:
+        while True:
+            try:
+                gc.collect(self.platform.database.path, self.platform.blobs)
+            except Exception:
+                log.exception("the contents that nothing names could not be removed")
+            if self._stopping.wait(COLLECT_EVERY):
+                return
+
     def list_buckets(self, request: Members) -> Members:
         """Return a page of the buckets that start with the prefix."""
-        prefix, after = request.get("Prefix", ""), key_of(request.get("ContinuationToken", ""))
+        prefix = request.get("Prefix", "")
+        after = listing.from_token(request.get("ContinuationToken", ""))
         region = self.platform.settings.region
         found = [
             {"Name": name, "CreationDate": created, "BucketRegion": region}
@@ -60,10 +104,14 @@ class S3(Service):
         if request.get("BucketRegion", region) != region:
             found = []
         page = found[: request.get("MaxBuckets", MOST_BUCKETS)]
-        more = {"ContinuationToken": token_of(page[-1]["Name"])} if len(page) < len(found) else {}
-        return {"Buckets": page, "Owner": self._owner(), **more}
+        token = listing.to_token(page[-1]["Name"]) if len(page) < len(found) else None
+        return {
+            "Buckets": page,
+            "Owner": self._owner,
+            "ContinuationToken": token,
+            "Prefix": prefix or None,
+        }
 
-    @s3_errors
     def create_bucket(self, request: Members) -> Members:
         """Make a bucket; in us-east-1 making it again is no error, elsewhere it is."""
         name = request["Bucket"]
@@ -72,12 +120,21 @@ class S3(Service):
                 "InvalidBucketName", "The specified bucket is not valid.", 400, BucketName=name
             )
         region, configuration = self.platform.settings.region, "CreateBucketConfiguration"
-        if region not in {"us-east-1", request.get(configuration, {}).get("LocationConstraint")}:
+        given = request.get(configuration, {})
+        if region not in {"us-east-1", given.get("LocationConstraint")}:
             raise AwsError(
                 "IllegalLocationConstraintException",
                 f"Buckets are made in {region} here: say so in {configuration}.LocationConstraint",
             )
-        if not self._objects.create_bucket(name) and region != "us-east-1":
+        settings = dict(NEW_BUCKET)
+        if "ACL" in request:
+            settings["BucketAcl"] = {"Canned": request["ACL"]}
+        if "ObjectOwnership" in request:
+            rules = [{"ObjectOwnership": request["ObjectOwnership"]}]
+            settings["BucketOwnershipControls"] = {"Rules": rules}
+        if given.get("Tags"):
+            settings["BucketTagging"] = {"TagSet": given["Tags"]}
+        if not self._objects.create_bucket(name, settings) and region != "us-east-1":
             raise AwsError(
                 "BucketAlreadyOwnedByYou",
                 "Your previous request to create the named bucket succeeded and you already own "
@@ -85,187 +142,242 @@ class S3(Service):
                 409,
                 BucketName=name,
             )
-        return {"Location": f"/{name}"}
+        return {"Location": f"/{name}", "BucketArn": f"arn:aws:s3:::{name}"}
 
-    @s3_errors
     def head_bucket(self, request: Members) -> Members:
         """Return the bucket's region."""
         self._objects.require_bucket(request["Bucket"])
         return {"BucketRegion": self.platform.settings.region}
 
-    @s3_errors
     def get_bucket_location(self, request: Members) -> Members:
         """Return the bucket's region; nothing for us-east-1, as S3 does."""
         self._objects.require_bucket(request["Bucket"])
         region = self.platform.settings.region
         return {} if region == "us-east-1" else {"LocationConstraint": region}
 
-    @s3_errors
     def delete_bucket(self, request: Members) -> Members:
         """Remove an empty bucket."""
         if not self._objects.delete_bucket(request["Bucket"]):
             raise AwsError("BucketNotEmpty", "The bucket you tried to delete is not empty", 409)
         return {}
 
-    @s3_errors
     def put_object(self, request: Members) -> Members:
         """Store an object, if the conditions hold and the checksums agree."""
-        blob = request["Body"]
-        check_key(request["Key"])
-        sums = verify(request, blob)
+        blob, bucket, key = request["Body"], request["Bucket"], request["Key"]
+        sums = checksums.verify(request, blob, self.platform.blobs.path(blob.digest))
+        headers = kept(request) | sums
         with self.platform.database.transaction():
-            found = self._objects.find(request["Bucket"], request["Key"])
-            check_write(request, found)
-            made = self._objects.put(request["Bucket"], request["Key"], blob, kept(request) | sums)
-        return {"ETag": quoted(made.etag), **sums}
+            check_write(request, self._objects.find(bucket, key))
+            made = self._objects.put(bucket, key, blob, headers)
+        return {**headers, "ETag": quoted(made.etag), **self._named(made)}
 
-    @s3_errors
     def get_object(self, request: Members) -> Members:
         """Return an object or a range of it."""
-        found, part = self._read(request)
+        members, found, part = self._read(request)
         path = self.platform.blobs.path(found.digest)
-        start, length = (0, found.size) if part is None else (part.start, len(part))
-        return self._described(request, found, part) | {"Body": FileRange(path, start, length)}
+        return members | {"Body": FileRange(path, part.start, len(part))}
 
-    @s3_errors
     def head_object(self, request: Members) -> Members:
         """Return what is known of an object."""
-        found, part = self._read(request)
-        return self._described(request, found, part)
+        return self._read(request)[0]
 
-    def _read(self, request: Members) -> tuple[Object, range | None]:
-        if "PartNumber" in request:
-            raise AwsError("NotImplemented", "Objects are read whole here, not by parts", 501)
-        found = self._objects.get(request["Bucket"], request["Key"])
+    def _read(self, request: Members) -> tuple[Members, Object, range]:
+        found = self._version(request)
         check_read(request, found)
-        return found, byte_range(request.get("Range"), found.size)
-
-    def _described(self, request: Members, found: Object, part: range | None) -> Members:
-        headers = {name: value for name, value in found.headers.items() if name in KEPT}
-        if request.get("ChecksumMode") == "ENABLED" and (part is None or len(part) == found.size):
-            headers = dict(found.headers)
-        for name, override in _RESPONSE.items():
-            if override in request:
-                headers[name] = request[override]
-        return {
-            "ContentType": "binary/octet-stream",
-            **headers,
+        number, parts = request.get("PartNumber"), found.headers.get("Parts", [])
+        if number is None:
+            part = byte_range(request.get("Range"), found.size)
+        elif "Range" in request:
+            raise AwsError("InvalidRequest", "Cannot specify both Range header and partNumber.")
+        else:
+            part = part_range(number, parts or [found.size])
+        names = [*DESCRIBING, *STORING]
+        if request.get("ChecksumMode") == "ENABLED" and part in {None, range(found.size)}:
+            names += checksum_members(found.headers)
+        members = {name: found.headers[name] for name in names if name in found.headers}
+        overrides = {name: request.get(asked) for name, asked in _RESPONSE.items()}
+        members |= {name: value for name, value in overrides.items() if value is not None}
+        tags = (found.headers.get("ObjectTagging") or {}).get("TagSet")
+        members |= {
+            "ContentType": members.get("ContentType", "binary/octet-stream"),
             "AcceptRanges": "bytes",
             "ETag": quoted(found.etag),
             "LastModified": found.modified,
             "ContentLength": found.size if part is None else len(part),
-            **({} if part is None else _partial(part, found.size)),
+            "TagCount": len(tags) if tags else None,
+            "PartsCount": len(parts) if number and parts else None,
+            **self._named(found),
         }
+        if part is not None:
+            members["ContentRange"] = f"bytes {part.start}-{part.stop - 1}/{found.size}"
+            members["ResponseMetadata"] = {"HTTPStatusCode": 206}
+        return members, found, range(found.size) if part is None else part
 
-    @s3_errors
     def delete_object(self, request: Members) -> Members:
-        """Remove an object; it need not be there."""
-        self._objects.delete(request["Bucket"], request["Key"])
-        return {}
-
-    @s3_errors
-    def delete_objects(self, request: Members) -> Members:
-        """Remove up to 1,000 objects."""
-        wanted = request["Delete"]
-        keys = [entry["Key"] for entry in wanted["Objects"]]
-        for entry in wanted["Objects"]:
-            check_supported(entry)
-        if not 1 <= len(keys) <= 1_000:
-            raise AwsError("MalformedXML", f"1 to 1,000 keys can be deleted, not {len(keys)}")
+        """Remove an object or a version of it, or hide it; it need not be there."""
+        bucket, key, version = request["Bucket"], request["Key"], request.get("VersionId")
         with self.platform.database.transaction():
-            for key in keys:
-                self._objects.delete(request["Bucket"], key)
-        return {} if wanted.get("Quiet") else {"Deleted": [{"Key": key} for key in keys]}
+            if "IfMatch" in request:
+                check_write(request, self._objects.find(bucket, key, version))
+            removed = self._objects.delete(bucket, key, version)
+        marker = removed is not None and not removed.digest
+        return self._named(removed) | ({"DeleteMarker": True} if marker else {})
 
-    @s3_errors
+    def delete_objects(self, request: Members) -> Members:
+        """Remove up to 1,000 objects or versions."""
+        wanted, bucket = request["Delete"], request["Bucket"]
+        if not 1 <= len(wanted["Objects"]) <= 1_000:
+            raise AwsError("MalformedXML", "1 to 1,000 keys can be deleted at once")
+        deleted, errors = [], []
+        with self.platform.database.transaction():
+            self._objects.require_bucket(bucket)
+            for entry in wanted["Objects"]:
+                place = {name: entry[name] for name in ("Key", "VersionId") if name in entry}
+                condition = {"IfMatch": entry["ETag"]} if "ETag" in entry else {}
+                try:
+                    check_supported({f"IfMatch{name}": 0 for name in entry})
+                    removed = self.delete_object({"Bucket": bucket, **place, **condition})
+                except AwsError as error:
+                    errors.append({**place, "Code": error.code, "Message": error.message})
+                    continue
+                marker = removed.get("DeleteMarker")
+                version = removed.get("VersionId") if marker else None
+                made = {"DeleteMarker": marker, "DeleteMarkerVersionId": version}
+                deleted.append(place | made)
+        return {"Deleted": [] if wanted.get("Quiet") else deleted, "Errors": errors}
+
     def copy_object(self, request: Members) -> Members:
         """Name the content of another object, with its headers or with new ones."""
-        bucket, _, key = unquote(request["CopySource"]).lstrip("/").partition("/")
-        check_key(request["Key"])
-        source = self._objects.find(bucket, key)
-        if source is None:
-            raise no_such_key(key)
-        check_read(
-            {name.removeprefix("CopySource"): value for name, value in request.items()}, source
-        )
-        same = (bucket, key) == (request["Bucket"], request["Key"])
-        replaced = request.get("MetadataDirective", "COPY") == "REPLACE"
-        if same and not replaced:
-            raise AwsError(
-                "InvalidRequest",
-                "This copy request is illegal because it is trying to copy an object to itself "
-                "without changing the object's metadata: use MetadataDirective REPLACE.",
-            )
-        headers = kept(request) if replaced else source.headers
-        made = self._objects.copy(source, request["Bucket"], request["Key"], headers)
-        return {"CopyObjectResult": {"ETag": quoted(made.etag), "LastModified": made.modified}}
+        asked = checksums.supported(request.get("ChecksumAlgorithm"))
+        headers, source = kept(request), self._source(request)
+        sums = self._sums_of_copy(source, asked)
+        copied = {"ObjectTagging"} if request.get("TaggingDirective", "COPY") == "COPY" else set()
+        if replaced := request.get("MetadataDirective", "COPY") == "COPY":
+            copied |= set(DESCRIBING)
+        changed = not replaced or any(name in request for name in STORING)
+        headers = {name: headers[name] for name in headers if name not in copied}
+        headers |= {name: source.headers[name] for name in copied & source.headers.keys()} | sums
+        blob = Blob(source.digest, source.size, source.headers.get("MD5", source.etag), 0)
+        with self.platform.database.transaction():
+            if self._source(request).number != source.number:
+                message = "The source was replaced while it was read: please try again."
+                raise AwsError("OperationAborted", message, 409)
+            here = self._objects.find(request["Bucket"], request["Key"])
+            if here is not None and here.number == source.number and not changed:
+                raise AwsError(
+                    "InvalidRequest",
+                    "This copy request is illegal because it is trying to copy an object to itself "
+                    "without changing the object's metadata: use MetadataDirective REPLACE.",
+                )
+            check_write(request, here)
+            made = self._objects.put(request["Bucket"], request["Key"], blob, headers)
+        return {
+            **headers,
+            **self._named(made),
+            "CopySourceVersionId": self._named(source).get("VersionId"),
+            "CopyObjectResult": {"ETag": quoted(made.etag), "LastModified": made.modified, **sums},
+        }
 
-    @s3_errors
+    def _source(self, request: Members) -> Object:
+        place, _, version = request["CopySource"].partition("?versionId=")
+        bucket, _, key = unquote(place).lstrip("/").partition("/")
+        named = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
+        source = self._version(named)
+        check_source(request, source)
+        return source
+
+    def _sums_of_copy(self, source: Object, asked: str | None) -> Members:
+        sums = checksum_members(source.headers)
+        full = sums.get(TYPE) == checksums.FULL
+        names = [f"Checksum{asked}"] if asked else [name for name in sums if name != TYPE]
+        if not names or (full and names[0] in sums):
+            return sums
+        path = self.platform.blobs.path(source.digest)
+        computed = checksums.checksum(names[0].removeprefix("Checksum"), path)
+        return {names[0]: computed, TYPE: checksums.FULL}
+
     def list_objects(self, request: Members) -> Members:
         """Return a page of a bucket's objects, the older way."""
-        return list_v1(self._objects, request, self._owner())
+        return listing.list_objects(self._objects, request, self._owner)
 
-    @s3_errors
     def list_objects_v2(self, request: Members) -> Members:
         """Return a page of a bucket's objects."""
-        return list_v2(self._objects, request, self._owner())
+        return listing.list_objects_v2(self._objects, request, self._owner)
 
-    @s3_errors
+    def list_object_versions(self, request: Members) -> Members:
+        """Return a page of the versions of a bucket's objects."""
+        return listing.list_versions(self._objects, request, self._owner)
+
     def create_multipart_upload(self, request: Members) -> Members:
         """Begin an upload in parts."""
-        check_key(request["Key"])
         return self._uploads.create(request, kept(request))
 
-    @s3_errors
     def upload_part(self, request: Members) -> Members:
         """Store a part of an upload."""
-        return self._uploads.add(request, request["Body"], verify(request, request["Body"]))
+        return self._uploads.add(request, request["Body"])
 
-    @s3_errors
+    def upload_part_copy(self, request: Members) -> Members:
+        """Store a part of another object as a part of an upload."""
+        source, asked = self._source(request), request.get("CopySourceRange")
+        part = byte_range(asked, source.size)
+        if asked is not None and part is None:
+            raise invalid_argument(
+                "The x-amz-copy-source-range value must be of the form bytes=0-9"
+            )
+        part = part or range(source.size)
+        place = FileRange(self.platform.blobs.path(source.digest), part.start, len(part))
+        version = self._named(source).get("VersionId")
+        made = self._uploads.add_copy(request, place)
+        return {"CopyPartResult": made, "CopySourceVersionId": version}
+
     def complete_multipart_upload(self, request: Members) -> Members:
         """Join the parts to an object."""
-        return self._uploads.complete(request)
+        made, sums = self._uploads.complete(request)
+        return {
+            **made.headers,
+            **sums,
+            **self._named(made),
+            "Location": f"{self.platform.endpoint}/{made.bucket}/{quote(made.key)}",
+            "Bucket": made.bucket,
+            "Key": made.key,
+            "ETag": quoted(made.etag),
+        }
 
-    @s3_errors
     def abort_multipart_upload(self, request: Members) -> Members:
         """Forget an upload and its parts."""
         self._uploads.abort(request)
         return {}
 
-    def _owner(self) -> Members:
-        return {"ID": self.platform.settings.account}
+    def list_parts(self, request: Members) -> Members:
+        """Return a page of an upload's parts."""
+        found = self._uploads.list_parts(request)
+        return {**found, "Initiator": self._owner, "Owner": self._owner}
+
+    def list_multipart_uploads(self, request: Members) -> Members:
+        """Return a page of the uploads under way in a bucket."""
+        return listing.list_uploads(self._uploads.under_way(request["Bucket"]), request)
 
 
 def kept(request: Members) -> Members:
-    """Return the headers of a request that are stored with the object.
+    """Return what of a request is stored with the object.
 
     Raises
     ------
     AwsError
-        `MetadataTooLarge` if the user's metadata passes 2 KB.
+        `KeyTooLongError` if the key is longer than S3 allows, `MetadataTooLarge` if the user's
+        metadata passes 2 KB.
     """
-    headers = {name: request[name] for name in KEPT if name in request}
+    if len(request["Key"].encode()) > LONGEST_KEY:
+        raise AwsError("KeyTooLongError", f"Your key is longer than {LONGEST_KEY} bytes")
+    headers = {name: request[name] for name in (*DESCRIBING, *STORING) if name in request}
     size = sum(len(k.encode()) + len(v.encode()) for k, v in headers.get("Metadata", {}).items())
     if size > LONGEST_METADATA:
         raise AwsError(
             "MetadataTooLarge", f"Your metadata is {size} bytes; {LONGEST_METADATA} are allowed"
         )
-    return headers
-
-
-def check_key(key: str) -> None:
-    """Raise `KeyTooLongError` if a key is longer than S3 allows."""
-    if len(key.encode()) > LONGEST_KEY:
-        raise AwsError("KeyTooLongError", f"Your key is longer than {LONGEST_KEY} bytes")
+    return headers | documents(request)
 
 
 def quoted(etag: str) -> str:
     """Return an entity tag as headers and XML have it."""
     return f'"{etag}"'
-
-
-def _partial(part: range, size: int) -> Members:
-    return {
-        "ContentRange": f"bytes {part.start}-{part.stop - 1}/{size}",
-        "ResponseMetadata": {"HTTPStatusCode": 206},
-    }

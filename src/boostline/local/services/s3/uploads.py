@@ -12,15 +12,21 @@ import time
 from typing import Any
 
 from boostline.local.platform import Platform
-from boostline.local.services.s3.checksums import KEPT, composite_crc32, crc32
+from boostline.local.services.s3 import checksums
+from boostline.local.services.s3.checksums import COMPOSITE, FULL, TYPE, checksum_members
 from boostline.local.services.s3.conditions import check_write
 from boostline.local.services.s3.errors import Members, invalid_argument
-from boostline.local.store.blobs import CHUNK, Blob
+from boostline.local.services.s3.listing import Upload, limit_of
+from boostline.local.store.blobs import CHUNK, Blob, FileRange
+from boostline.local.store.objects import Object
 from boostline.local.wire.errors import AwsError
 
 UPLOAD, PART = "s3:upload", "s3:part"
 SMALLEST_PART = 5 << 20
 MOST_PARTS = 10_000
+# Which checksums of an upload may be made of its parts', and which of the whole; the first is the
+# default. https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+_TYPES = {"CRC32": (COMPOSITE, FULL), "CRC32C": (COMPOSITE, FULL), "CRC64NVME": (FULL,)}
 
 
 class Uploads:
@@ -34,58 +40,75 @@ class Uploads:
     def create(self, request: Members, headers: Members) -> Members:
         """Begin an upload; `headers` are those of the object to be."""
         self._objects.require_bucket(request["Bucket"])
-        upload = secrets.token_urlsafe(32)
-        algorithm = request.get("ChecksumAlgorithm")
-        kind = request.get("ChecksumType", "COMPOSITE" if algorithm else None)
+        algorithm = checksums.supported(request.get("ChecksumAlgorithm"))
+        types = _TYPES.get(algorithm or "", (COMPOSITE,) if algorithm else (None,))
+        kind = request.get(TYPE, types[0])
+        if kind not in types:
+            raise AwsError("InvalidRequest", f"The {kind} checksum type cannot be of {algorithm}")
         document = {
+            "UploadId": secrets.token_urlsafe(32),
             "Bucket": request["Bucket"],
             "Key": request["Key"],
             "Headers": headers,
             "Initiated": time.time(),
             "ChecksumAlgorithm": algorithm,
-            "ChecksumType": kind,
+            TYPE: kind,
         }
-        self._resources.create(UPLOAD, upload, document)
-        return {**document, "UploadId": upload}
+        self._resources.create(UPLOAD, document["UploadId"], document, request["Bucket"])
+        return headers | document
 
-    def add(self, request: Members, blob: Blob, sums: dict[str, str]) -> Members:
-        """Take a part, in place of an earlier one of its number."""
-        number = request["PartNumber"]
+    def add(self, request: Members, blob: Blob) -> Members:
+        """Take a part, in place of an earlier one of its number; return its checksums."""
+        number, upload = request["PartNumber"], request["UploadId"]
         if not 1 <= number <= MOST_PARTS:
             raise invalid_argument(
                 f"Part number must be an integer between 1 and {MOST_PARTS}, inclusive"
             )
-        upload = request["UploadId"]
+        algorithm = self._require(request)["ChecksumAlgorithm"]
+        asked = {"ChecksumAlgorithm": algorithm} if algorithm else {}
+        sums = checksums.verify(request | asked, blob, self._platform.blobs.path(blob.digest))
+        if algorithm and f"Checksum{algorithm}" not in sums:
+            raise AwsError("InvalidRequest", f"The upload's checksums are {algorithm}")
+        name = f"{upload}/{number}"
+        part = {"PartNumber": number, "LastModified": time.time(), **blob._asdict(), **sums}
         with self._platform.database.transaction():
             self._require(request)
-            name = f"{upload}/{number}"
             if self._resources.find(PART, name) is not None:
                 self._resources.delete(PART, name)
-            self._resources.create(PART, name, {"Number": number, **blob._asdict()}, upload)
-        return {"ETag": f'"{blob.md5}"', **sums}
+            self._resources.create(PART, name, part, upload)
+        return {"ETag": f'"{blob.md5}"', "LastModified": part["LastModified"], **sums}
 
-    def complete(self, request: Members) -> Members:
+    def add_copy(self, request: Members, source: FileRange) -> Members:
+        """Take a part of another object as a part."""
+        return self.add(request, self._join([source]))
+
+    def complete(self, request: Members) -> tuple[Object, Members]:
         """Join the named parts to the object, and forget the upload."""
         upload = self._require(request)
         parts = self._named_parts(request)
+        ranges = [
+            FileRange(self._platform.blobs.path(part["digest"]), 0, part["size"]) for part in parts
+        ]
         # The parts are joined outside the transaction: others need not wait for a large copy.
-        blob = self._join(parts)
-        etag = f"{_md5_of_md5s(parts)}-{len(parts)}"
-        sums = _checksums(upload, parts, blob)
+        blob = self._join(ranges)
+        if request.get("MpuObjectSize", blob.size) != blob.size:
+            raise AwsError("InvalidRequest", f"The object has {blob.size} bytes")
+        sums = self._checksums(upload, parts, blob)
+        checksums.check_equal(checksum_members(request), sums)
+        headers = {
+            **upload["Headers"],
+            **sums,
+            "Parts": [part["size"] for part in parts],
+            "MD5": blob.md5,
+        }
+        md5s = b"".join(bytes.fromhex(part["md5"]) for part in parts)
+        etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
         with self._platform.database.transaction():
             self._require(request)
             check_write(request, self._objects.find(upload["Bucket"], upload["Key"]))
-            self._objects.put(
-                upload["Bucket"], upload["Key"], blob, {**upload["Headers"], **sums}, etag
-            )
+            made = self._objects.put(upload["Bucket"], upload["Key"], blob, headers, etag)
             self._forget(request["UploadId"])
-        return {
-            "Location": f"{self._platform.endpoint}/{upload['Bucket']}/{upload['Key']}",
-            "Bucket": upload["Bucket"],
-            "Key": upload["Key"],
-            "ETag": f'"{etag}"',
-            **sums,
-        }
+        return made, sums
 
     def abort(self, request: Members) -> None:
         """Forget an upload."""
@@ -93,9 +116,36 @@ class Uploads:
             self._require(request)
             self._forget(request["UploadId"])
 
+    def under_way(self, bucket: str) -> list[Upload]:
+        """Return a bucket's uploads by key, and those of a key by their time."""
+        self._objects.require_bucket(bucket)
+        found = self._resources.list(UPLOAD, bucket)
+        made = [Upload(each["Key"], -n, each["UploadId"], each) for n, each in enumerate(found, 1)]
+        return sorted(made, key=lambda each: (each.key, -each.number))
+
+    def list_parts(self, request: Members) -> Members:
+        """Return a page of an upload's parts, by their numbers."""
+        upload, after = self._require(request), request.get("PartNumberMarker", 0)
+        limit = limit_of(request, "MaxParts")
+        found = [part for part in self._parts(request["UploadId"]) if part["PartNumber"] > after]
+        page = found[:limit]
+        parts = [{"ETag": f'"{part["md5"]}"', "Size": part["size"], **part} for part in page]
+        return {
+            **upload["Headers"],
+            **upload,
+            "PartNumberMarker": after,
+            "NextPartNumberMarker": page[-1]["PartNumber"] if page else 0,
+            "MaxParts": limit,
+            "IsTruncated": len(page) < len(found),
+            "Parts": parts,
+        }
+
+    def _parts(self, upload: str) -> list[Members]:
+        return sorted(self._resources.list(PART, upload), key=lambda part: part["PartNumber"])
+
     def _forget(self, upload: str) -> None:
-        for part in self._resources.list(PART, upload):
-            self._resources.delete(PART, f"{upload}/{part['Number']}")
+        for part in self._parts(upload):
+            self._resources.delete(PART, f"{upload}/{part['PartNumber']}")
         self._resources.delete(UPLOAD, upload)
 
     def _require(self, request: Members) -> dict[str, Any]:
@@ -112,67 +162,63 @@ class Uploads:
             )
         return found
 
-    def _named_parts(self, request: Members) -> list[Blob]:
+    def _named_parts(self, request: Members) -> list[Members]:
         """Return the stored parts that CompleteMultipartUpload names, if they may be joined."""
-        stored = {
-            part.pop("Number"): Blob(**part)
-            for part in self._resources.list(PART, request["UploadId"])
-        }
+        stored = {part["PartNumber"]: part for part in self._parts(request["UploadId"])}
         named = request.get("MultipartUpload", {}).get("Parts", [])
-        numbers = [part["PartNumber"] for part in named]
+        numbers = [part.get("PartNumber", 0) for part in named]
         if not numbers:
             raise AwsError("MalformedXML", "You must specify at least one part")
         if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
             raise AwsError("InvalidPartOrder", "The list of parts was not in ascending order.")
-        for part in named:
-            _check_part(part, stored.get(part["PartNumber"]))
+        for number, part in zip(numbers, named, strict=True):
+            _check_part(number, part, stored.get(number))
         parts = [stored[number] for number in numbers]
-        for number, part in zip(numbers[:-1], parts[:-1], strict=True):
-            if part.size < SMALLEST_PART:
+        for part in parts[:-1]:
+            if part["size"] < SMALLEST_PART:
                 raise AwsError(
                     "EntityTooSmall",
                     "Your proposed upload is smaller than the minimum allowed size",
                     400,
-                    ProposedSize=part.size,
+                    ProposedSize=part["size"],
                     MinSizeAllowed=SMALLEST_PART,
-                    PartNumber=number,
+                    PartNumber=part["PartNumber"],
                 )
         return parts
 
-    def _join(self, parts: list[Blob]) -> Blob:
+    def _join(self, ranges: list[FileRange]) -> Blob:
         with self._platform.blobs.writer() as writer:
-            for part in parts:
-                with self._platform.blobs.path(part.digest).open("rb") as file:
-                    while data := file.read(CHUNK):
+            for path, start, left in ranges:
+                with path.open("rb") as file:
+                    file.seek(start)
+                    while data := file.read(min(CHUNK, left)):
                         writer.write(data)
+                        left -= len(data)  # noqa: PLW2901
             return writer.commit()
 
+    def _checksums(self, upload: Members, parts: list[Members], blob: Blob) -> dict[str, str]:
+        """Return the object's checksum in the way its upload asked for."""
+        algorithm, kind = upload["ChecksumAlgorithm"], upload[TYPE]
+        if algorithm is None:
+            return {}
+        name = f"Checksum{algorithm}"
+        if kind == FULL:
+            path = self._platform.blobs.path(blob.digest)
+            return {name: checksums.checksum(algorithm, path, blob), TYPE: kind}
+        return {name: checksums.composite(algorithm, [part[name] for part in parts]), TYPE: kind}
 
-def _check_part(part: Members, stored: Blob | None) -> None:
-    wrong = (
+
+def _check_part(number: int, part: Members, stored: Members | None) -> None:
+    declared = checksum_members(part)
+    if (
         stored is None
-        or part.get("ETag", "").strip('"') != stored.md5
-        or part.get("ChecksumCRC32", crc32(stored.crc32)) != crc32(stored.crc32)
-    )
-    if wrong:
+        or part.get("ETag", "").strip('"') != stored["md5"]
+        or any(stored.get(name, value) != value for name, value in declared.items())
+    ):
         raise AwsError(
             "InvalidPart",
             "One or more of the specified parts could not be found. The part may not have been "
             "uploaded, or its entity tag or checksum may not match.",
             400,
-            PartNumber=part["PartNumber"],
+            PartNumber=number,
         )
-
-
-def _md5_of_md5s(parts: list[Blob]) -> str:
-    joined = b"".join(bytes.fromhex(part.md5) for part in parts)
-    return hashlib.md5(joined, usedforsecurity=False).hexdigest()
-
-
-def _checksums(upload: Members, parts: list[Blob], blob: Blob) -> dict[str, str]:
-    """Return the object's checksum in the way its upload asked for; CRC-32 is the one kept."""
-    if f"Checksum{upload['ChecksumAlgorithm']}" != KEPT[0]:
-        return {}
-    if upload["ChecksumType"] == "FULL_OBJECT":
-        return {KEPT[0]: crc32(blob.crc32), "ChecksumType": "FULL_OBJECT"}
-    return {KEPT[0]: composite_crc32([part.crc32 for part in parts]), "ChecksumType": "COMPOSITE"}
