@@ -57,7 +57,7 @@ class Spill:
             if not path.exists():
                 continue
             rows = np.fromfile(path, dtype=np.uint64).reshape(-1, self._width)
-            order = np.argsort(rows[:, 0], kind="stable")
+            order = np.argsort(rows[:, 0])  # rows of one hash are equal: any order of them
             while len(order):
                 taken, order = np.split(order, [CHUNK - len(chunk)])
                 part = rows.take(taken, axis=0)  # faster than rows[taken]

@@ -31,7 +31,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         The column to predict.
     classes
         The label's classes in the order of their codes; for a binary objective the last is the
-        positive one. None takes the sorted values of the training split.
+        positive one. None takes the sorted values of the table.
     objective
         ``binary``, ``multiclass`` or ``regression``.
     numeric, categorical

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boostline.contracts.errors import BoostlineError
-from boostline.features import columns as read_columns
+from boostline.features import columns as cells
 from boostline.features.columns import TableError, read_categories, read_numbers
 from boostline.features.files import read_table
 from boostline.project.file import FILE
@@ -166,13 +166,13 @@ def _role(column: pl.Series, missing: list[str]) -> tuple[str, str]:
     if kinds < 2:
         return "ignore", "one value throughout" if kinds else "no values"
     numbers = _numbers(column, missing)
-    if numbers is None and read_columns.textual(column):
+    if numbers is None and cells.textual(column):
         found = [marker for marker in MARKERS if texts.eq(marker).any()]
         numbers = _numbers(column, [*missing, *found])
         missing += found if numbers is not None and numbers.len() else []
     if numbers is not None and numbers.n_unique() > 1:
         return _numeric_role(column.name, numbers, len(column), gone)
-    dates = texts.str.contains(_DAY_FIRST) | read_columns.read_iso_times(texts).is_not_null()
+    dates = texts.str.contains(_DAY_FIRST) | cells.read_iso_times(texts).is_not_null()
     if dates.mean() > 0.9:  # type: ignore[operator]
         return "ignore", "dates: [split] time can use them; as a feature, compute numbers of them"
     if kinds > min(MOST_CATEGORIES, len(column) // 2):
