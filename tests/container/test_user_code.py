@@ -173,6 +173,7 @@ def test_mistakes(
     assert not (tmp_path / "model" / "model.json").exists()
 
 
+@pytest.mark.slow
 def test_the_failure_file_names_the_users_line(tmp_path: Path) -> None:
     text = "import numpy as np\n\ndef train(d, h, c):\n    return np.eye(2) @ np.eye(3)\n"
     lay_job(tmp_path, "binary", {}, {"train": text})
