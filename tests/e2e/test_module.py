@@ -43,4 +43,4 @@ def test_a_modules_pipeline_runs_under_its_name_with_its_tags(line: Line, tmp_pa
     tags = client.list_tags(ResourceArn=found["PipelineArn"])["Tags"]
     assert tags == [{"Key": "team", "Value": "ml"}]
     nameless = line.run("pipeline", "upsert", *arguments, project=tmp_path, code=2)
-    assert "say it with --name" in nameless.stderr
+    assert "the module's pipeline has no name" in nameless.stderr

@@ -10,7 +10,7 @@ from boostline.cli import options, sources
 from boostline.cli.options import HERE, AsJson, Dir, On, Project, TargetName
 
 if TYPE_CHECKING:
-    from boostline.pipeline.execution import GateResult
+    from boostline.pipeline.execution import GateResult, Submission
     from boostline.project.config import Config
     from boostline.project.target import Target
 
@@ -85,11 +85,9 @@ def upsert(
     folder: Dir = None,
 ) -> None:
     """Create or update the pipeline."""
-    from boostline.pipeline import execution
-
     given = sources.Given(module, kwargs, name, role_arn, tags, description)
     _, target, pipeline, _ = sources.open_pipeline(project, on, folder, given)
-    execution.upsert(target, pipeline)
+    _upsert(target, pipeline)
     typer.echo(pipeline.name)
 
 
@@ -112,7 +110,7 @@ def run_(
 
     given = sources.Given(module, kwargs, name, role_arn, tags, description)
     config, target, pipeline, found = sources.open_pipeline(project, on, folder, given)
-    execution.upsert(target, pipeline)
+    _upsert(target, pipeline)
     found |= _parameters(parameter)
     arn = execution.start(target, pipeline.name, found)
     _follow(None if module else config, target, arn, as_json)
@@ -144,6 +142,14 @@ def wait(
     """Follow an execution to its end, as `run` does."""
     config = options.open_project(project)
     _follow(config, options.open_target(on, folder, config), execution, as_json)
+
+
+def _upsert(target: Target, pipeline: Submission) -> None:
+    from boostline.pipeline import execution
+
+    if not pipeline.name:
+        raise typer.BadParameter("the module's pipeline has no name: say it", param_hint="--name")
+    execution.upsert(target, pipeline)
 
 
 def _parameters(given: list[str] | None) -> dict[str, str]:

@@ -75,11 +75,8 @@ def of_module(config: Config | None, target: Target, given: Given) -> Submission
     # What the module makes with boto3 or an SDK acts on the same target as the command.
     os.environ.update(target.exports())
     found = module.load(given.module or "", _object("--kwargs", given.kwargs))
-    name = given.name or found.name
-    if name is None:
-        raise module.ModuleError(f"{given.module}: its pipeline has no name: say it with --name")
     return Submission(
-        name=name,
+        name=given.name or found.name or "",
         definition=found.definition,
         role=given.role_arn or target.role,
         tags=[*(config.tagging if config else ()), *_tags(given)],
