@@ -28,10 +28,8 @@ class Command:
     ----------
     owner
         Whose program it is, for example `training-job/churn-1`.
-    argv
-        The command line: the image's, or the request's in its place.
-    environment
-        All of the program's environment.
+    argv, environment
+        The command line, and all of the environment.
     folder
         What the program sees as `/opt/ml`.
     home
@@ -51,9 +49,8 @@ class Command:
 class Program(Protocol):
     """A started program."""
 
-    @property
-    def pid(self) -> int:
-        """The process that leads the program's group."""
+    pid: int
+    """The process that leads the program's group."""
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Return the exit code (128 + n after signal n), or None if it still runs.
@@ -77,11 +74,5 @@ class Runner(Protocol):
     def start(self, command: Command, sink: Sink) -> Program:
         """Start a program whose output goes to `sink` line by line, in batches.
 
-        Raises
-        ------
-        RunnerError
-            If it cannot be started.
+        Raises `RunnerError` if it cannot be started.
         """
-
-    def end_left_over(self) -> list[str]:
-        """End programs that an earlier platform started and could not end; return their owners."""

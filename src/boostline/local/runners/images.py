@@ -13,10 +13,7 @@ class UnknownImage(LookupError):
 def resolve(images: Mapping[str, tuple[str, ...]], uri: str) -> tuple[str, ...]:
     """Return the command line that stands for an image URI: the first glob that matches counts.
 
-    Raises
-    ------
-    UnknownImage
-        If none does.
+    Raises `UnknownImage` if none does.
     """
     for pattern, command in images.items():
         if fnmatchcase(uri, pattern):

@@ -46,12 +46,9 @@ def namespace() -> tuple[str, ...] | None:
 
     Tried once, with a real folder: as root, else as root of a user namespace.
     """
-    if not Path(ML).parent.is_dir():
-        return None
-    ways = [("unshare", "-Urm", "--propagation", "private")]
-    if os.geteuid() == 0:
-        ways.insert(0, ("unshare", "-m", "--propagation", "private"))
-    return next((way for way in ways if _works(way)), None)
+    flags = ["-m", "-Urm"] if os.geteuid() == 0 else ["-Urm"]
+    ways = (("unshare", flag, "--propagation", "private") for flag in flags)
+    return next((way for way in ways if _works(way)), None) if Path(ML).parent.is_dir() else None
 
 
 def private(
@@ -65,10 +62,9 @@ def private(
 def _works(way: tuple[str, ...]) -> bool:
     with tempfile.TemporaryDirectory() as temporary:
         folder, scratch = Path(temporary, "ml"), Path(temporary, "scratch")
-        folder.mkdir()
-        scratch.mkdir()
-        (folder / "seen").touch()
-        command = [*private(way, folder, scratch, ()), "test", "-f", f"{ML}/seen"]
+        for path in (folder, scratch, folder / "seen"):
+            path.mkdir()
+        command = [*private(way, folder, scratch, ()), "test", "-d", f"{ML}/seen"]
         try:
             done = subprocess.run(command, capture_output=True, check=False, timeout=10)
         except (OSError, subprocess.TimeoutExpired):

@@ -7,6 +7,7 @@ import select
 import threading
 import time
 from collections import deque
+from typing import IO
 
 from boostline.local.runners.base import Sink
 
@@ -23,18 +24,15 @@ class Output:
 
     Parameters
     ----------
-    descriptor
-        The pipe's reading end, which is closed at the end.
+    pipe
+        The reading end, which is closed at the end.
     sink
         Gets the lines, at the latest 0.1 s after they came.
     """
 
-    def __init__(self, descriptor: int, sink: Sink) -> None:
-        self._descriptor = descriptor
+    def __init__(self, pipe: IO[bytes], sink: Sink) -> None:
+        self._pipe = pipe
         self._sink = sink
-        self._pending: list[str] = []
-        self._flushed = 0.0
-        self._rest = b""
         self._closing = threading.Event()
         self._tail: deque[str] = deque(maxlen=TAIL)
         self._thread = threading.Thread(target=self._read, name="output", daemon=True)
@@ -54,44 +52,34 @@ class Output:
         self._thread.join()
 
     def _read(self) -> None:
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLIN)
-        try:
-            while not self._closing.is_set():
-                if poll.poll(1000 * (PAUSE if self._pending else IDLE)):
-                    chunk = os.read(self._descriptor, CHUNK)
-                    if not chunk:
-                        break
-                    self._split(chunk)
-                self._flush(force=False)
-            if self._rest:
-                self._add(self._rest)
-            self._flush(force=True)
-        finally:
-            os.close(self._descriptor)
+        with self._pipe:
+            descriptor, poll = self._pipe.fileno(), select.poll()
+            poll.register(descriptor, select.POLLIN)
+            pending: list[bytes] = []
+            chunk, rest, handed = b"\n", b"", 0.0
+            while chunk and not self._closing.is_set():
+                if poll.poll(1000 * (PAUSE if pending else IDLE)):
+                    chunk = os.read(descriptor, CHUNK)
+                    lines, rest = _cut(rest + chunk)
+                    pending += lines
+                wait = handed + PAUSE - time.monotonic()
+                if pending and (wait <= 0 or len(pending) >= BATCH):
+                    time.sleep(max(wait, 0))
+                    self._hand_on(pending)
+                    pending, handed = [], time.monotonic()
+            self._hand_on([*pending, rest] if rest else pending)
 
-    def _split(self, chunk: bytes) -> None:
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        for line in lines:
-            self._add(line)
-        if len(self._rest) > LONGEST_LINE:
-            self._add(self._rest[:LONGEST_LINE])
-            self._rest = self._rest[LONGEST_LINE:]
+    def _hand_on(self, lines: list[bytes]) -> None:
+        texts = [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
+        self._tail.extend(texts)
+        if texts:
+            self._sink(texts)
 
-    def _add(self, line: bytes) -> None:
-        while len(line) > LONGEST_LINE:
-            self._add(line[:LONGEST_LINE])
-            line = line[LONGEST_LINE:]
-        text = line.decode("utf-8", "replace").rstrip("\r")
-        self._pending.append(text)
-        self._tail.append(text)
 
-    def _flush(self, *, force: bool) -> None:
-        wait = self._flushed + PAUSE - time.monotonic()
-        if not self._pending or (not force and wait > 0 and len(self._pending) < BATCH):
-            return
-        if wait > 0 and not force:
-            time.sleep(wait)
-        batch, self._pending = self._pending, []
-        self._sink(batch)
-        self._flushed = time.monotonic()
+def _cut(data: bytes) -> tuple[list[bytes], bytes]:
+    """Return the whole lines, those too long in pieces, and the beginning of the next one."""
+    *lines, rest = data.split(b"\n")
+    if len(rest) > LONGEST_LINE:
+        lines, rest = [*lines, rest[:LONGEST_LINE]], rest[LONGEST_LINE:]
+    starts = ((line, range(0, max(len(line), 1), LONGEST_LINE)) for line in lines)
+    return [line[at : at + LONGEST_LINE] for line, places in starts for at in places], rest

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 from boostline.local.runners.base import ML, Command, NoCapacity, Program, RunnerError, Sink
@@ -25,6 +26,7 @@ ulimit -c 0
 ulimit -n 65536 2> /dev/null || ulimit -n "$(ulimit -H -n)"
 exec "$@" < /dev/null
 """
+FULL = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE)
 PATIENCE = 5.0  # seconds for the last output of a program that has ended
 
 
@@ -42,54 +44,24 @@ class ProcessRunner:
 
     def __init__(self, database: Database, *, moved: bool | None = None) -> None:
         self._processes = Processes(database)
+        self.end_left_over = self._processes.end_left_over
         self._way = namespace() if not moved else None
         if moved is False and self._way is None:
-            raise RunnerError(
-                f"programs cannot have a private {ML} here: no mount namespace can be made"
-            )
+            raise RunnerError(f"no mount namespace can be made: programs have no {ML} of their own")
 
     def start(self, command: Command, sink: Sink) -> Program:
-        """Start a program whose output goes to `sink` line by line, in batches.
-
-        Raises
-        ------
-        RunnerError
-            If it cannot be started.
-        """
-        command.home.mkdir(parents=True, exist_ok=True)
+        """Start a program, as `Runner` says."""
+        scratch = command.home / ".opt"
+        scratch.mkdir(parents=True, exist_ok=True)
         environment = dict(command.environment)
         if self._way is None:
             environment["SAGEMAKER_BASE_DIR"] = str(command.folder)
             line = [_moved(word, command.folder) for word in command.argv]
         else:
-            scratch = command.home / ".opt"
-            scratch.mkdir(exist_ok=True)
             prefix = private(self._way, command.folder, scratch, command.read_only)
             line = [*prefix, *command.argv]
-        return RunningProcess(line, environment, command, self._processes, sink)
-
-    def end_left_over(self) -> list[str]:
-        """End programs that an earlier platform started and could not end; return their owners."""
-        return self._processes.end_left_over()
-
-
-def _moved(word: str, folder: Path) -> str:
-    return str(folder) + word[len(ML) :] if word == ML or word.startswith(f"{ML}/") else word
-
-
-class RunningProcess:
-    """A started process; see `Program`."""
-
-    def __init__(
-        self,
-        line: list[str],
-        environment: dict[str, str],
-        command: Command,
-        processes: Processes,
-        sink: Sink,
-    ) -> None:
         try:
-            self._popen = subprocess.Popen(
+            popen = subprocess.Popen(
                 ["sh", "-c", LAUNCH, "sh", *line],
                 env=environment,
                 cwd=command.home,
@@ -99,58 +71,52 @@ class RunningProcess:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            full = getattr(error, "errno", None) in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE)
-            kind = NoCapacity if full else RunnerError
+            kind = NoCapacity if getattr(error, "errno", None) in FULL else RunnerError
             raise kind(f"{command.owner}: {command.argv[0]}: {error}") from None
+        return _Process(popen, command.owner, self._processes, sink)
+
+
+def _moved(word: str, folder: Path) -> str:
+    return str(folder) + word[len(ML) :] if word == ML or word.startswith(f"{ML}/") else word
+
+
+class _Process:
+    """A started process; see `Program`."""
+
+    def __init__(
+        self, popen: subprocess.Popen[bytes], owner: str, processes: Processes, sink: Sink
+    ) -> None:
+        self._popen = popen
         self._processes = processes
         self._lock = threading.Lock()
-        self._calls: list[Callable[[], None]] = []
-        self._done = threading.Event()
-        self._code = 0
-        assert self._popen.stdout is not None  # noqa: S101
-        self._output = Output(os.dup(self._popen.stdout.fileno()), sink)
-        self._popen.stdout.close()
-        processes.add(self.pid, command.owner)
-        self._go()
-        threading.Thread(target=self._reap, name=command.owner, daemon=True).start()
-
-    @property
-    def pid(self) -> int:
-        """The process that leads the program's group."""
-        return self._popen.pid
+        self._code: Future[int] = Future()
+        self.pid = popen.pid
+        assert popen.stdin and popen.stdout  # noqa: S101, PT018
+        self._output = Output(popen.stdout, sink)
+        self.tail = self._output.tail
+        processes.add(self.pid, owner)
+        with contextlib.suppress(BrokenPipeError):
+            popen.stdin.write(b"go\n")
+            popen.stdin.close()
+        threading.Thread(target=self._reap, name=owner, daemon=True).start()
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Return the exit code (128 + n after signal n), or None if it still runs."""
-        return self._code if self._done.wait(timeout) else None
+        try:
+            return self._code.result(timeout)
+        except TimeoutError:
+            return None
 
     def when_done(self, call: Callable[[], None]) -> None:
-        """Call back once the program has ended, or at once if it has."""
-        with self._lock:
-            if not self._done.is_set():
-                self._calls.append(call)
-                return
-        call()
+        self._code.add_done_callback(lambda _: call())
 
     def stop(self, grace: float) -> int:
-        """Ask the program to end, end it after `grace` seconds, and return its exit code."""
         with self._lock:
-            if not self._done.is_set():
+            if self._popen.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGTERM)
-        if not self._done.wait(grace):
+        if self.wait(grace) is None:
             end_session(self.pid)
-        self._done.wait()
-        return self._code
-
-    def tail(self) -> list[str]:
-        """Return its last lines."""
-        return self._output.tail()
-
-    def _go(self) -> None:
-        assert self._popen.stdin is not None  # noqa: S101
-        with contextlib.suppress(BrokenPipeError):
-            self._popen.stdin.write(b"go\n")
-            self._popen.stdin.close()
+        return self._code.result()
 
     def _reap(self) -> None:
         # The dead leader is kept until its group is ended: nobody else can get its pid meanwhile.
@@ -162,8 +128,5 @@ class RunningProcess:
         self._output.close(PATIENCE)
         with self._lock:
             code = self._popen.wait()
-            self._code = 128 - code if code < 0 else code
-            self._processes.remove(self.pid)
-            self._done.set()
-        for call in self._calls:
-            call()
+        self._processes.remove(self.pid)
+        self._code.set_result(128 - code if code < 0 else code)

@@ -15,12 +15,9 @@ from boostline.local.store.database import Database
 PROC = Path("/proc")
 BOOT = PROC / "sys/kernel/random/boot_id"
 PATIENCE = 10.0  # seconds for killed processes to be gone
-
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS process (
-    pid INTEGER PRIMARY KEY,
-    started TEXT NOT NULL,
-    owner TEXT NOT NULL
+    pid INTEGER PRIMARY KEY, started TEXT NOT NULL, owner TEXT NOT NULL
 );
 """
 
@@ -28,10 +25,8 @@ CREATE TABLE IF NOT EXISTS process (
 def started(pid: int) -> str | None:
     """Return when a process started, in a form that no other process of that pid has; or None."""
     if not BOOT.exists():
-        shown = subprocess.run(
-            ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
-        return shown.stdout.strip() or None
+        ask = ["ps", "-o", "lstart=", "-p", str(pid)]
+        return subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip()
     found = _stat(pid)
     return None if found is None else f"{BOOT.read_text().strip()} {found[1]}"
 
@@ -45,21 +40,10 @@ def end_session(leader: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _await_end(leader: int) -> None:
-    """Wait for processes that are not our children: nobody tells us of their end."""
-    deadline = time.monotonic() + PATIENCE
-    while any(_members(leader)) and time.monotonic() < deadline:
-        time.sleep(0.005)
-
-
 def _members(leader: int) -> Iterator[int]:
-    if not BOOT.exists():
-        return
-    for entry in PROC.iterdir():
-        if entry.name.isdigit():
-            found = _stat(int(entry.name))
-            if found is not None and found[0] == leader:
-                yield int(entry.name)
+    for entry in PROC.iterdir() if BOOT.exists() else ():
+        if entry.name.isdigit() and (found := _stat(int(entry.name))) and found[0] == leader:
+            yield int(entry.name)
 
 
 def _stat(pid: int) -> tuple[int, int] | None:
@@ -80,11 +64,9 @@ class Processes:
 
     def add(self, pid: int, owner: str) -> None:
         """Record a process, durably, before it does anything."""
+        row = (pid, started(pid) or "", owner)
         with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO process VALUES (?, ?, ?)",
-                (pid, started(pid) or "", owner),
-            )
+            connection.execute("INSERT OR REPLACE INTO process VALUES (?, ?, ?)", row)
 
     def remove(self, pid: int) -> None:
         """Forget a process that has ended."""
@@ -93,13 +75,15 @@ class Processes:
 
     def end_left_over(self) -> list[str]:
         """End every recorded process that still runs, and return the owners of all recorded."""
-        owners = []
-        for row in self._database.query("SELECT * FROM process ORDER BY pid"):
+        rows = self._database.query("SELECT * FROM process ORDER BY pid")
+        for row in rows:
             now = started(row["pid"])
             same_boot = BOOT.exists() and row["started"].startswith(BOOT.read_text().strip())
-            if now == row["started"] or (now is None and same_boot):
+            if now == row["started"] or (not now and same_boot):
                 end_session(row["pid"])
-                _await_end(row["pid"])
-            owners.append(row["owner"])
+                # Not our children: nobody tells us of their end.
+                deadline = time.monotonic() + PATIENCE
+                while any(_members(row["pid"])) and time.monotonic() < deadline:
+                    time.sleep(0.005)
             self.remove(row["pid"])
-        return owners
+        return [row["owner"] for row in rows]
