@@ -42,6 +42,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     platform.stop()
 
 
+@pytest.mark.slow
 def test_server_that_never_becomes_healthy_fails_in_time(make: Make) -> None:
     server = make("Handler.do_GET = lambda self: self.answer(503); run()", timeout=1)
     with pytest.raises(ServerFailed, match="/ping did not answer 200 within"):
@@ -50,6 +51,7 @@ def test_server_that_never_becomes_healthy_fails_in_time(make: Make) -> None:
         server.invoke(b"", {})
 
 
+@pytest.mark.slow
 def test_server_that_ends_is_tried_once_more(make: Make, tmp_path: Path) -> None:
     server = make(
         f"""

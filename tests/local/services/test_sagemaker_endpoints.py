@@ -68,12 +68,14 @@ def test_program_that_ends_fails_the_endpoint_with_its_last_lines(bench: Bench) 
     bench.sagemaker.delete_endpoint(EndpointName="live")
 
 
+@pytest.mark.slow
 def test_reason_of_a_failure_ends_with_the_very_last_line(bench: Bench) -> None:
     bench.program("other", "[print('x' * 200) for _ in range(30)]; sys.exit('it was this')")
     model(bench, "one", "other")
     assert deploy(bench, "one")["FailureReason"].endswith("it was this")
 
 
+@pytest.mark.slow
 def test_endpoint_that_is_being_updated_can_be_deleted(bench: Bench) -> None:
     model(bench, "one")
     deploy(bench, "one")
@@ -98,6 +100,7 @@ def test_endpoint_that_is_being_made_can_be_deleted(bench: Bench) -> None:
     )
 
 
+@pytest.mark.slow
 def test_failed_update_keeps_what_was_served(bench: Bench) -> None:
     bench.program("other", 'sys.exit("broken")')
     model(bench, "one")
@@ -162,6 +165,7 @@ def test_weights_move_between_the_servers_that_are_there(bench: Bench) -> None:
             change(EndpointName="live", DesiredWeightsAndCapacities=[asked])
 
 
+@pytest.mark.slow
 def test_update_can_retain_what_was_changed_since(bench: Bench) -> None:
     model(bench, "one")
     model(bench, "two")
@@ -233,6 +237,7 @@ def test_endpoint_in_change_cannot_be_updated(bench: Bench) -> None:
     assert summary["EndpointName"] == "live"
 
 
+@pytest.mark.slow
 def test_deleted_endpoint_is_gone_and_its_name_free(bench: Bench) -> None:
     model(bench, "one")
     deploy(bench, "one")
@@ -245,43 +250,41 @@ def test_deleted_endpoint_is_gone_and_its_name_free(bench: Bench) -> None:
     assert deploy(bench, "one")["EndpointStatus"] == "InService"
 
 
-@pytest.mark.parametrize(
-    ("operation", "request_", "problem"),
-    [
-        ("describe_model", {"ModelName": "no"}, 'Could not find model "arn:aws:sagemaker'),
-        ("describe_endpoint", {"EndpointName": "no"}, 'Could not find endpoint "arn:aws'),
-        ("delete_endpoint", {"EndpointName": "no"}, "Could not find endpoint"),
-        (
-            "describe_endpoint_config",
-            {"EndpointConfigName": "no"},
-            "Could not find endpoint configuration",
-        ),
-        (
-            "create_endpoint",
-            {"EndpointName": "e", "EndpointConfigName": "no"},
-            "Could not find endpoint configuration",
-        ),
-        (
-            "create_model",
-            {"ModelName": "m", "PrimaryContainer": {"Image": "unknown:1"}},
-            "no local program stands for the image 'unknown:1'",
-        ),
-        (
-            "create_model",
-            {
-                "ModelName": "m",
-                "PrimaryContainer": {"Image": image("serve"), "ModelDataUrl": "s3://bench/no"},
-            },
-            "Could not find model data at s3://bench/no",
-        ),
-    ],
-)
-def test_what_is_not_there_is_refused_by_name(
-    bench: Bench, operation: str, request_: dict[str, Any], problem: str
-) -> None:
-    with pytest.raises(ClientError, match="ValidationException") as error:
-        getattr(bench.sagemaker, operation)(**request_)
-    assert problem in str(error.value)
+NOT_THERE: list[tuple[str, dict[str, Any], str]] = [
+    ("describe_model", {"ModelName": "no"}, 'Could not find model "arn:aws:sagemaker'),
+    ("describe_endpoint", {"EndpointName": "no"}, 'Could not find endpoint "arn:aws'),
+    ("delete_endpoint", {"EndpointName": "no"}, "Could not find endpoint"),
+    (
+        "describe_endpoint_config",
+        {"EndpointConfigName": "no"},
+        "Could not find endpoint configuration",
+    ),
+    (
+        "create_endpoint",
+        {"EndpointName": "e", "EndpointConfigName": "no"},
+        "Could not find endpoint configuration",
+    ),
+    (
+        "create_model",
+        {"ModelName": "m", "PrimaryContainer": {"Image": "unknown:1"}},
+        "no local program stands for the image 'unknown:1'",
+    ),
+    (
+        "create_model",
+        {
+            "ModelName": "m",
+            "PrimaryContainer": {"Image": image("serve"), "ModelDataUrl": "s3://bench/no"},
+        },
+        "Could not find model data at s3://bench/no",
+    ),
+]
+
+
+def test_what_is_not_there_is_refused_by_name(bench: Bench) -> None:
+    for operation, request, problem in NOT_THERE:
+        with pytest.raises(ClientError, match="ValidationException") as error:
+            getattr(bench.sagemaker, operation)(**request)
+        assert problem in str(error.value)
 
 
 def test_names_are_given_once(bench: Bench) -> None:
@@ -298,6 +301,7 @@ def running_again(folder: Path, programs: Path) -> Iterator[Bench]:
         yield Bench(RunningPlatform(platform), programs)
 
 
+@pytest.mark.slow
 def test_endpoints_come_back_with_the_platform(tmp_path: Path) -> None:
     folder, programs = tmp_path / "platform", tmp_path / "programs"
     for bench in running_again(folder, programs):

@@ -186,7 +186,8 @@ def test_packages_are_paged_and_filtered_by_decision(client: Any) -> None:
     ],
 )
 def test_what_is_not_there_is_refused(
-    client: Any, operation: str, request_: dict[str, str]
+    shared_platform: RunningPlatform, operation: str, request_: dict[str, str]
 ) -> None:
+    client = client_of(shared_platform, "sagemaker")
     with pytest.raises(ClientError, match=r"ValidationException.*no does not exist\."):
         getattr(client, operation)(**request_)

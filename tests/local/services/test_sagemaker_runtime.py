@@ -49,6 +49,7 @@ def test_what_the_container_refuses_becomes_a_model_error(bench: Bench) -> None:
         assert f"Received {kind} error ({status}) from primary" in response["Error"]["Message"]
 
 
+@pytest.mark.slow
 def test_updates_under_load_fail_no_request(bench: Bench) -> None:
     for name in ("one", "two", "three"):
         model(bench, name)
@@ -171,6 +172,7 @@ def test_requests_and_answers_are_captured_as_sagemaker_writes_them(tmp_path: Pa
     assert len({event["eventMetadata"]["eventId"] for event in (first, second, third)}) == 3
 
 
+@pytest.mark.slow
 def test_capture_is_sampled_and_switched_by_configurations(bench: Bench) -> None:
     model(bench, "one")
     capturing(

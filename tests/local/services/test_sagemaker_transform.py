@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,6 +81,7 @@ def test_whole_objects_are_sent_as_they_are(bench: Bench) -> None:
     assert bench.get("s3://bench/out/a.csv.out") == b"2,3\n1,3\n1,3"
 
 
+@pytest.mark.slow
 def test_packed_objects_are_unpacked(bench: Bench) -> None:
     bench.put("in/a.gz", gzip.compress(b"1,2\n1\n"))
     source = {**request()["TransformInput"], "CompressionType": "Gzip"}
@@ -89,6 +89,7 @@ def test_packed_objects_are_unpacked(bench: Bench) -> None:
     assert bench.get("s3://bench/out/a.gz.out") == b"2,2\n1,2\n"
 
 
+@pytest.mark.slow
 def test_payload_is_limited(bench: Bench) -> None:
     line = b"1," * 300_000 + b"1\n"
     bench.put("in/a.csv", line * 3)
@@ -129,6 +130,7 @@ def test_container_is_told_what_the_request_says_and_may_say_the_rest(bench: Ben
     )
 
 
+@pytest.mark.slow
 def test_unlimited_payloads_are_chunked(bench: Bench) -> None:
     serve(
         bench,
@@ -160,6 +162,7 @@ def test_failed_object_fails_the_job_and_keeps_the_others(bench: Bench) -> None:
     assert bench.keys("out/") == ["out/a.csv.out", "out/c.csv.out"]
 
 
+@pytest.mark.slow
 def test_what_may_pass_is_asked_again(bench: Bench, tmp_path: Path) -> None:
     serve(
         bench,
@@ -178,6 +181,7 @@ def test_what_may_pass_is_asked_again(bench: Bench, tmp_path: Path) -> None:
     assert "algorithm: 500: answer 2" in job["FailureReason"]
 
 
+@pytest.mark.slow
 def test_answer_that_takes_too_long_fails(bench: Bench) -> None:
     serve(bench, "def invoke(self, body): time.sleep(30)")
     bench.put("in/a.csv", b"1\n")
@@ -195,6 +199,7 @@ def test_program_that_cannot_serve_fails_the_job_with_its_last_lines(bench: Benc
     assert bench.lines("/aws/sagemaker/TransformJobs", "job/") == ["no such model here"]
 
 
+@pytest.mark.slow
 def test_nothing_to_transform_fails(bench: Bench) -> None:
     assert "no S3 objects found under s3://bench/in/" in transform(bench)["FailureReason"]
 
@@ -224,6 +229,7 @@ def test_stopped_job_keeps_nothing(bench: Bench) -> None:
         bench.sagemaker.stop_transform_job(TransformJobName="job")
 
 
+@pytest.mark.slow
 def test_unfinished_job_runs_again_with_the_next_platform(tmp_path: Path) -> None:
     programs, folder = tmp_path / "programs", tmp_path / "platform"
     for again in (False, True):
@@ -243,36 +249,28 @@ def test_unfinished_job_runs_again_with_the_next_platform(tmp_path: Path) -> Non
                 assert bench.get("s3://bench/out/a.csv.out") == b"2,1\n"
 
 
-@pytest.mark.parametrize(
-    ("members", "code", "problem"),
-    [
-        ({"ModelName": "no"}, "ValidationException", 'Could not find model "arn:aws'),
-        ({"split": "RecordIO"}, "ValidationException", "TransformInput.SplitType: the local"),
-        ({"MaxPayloadInMB": 101}, "ValidationException", "is more than 100 MB"),
-        (
-            {"MaxPayloadInMB": 30, "MaxConcurrentTransforms": 4},
-            "ValidationException",
-            "MaxPayloadInMB 30 * MaxConcurrentTransforms 4 is more than 100 MB",
-        ),
-        (
-            {"DataProcessing": {"InputFilter": "$..x"}},
-            "ValidationException",
-            "'$..x': expected $, .name",
-        ),
-        (
-            {"DataCaptureConfig": {"DestinationS3Uri": "s3://bench/x"}},
-            "ValidationException",
-            "DataCaptureConfig: the local platform has none",
-        ),
-    ],
-)
-def test_what_cannot_run_is_refused_by_name(
-    bench: Bench, members: dict[str, Any], code: str, problem: str
-) -> None:
-    with pytest.raises(ClientError) as error:
-        bench.sagemaker.create_transform_job(**request(**members))
-    assert error.value.response["Error"]["Code"] == code
-    assert problem in error.value.response["Error"]["Message"]
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"ModelName": "no"}, 'Could not find model "arn:aws'),
+    ({"split": "RecordIO"}, "TransformInput.SplitType: the local platform has None or Line"),
+    ({"MaxPayloadInMB": 101}, "is more than 100 MB"),
+    (
+        {"MaxPayloadInMB": 30, "MaxConcurrentTransforms": 4},
+        "MaxPayloadInMB 30 * MaxConcurrentTransforms 4 is more than 100 MB",
+    ),
+    ({"DataProcessing": {"InputFilter": "$..x"}}, "'$..x': expected $, .name"),
+    (
+        {"DataCaptureConfig": {"DestinationS3Uri": "s3://bench/x"}},
+        "DataCaptureConfig: the local platform has none",
+    ),
+]
+
+
+def test_what_cannot_run_is_refused_by_name(bench: Bench) -> None:
+    for members, problem in REFUSED:
+        with pytest.raises(ClientError) as error:
+            bench.sagemaker.create_transform_job(**request(**members))
+        assert error.value.response["Error"]["Code"] == "ValidationException"
+        assert problem in error.value.response["Error"]["Message"]
 
 
 def test_job_names_are_given_once_and_known(bench: Bench) -> None:
@@ -286,6 +284,6 @@ def test_job_names_are_given_once_and_known(bench: Bench) -> None:
     arn = bench.sagemaker.describe_transform_job(TransformJobName="job")["TransformJobArn"]
     bench.sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}])
     assert bench.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "1"}]
-    assert json.loads(json.dumps(transform(bench, "job-2")["ModelName"])) == "one"
+    transform(bench, "job-2")
     found = bench.sagemaker.list_transform_jobs()["TransformJobSummaries"]
     assert [job["TransformJobName"] for job in found] == ["job-2", "job"]
