@@ -15,7 +15,7 @@ from boostline.pipeline.definition import Place
 from boostline.project.config import Config
 from boostline.project.target import Target
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+SUFFIXES = (".csv", ".gz", ".parquet")
 Content: TypeAlias = bytes | Path
 
 
