@@ -70,8 +70,7 @@ class EndpointOperations(Part):
         """Make an endpoint, and begin to start its servers."""
         name, wanted = request["EndpointName"], self._wanted(request["EndpointConfigName"])
         document = {**request, "EndpointStatus": "Creating", "Wanted": wanted}
-        if "DeploymentConfig" in request:
-            document["LastDeploymentConfig"] = request["DeploymentConfig"]
+        document["LastDeploymentConfig"] = request.get("DeploymentConfig")
         answer = self.make(ENDPOINT, name, document)
         self.endpoints.change(name)
         return answer
@@ -83,13 +82,13 @@ class EndpointOperations(Part):
         if request.get("RetainAllVariantProperties"):
             given_up = request.get("ExcludeRetainedVariantProperties", [])
             _retain(endpoint, wanted, {each["VariantPropertyType"] for each in given_up})
-        return self._change(endpoint, wanted, LastDeploymentConfig=request.get("DeploymentConfig"))
+        return self._change(endpoint, wanted, request.get("DeploymentConfig"))
 
     def update_endpoint_weights_and_capacities(self, request: Document) -> Document:
         """Share the traffic anew among the variants that are there."""
         endpoint = self.get(ENDPOINT, request["EndpointName"])
-        if endpoint["EndpointStatus"] != "InService":
-            raise _in_progress(endpoint)
+        if "Deployed" not in endpoint:
+            raise invalid(f"Endpoint {endpoint['EndpointArn']} is {endpoint['EndpointStatus']}")
         wanted = {**endpoint["Deployed"], "Kept": True}
         variants = {each["VariantName"]: each for each in wanted["ProductionVariants"]}
         for asked in request["DesiredWeightsAndCapacities"]:
@@ -100,7 +99,7 @@ class EndpointOperations(Part):
                 if property_ in asked:
                     variant |= dict.fromkeys(members, asked[property_])
         _require_weight(wanted["ProductionVariants"], "CurrentWeight")
-        return self._change(endpoint, wanted)
+        return self._change(endpoint, wanted, None)
 
     def delete_endpoint(self, request: Document) -> Document:
         """Begin to end an endpoint: requests in flight are answered."""
@@ -112,17 +111,17 @@ class EndpointOperations(Part):
             self.endpoints.delete(name)
         return {}
 
-    def _change(self, endpoint: Document, wanted: Document, **members: Document | None) -> Document:
+    def _change(self, endpoint: Document, wanted: Document, how: Document | None) -> Document:
         """Begin to make an endpoint what is wanted; see `Endpoints`."""
-
-        def change(document: Document) -> None:
-            if document["EndpointStatus"] in CHANGING:
-                raise _in_progress(document)
-            now = {"EndpointStatus": "Updating", "Wanted": wanted, "LastModifiedTime": time.time()}
-            document |= now | {name: value for name, value in members.items() if value is not None}
-
-        self.platform.resources.change(ENDPOINT.kind, endpoint["EndpointName"], change)
-        self.endpoints.change(endpoint["EndpointName"])
+        name = endpoint["EndpointName"]
+        with self.platform.database.transaction():
+            found = self.get(ENDPOINT, name)
+            if found["EndpointStatus"] in CHANGING:
+                raise invalid(f'Cannot update in-progress endpoint "{found["EndpointArn"]}".')
+            how = how or found.get("LastDeploymentConfig")
+            now = {"EndpointStatus": "Updating", "Wanted": wanted, "LastDeploymentConfig": how}
+            self.platform.resources.update(ENDPOINT.kind, name, **now)
+        self.endpoints.change(name)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def _wanted(self, name: str) -> Document:
@@ -134,14 +133,13 @@ class EndpointOperations(Part):
             timeout = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", HEALTH_TIMEOUT)
             containers[variant["VariantName"]] = {**container, "timeout": timeout}
             variants.append(_described(variant, container))
-        wanted = {
+        capture = config.get("DataCaptureConfig")
+        return {
             "EndpointConfigName": name,
             "ProductionVariants": variants,
             "Containers": containers,
+            "DataCaptureConfig": capture and _capturing(capture),
         }
-        if "DataCaptureConfig" in config:
-            wanted["DataCaptureConfig"] = _capturing(config["DataCaptureConfig"])
-        return wanted
 
     def _require_bucket(self, uri: str) -> None:
         try:
@@ -155,18 +153,13 @@ def _require_weight(variants: list[Document], member: str) -> None:
         raise invalid("At least one production variant needs a weight above 0")
 
 
-def _in_progress(endpoint: Document) -> Exception:
-    return invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
-
-
 def _described(variant: Document, container: Document) -> Document:
     """Return a variant as DescribeEndpoint shows it."""
     weight, count = variant["InitialVariantWeight"], variant.get("InitialInstanceCount", 1)
-    image, now = container["image"], time.time()
-    names = {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": now}
+    image = dict.fromkeys(("SpecifiedImage", "ResolvedImage"), container["image"])
     return {
         "VariantName": variant["VariantName"],
-        "DeployedImages": [names],
+        "DeployedImages": [{**image, "ResolutionTime": time.time()}],
         **dict.fromkeys(PROPERTIES["DesiredWeight"], weight),
         **dict.fromkeys(PROPERTIES["DesiredInstanceCount"], count),
     }

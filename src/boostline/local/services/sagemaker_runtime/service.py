@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib3
 
 from boostline.local.hosting.client import Unavailable
-from boostline.local.hosting.endpoints import Endpoints
+from boostline.local.hosting.endpoints import ENDPOINT, Endpoints
 from boostline.local.hosting.fleet import Document, Fleet, NoSuchVariant
 from boostline.local.hosting.server import Server
 from boostline.local.service import Service
@@ -23,10 +23,7 @@ HEADERS = {
 }
 NOT_HERE = ("TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId")
 MESSAGE_LENGTH = 2048  # characters of OriginalMessage
-TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the "
-    "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
-)
+TIMED_OUT = "Your invocation timed out while waiting for a response from container primary."
 
 
 class SageMakerRuntime(Service):
@@ -40,8 +37,7 @@ class SageMakerRuntime(Service):
         headers = {HEADERS[member]: request[member] for member in HEADERS if member in request}
         fleet, variant, server, answer = self._invoke(request, headers)
         if answer.status >= 400:
-            text = answer.data.decode("utf-8", "replace")
-            raise self._model_error(server, answer.status, text)
+            raise self._model_error(server, answer.status, answer.data.decode("utf-8", "replace"))
         shown = {
             "Body": answer.data,
             "ContentType": answer.headers.get("Content-Type"),
@@ -67,8 +63,7 @@ class SageMakerRuntime(Service):
         except Unavailable as error:
             if self._endpoints.fleet(name) is not fleet:  # an update moved the traffic just now
                 return self._invoke(request, headers)
-            message = f"Endpoint {name}: {error}"
-            raise AwsError("ServiceUnavailable", message, 503) from None
+            raise AwsError("ServiceUnavailable", f"Endpoint {name}: {error}", 503) from None
         except TimeoutError:
             raise self._model_error(server, 0, TIMED_OUT) from None
 
@@ -77,18 +72,17 @@ class SageMakerRuntime(Service):
         return self.platform.get(SageMaker).endpoints
 
     def _not_serving(self, name: str) -> AwsError:
-        found = self.platform.resources.find("endpoint", name)
-        if found is None:
+        status = (self.platform.resources.find(ENDPOINT, name) or {}).get("EndpointStatus")
+        if status is None:
             account = self.platform.settings.account
             return _invalid(f"Endpoint {name} of account {account} not found.")
-        status = found["EndpointStatus"]
         if status == "SystemUpdating":
             return AwsError("ServiceUnavailable", f"Endpoint {name} is being restarted", 503)
         return _invalid(f"Endpoint {name} is {status}: it must be InService to be invoked")
 
     def _model_error(self, server: Server, status: int, text: str) -> AwsError:
-        kind = "client" if 400 <= status < 500 else "server"
-        group, stream = server.log_group, server.log_stream
+        group, kind = server.log_group, "client" if 400 <= status < 500 else "server"
+        stream = f"log-group:{group}:log-stream:{server.log_stream}"
         return AwsError(
             "ModelError",
             f'Received {kind} error ({status}) from primary with message "{text}". See the log '
@@ -96,7 +90,7 @@ class SageMakerRuntime(Service):
             424,
             OriginalStatusCode=status,
             OriginalMessage=text[:MESSAGE_LENGTH],
-            LogStreamArn=self.platform.arn("logs", f"log-group:{group}:log-stream:{stream}"),
+            LogStreamArn=self.platform.arn("logs", stream),
         )
 
 
