@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from pathlib import Path
 
 import pytest
 from botocore import xform_name
@@ -11,6 +12,19 @@ from botocore import xform_name
 from boostline.contracts.models import service_model
 from boostline.local.operations import SERVICES
 from boostline.local.service import Service
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "platform.md"
+
+
+def test_the_document_has_the_table() -> None:
+    rows = [
+        f"| `{service}` | {len(entry.operations)} | {', '.join(sorted(entry.operations))} |"
+        for service, entry in SERVICES.items()
+    ]
+    table = "\n".join(["| service | | operations |", "| --- | --- | --- |", *rows])
+    _, _, rest = DOCUMENT.read_text().partition("<!-- operations -->\n")
+    written, _, _ = rest.partition("\n<!-- end of operations -->")
+    assert written == table, f"between the marks in {DOCUMENT} should stand:\n{table}"
 
 
 def handler(service: str) -> type[Service]:

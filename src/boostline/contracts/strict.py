@@ -33,6 +33,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "map": (Mapping,),
     "list": (list, tuple),
 }
+TYPE = "Member must be of type"
 # A blob may also be a file to read from: only what has a length is checked.
 _BLOBS = (bytes, bytearray, str)
 
@@ -97,10 +98,10 @@ def _walk(service: str, shape: AnyShape, value: Any, path: str) -> Iterator[Prob
         if isinstance(value, _BLOBS):
             yield from _constraints(service, shape, value, path)
         elif not hasattr(value, "read"):
-            yield path, _shown(value), "Member must be of type blob"
+            yield path, _shown(value), f"{TYPE} blob"
         return
     if not _is_of(kind, value):
-        yield path, _shown(value), f"Member must be of type {kind}"
+        yield path, _shown(value), f"{TYPE} {kind}"
         return
     yield from _constraints(service, shape, value, path)
     if kind == "structure":

@@ -619,7 +619,7 @@ def covers_documents(test: Test) -> Test:
     for noun in DOCUMENTS:
         covers(f"Get{noun}")(test)
         members = {"ContentMD5", "ChecksumAlgorithm"} & shape(f"Put{noun}").members.keys()
-        covers(f"Put{noun}", " ".join([SETTINGS[noun].member, *members]))(test)
+        covers(f"Put{noun}", " ".join([SETTINGS[noun][0], *members]))(test)
         delete = DELETES.get(noun, f"Delete{noun}")
         if delete in OPERATIONS:
             covers(delete)(test)
@@ -635,7 +635,7 @@ def test_a_document_is_recorded_and_returned(
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingBucket.html"""
     document, before = DOCUMENTS[noun]
     put, get = (getattr(s3, xform_name(f"{verb}{noun}")) for verb in ("Put", "Get"))
-    member = SETTINGS[noun].member
+    member = SETTINGS[noun][0]
 
     def got() -> Any:
         answer = {name: each for name, each in get(Bucket=bucket).items() if name in document_names}

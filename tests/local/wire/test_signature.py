@@ -27,13 +27,16 @@ from boostline.local.wire.signature import (
 
 KEY, SECRET = "AKID", "a/secret+key"
 EMPTY = hashlib.sha256(b"").hexdigest()
-NOW = dt.datetime.now(dt.UTC)
 SIGNERS = {
     "s3": S3SigV4Auth,
     "s3 query": S3SigV4QueryAuth,
     "lambda": SigV4Auth,
     "lambda query": SigV4QueryAuth,
 }
+
+
+def present() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def signed(kind: str, path: str = "/", **more: Any) -> Head:
@@ -54,10 +57,10 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def verify(head: Head, secret: str = SECRET, now: dt.datetime = NOW) -> Signature:
+def verify(head: Head, secret: str = SECRET, now: dt.datetime | None = None) -> Signature:
     signature = Signature.of(head)
     assert isinstance(signature, Signature)
-    signature.check_scope(now, "us-east-1")
+    signature.check_scope(now or present(), "us-east-1")
     signature.check(head, secret, signature.payload or EMPTY)
     return signature
 
@@ -87,7 +90,7 @@ def changed(head: Head, **headers: str) -> Head:
 )
 def test_what_botocore_signs_is_right_and_with_another_key_is_not(kind: str, path: str) -> None:
     head = signed(kind, path)
-    assert verify(head)[:4] == (KEY, f"{NOW:%Y%m%d}", "us-east-1", kind.split(maxsplit=1)[0])
+    assert verify(head)[:4] == (KEY, f"{present():%Y%m%d}", "us-east-1", kind.split(maxsplit=1)[0])
     assert reason(head, secret="another") is Refused.SIGNATURE
 
 
@@ -111,17 +114,17 @@ def test_headers_of_aws_must_be_signed() -> None:
 
 def test_the_time_may_be_15_minutes_off() -> None:
     head = signed("lambda")
-    assert verify(head, now=NOW + dt.timedelta(minutes=14))
+    assert verify(head, now=present() + dt.timedelta(minutes=14))
     for minutes in (-16, 16):
-        moment = NOW + dt.timedelta(minutes=minutes)
+        moment = present() + dt.timedelta(minutes=minutes)
         assert reason(head, now=moment) is Refused.SKEWED
 
 
 def test_a_presigned_request_lasts_as_long_as_it_says() -> None:
     head = signed("s3 query")  # an hour, unless botocore is told otherwise
-    assert verify(head, now=NOW + dt.timedelta(minutes=59)).payload == UNSIGNED_PAYLOAD
-    assert reason(head, now=NOW + dt.timedelta(minutes=61)) is Refused.EXPIRED
-    assert reason(head, now=NOW - dt.timedelta(minutes=16)) is Refused.SKEWED
+    assert verify(head, now=present() + dt.timedelta(minutes=59)).payload == UNSIGNED_PAYLOAD
+    assert reason(head, now=present() + dt.timedelta(minutes=61)) is Refused.EXPIRED
+    assert reason(head, now=present() - dt.timedelta(minutes=16)) is Refused.SKEWED
     longer = head._replace(query=head.query.replace("Expires=3600", "Expires=604801"))
     assert reason(longer) is Refused.EXPIRED
 
@@ -159,7 +162,7 @@ def test_the_scope_is_of_the_platforms_region(kind: str) -> None:
     with pytest.raises(
         BadSignature, match="it is 'us-east-1', and expected is 'eu-west-1'"
     ) as not_:
-        signature.check_scope(NOW, "eu-west-1")
+        signature.check_scope(present(), "eu-west-1")
     assert not_.value.reason is Refused.REGION
     assert ("Region" in not_.value.members) == (kind == "s3")
 
@@ -168,7 +171,7 @@ def test_some_services_are_signed_for_one_region() -> None:
     request = AWSRequest("GET", "http://127.0.0.1:4599/")
     SigV4Auth(Credentials(KEY, SECRET), "iam", "us-east-1").add_auth(request)
     headers = {name: _text(value) for name, value in request.headers.items()}
-    Signature.of(Head("GET", "/", "", Headers(headers))).check_scope(NOW, "eu-west-1")
+    Signature.of(Head("GET", "/", "", Headers(headers))).check_scope(present(), "eu-west-1")
 
 
 def old(url: str, method: str = "GET", **headers: str) -> Head:
@@ -187,7 +190,7 @@ def test_urls_signed_the_older_way_are_verified(url: str) -> None:
         signature = Signature.of(head)
         assert isinstance(signature, OldSignature)
         signature.check(head, SECRET, signature.payload)
-        signature.check_scope(NOW, "eu-west-1")
+        signature.check_scope(present(), "eu-west-1")
         wrong = [head._replace(path="/b/other"), head._replace(method="HEAD")]
         wrong += [head._replace(query=head.query.replace("Expires=1", "Expires=2"))]
         for other in wrong:
@@ -196,7 +199,7 @@ def test_urls_signed_the_older_way_are_verified(url: str) -> None:
                 changed_signature.check(other, SECRET, "")
             assert caught.value.reason is Refused.SIGNATURE
         with pytest.raises(BadSignature) as caught:
-            signature.check_scope(NOW + dt.timedelta(hours=1), "us-east-1")
+            signature.check_scope(present() + dt.timedelta(hours=1), "us-east-1")
         assert caught.value.reason is Refused.EXPIRED
 
 

@@ -197,6 +197,8 @@ class _Call:
         found = strict.problems(service, operation.name, params)
         if found:
             code = INVALID.get(service, "ValidationException")
+            if "json" in self._protocol and any(strict.TYPE in each for each in found):
+                code = "SerializationException"
             raise AwsError(code, strict.message(found))
         handler = getattr(self._platform.service(service), xform_name(operation.name))
         if inspect.iscoroutinefunction(handler):

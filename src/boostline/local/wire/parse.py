@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,10 +10,7 @@ from xml.etree.ElementTree import Element, SubElement
 from boostline.contracts.models import AnyShape, Operation
 from boostline.local.store.blobs import Blob
 from boostline.local.wire.head import Head
-from boostline.local.wire.jsons import from_json, wire_name
-from boostline.local.wire.values import from_text, malformed
-from boostline.local.wire.xmls import from_xml
-from boostline.local.wire.xmls import parse as parse_xml
+from boostline.local.wire.shapes import from_headers, from_json, from_text, from_xml, malformed
 
 Body = bytes | Blob
 
@@ -39,16 +35,49 @@ def parse(
     shape = operation.input_shape
     if shape is None:
         return {}
-    if isinstance(body, bytes):
-        if protocol == "json":
-            return _object(shape, body)
-        if protocol == "query":
-            pairs = head.parameters + parse_qsl(_text(body), keep_blank_values=True)
-            members: dict[str, Any] = from_xml(shape, _form(pairs))
-            return members
-    return _body(shape, protocol, body) | _located(
-        shape, head, labels, _free_query(operation, head)
-    )
+    if isinstance(body, bytes) and protocol == "json":
+        return from_json(shape, body)
+    if isinstance(body, bytes) and protocol == "query":
+        pairs = head.parameters + parse_qsl(_text(body), keep_blank_values=True)
+        members: dict[str, Any] = from_text(shape, _form(pairs))
+        return members
+    members = _body(shape, protocol, body) | from_headers(shape, head.headers)
+    query = _free_query(operation, head)
+    for name, member in shape.members.items():
+        wire = member.serialization.get("name", name)
+        match member.serialization.get("location"):
+            case "uri" if wire in labels:
+                members[name] = from_text(member, labels[wire])
+            case "querystring" if found := _query(shape, member, query, wire):
+                members[name] = found[0]
+    return members
+
+
+def _body(shape: AnyShape, protocol: str, body: Body) -> dict[str, Any]:
+    payload = shape.serialization.get("payload")
+    member = shape if payload is None else shape.members[payload]
+    if member.type_name == "blob":
+        return {payload: body}
+    if not body or not isinstance(body, bytes):
+        return {}
+    if member.type_name == "string":
+        return {payload: _text(body)}
+    found = from_xml(member, body) if protocol == "rest-xml" else from_json(member, body)
+    if payload is not None:
+        return {payload: found}
+    inside = shape.members.items()
+    return {name: found[name] for name, m in inside if name in found and not _located(m)}
+
+
+def _located(member: AnyShape) -> bool:
+    return "location" in member.serialization
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise malformed(f"The body is not UTF-8: {error}") from None
 
 
 def _free_query(operation: Operation, head: Head) -> dict[str, list[str]]:
@@ -61,101 +90,19 @@ def _free_query(operation: Operation, head: Head) -> dict[str, list[str]]:
     return query
 
 
-def _object(shape: AnyShape, body: bytes) -> dict[str, Any]:
-    try:
-        decoded = json.loads(body or b"{}", parse_constant=_not_json)
-    except (ValueError, RecursionError) as error:
-        raise malformed(f"The body is not JSON: {error}") from None
-    if not isinstance(decoded, dict):
-        raise malformed("The body is not a JSON object")
-    members: dict[str, Any] = from_json(shape, decoded)
-    return members
-
-
-def _not_json(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _located(
-    shape: AnyShape, head: Head, labels: dict[str, str], query: dict[str, list[str]]
-) -> dict[str, Any]:
-    members = {}
-    for name, member in shape.members.items():
-        wire = wire_name(name, member)
-        match member.serialization.get("location"):
-            case "uri":
-                found = from_text(member, labels[wire]) if wire in labels else None
-            case "querystring":
-                found = _query(shape, member, query, wire)
-            case "header":
-                found = _header(member, head.headers.get(wire))
-            case "headers":
-                found = {
-                    key[len(wire) :]: value
-                    for key, value in head.headers.items()
-                    if key.startswith(wire.lower())
-                }
-            case _:
-                continue
-        if found is not None and found != {}:
-            members[name] = found
-    return members
-
-
-def _body(shape: AnyShape, protocol: str, body: Body) -> dict[str, Any]:
-    payload = shape.serialization.get("payload")
-    if payload is not None:
-        return _payload(payload, shape.members[payload], protocol, body)
-    inside = {
-        name for name, member in shape.members.items() if "location" not in member.serialization
-    }
-    if not inside or not body or not isinstance(body, bytes):
-        return {}
-    xml = protocol == "rest-xml"
-    found = from_xml(shape, parse_xml(body)) if xml else _object(shape, body)
-    return {name: value for name, value in found.items() if name in inside}
-
-
-def _payload(name: str, shape: AnyShape, protocol: str, body: Body) -> dict[str, Any]:
-    if shape.type_name == "blob":
-        return {name: body}
-    if not body or not isinstance(body, bytes):
-        return {}
-    if shape.type_name == "string":
-        return {name: _text(body)}
-    if protocol == "rest-xml":
-        return {name: from_xml(shape, parse_xml(body))}
-    return {name: _object(shape, body)}
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise malformed(f"The body is not UTF-8: {error}") from None
-
-
-def _query(shape: AnyShape, member: AnyShape, query: dict[str, list[str]], wire: str) -> Any:
+def _query(
+    shape: AnyShape, member: AnyShape, query: dict[str, list[str]], wire: str
+) -> tuple[Any, ...]:
+    """Return the value of a member in the query, if it is there."""
     if member.type_name == "map":
-        others = {
-            other.serialization.get("name")
-            for other in shape.members.values()
-            if other.serialization.get("location") == "querystring"
-        }
-        return {name: found[-1] for name, found in query.items() if name not in others}
+        others = {each.serialization.get("name") for each in shape.members.values()}
+        free = {name: found[-1] for name, found in query.items() if name not in others}
+        return (free,) if free else ()
     if wire not in query:
-        return None
+        return ()
     if member.type_name == "list":
-        return [from_text(member.member, text) for text in query[wire]]
-    return from_text(member, query[wire][-1])
-
-
-def _header(member: AnyShape, text: str | None) -> Any:
-    if text is None:
-        return None
-    if member.type_name == "list":
-        return [from_text(member.member, item.strip()) for item in text.split(",")]
-    return from_text(member, text)
+        return ([from_text(member.member, text) for text in query[wire]],)
+    return (from_text(member, query[wire][-1]),)
 
 
 def _form(pairs: list[tuple[str, str]]) -> Element:

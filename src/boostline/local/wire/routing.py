@@ -31,7 +31,7 @@ class _Rule(NamedTuple):
     name: str
     path: re.Pattern[str]
     labels: list[str]
-    fixed: tuple[tuple[str, str], ...]
+    fixed: frozenset[tuple[str, str]]
     query: frozenset[str]
     headers: frozenset[str]
     rank: tuple[int, ...]
@@ -86,44 +86,34 @@ def route(service: str, head: Head, form: bytes) -> Route:
         unknown = AwsError("InvalidAction", f"Could not find operation {name!r} of {service}")
     else:
         name, labels = _rest(service, head)
-        unknown = _unknown_path(protocol, head)
+        unknown = AwsError(
+            "UnknownOperationException", f"No operation is {head.method} {head.path}", 404
+        )
+        if protocol == "rest-xml":
+            message = "The specified method is not allowed against this resource."
+            unknown = AwsError("MethodNotAllowed", message, 405)
     if name not in model.operation_names:
         raise unknown
     if name not in SERVICES[service].operations:
         had = ", ".join(SERVICES[service].operations)
-        raise AwsError(
-            "NotImplemented",
-            f"the local platform does not have {service}:{name}; it has {had}",
-            501,
-        )
+        message = f"the local platform does not have {service}:{name}; it has {had}"
+        raise AwsError("NotImplemented", message, 501)
     return Route(model.operation_model(name), labels)
-
-
-def _unknown_path(protocol: str, head: Head) -> AwsError:
-    if protocol == "rest-xml":
-        return AwsError(
-            "MethodNotAllowed", "The specified method is not allowed against this resource.", 405
-        )
-    return AwsError("UnknownOperationException", f"No operation is {head.method} {head.path}", 404)
 
 
 def _rest(service: str, head: Head) -> tuple[str, dict[str, str]]:
     given = head.parameters
     names = {name for name, _ in given}
     matches = [
-        (_present(rule, names, head), rule.rank, rule, found)
+        (rule.query <= names and rule.headers <= {*head.headers}, rule.rank, rule, found)
         for rule in _rules(service).get(head.method, ())
-        if set(rule.fixed) <= set(given) and (found := rule.path.fullmatch(head.path))
+        if rule.fixed <= set(given) and (found := rule.path.fullmatch(head.path))
     ]
     if not matches:
         return "", {}
     # Whatever lacks a required parameter yields to what lacks none; then the most particular wins.
     _, _, rule, found = max(matches, key=lambda match: match[:2])
     return rule.name, dict(zip(rule.labels, map(unquote, found.groups()), strict=True))
-
-
-def _present(rule: _Rule, names: set[str], head: Head) -> bool:
-    return rule.query <= names and all(name in head.headers for name in rule.headers)
 
 
 @functools.cache
@@ -138,23 +128,28 @@ def _rules(service: str) -> dict[str, list[_Rule]]:
 
 def _rule(service: str, operation: Operation) -> _Rule:
     path, _, query = operation.http["requestUri"].partition("?")
-    fixed = tuple(parse_qsl(query, keep_blank_values=True))
-    required: dict[str, set[str]] = {"querystring": set(), "header": set()}
+    fixed = frozenset(parse_qsl(query, keep_blank_values=True))
     shape = operation.input_shape
-    for name in shape.required_members if shape is not None else ():
-        member = shape.members[name].serialization
-        if member.get("location") in required:
-            required[member["location"]].add(member["name"])
-    literal = len(re.sub(_LABEL, "", path))
-    asked = len(fixed) + len(required["querystring"]) + len(required["header"])
+    required = (
+        [shape.members[each].serialization for each in shape.required_members] if shape else []
+    )
+    names, headers = (
+        frozenset(
+            each["name"].lower() if where == "header" else each["name"]
+            for each in required
+            if each.get("location") == where
+        )
+        for where in ("querystring", "header")
+    )
     declared = operation.name in SERVICES[service].operations
+    literal, asked = len(re.sub(_LABEL, "", path)), len(fixed) + len(names) + len(headers)
     return _Rule(
         operation.name,
         re.compile(_pattern(path)),
         [label for label, _ in re.findall(_LABEL, path)],
         fixed,
-        frozenset(required["querystring"]),
-        frozenset(required["header"]),
+        names,
+        headers,
         (literal, asked, declared, not operation.deprecated),
     )
 

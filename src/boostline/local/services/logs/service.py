@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeVar
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from boostline.local.service import Service
-from boostline.local.services.logs.patterns import Pattern
 from boostline.local.store.logs import Event
 from boostline.local.wire.errors import AwsError
 
 Members = dict[str, Any]
-Item = TypeVar("Item")
 
 PAGE = 50
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 EVENTS = 10_000
+_TERM = re.compile(r'([?-]?)(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 
 
 class CloudWatchLogs(Service):
@@ -91,7 +91,7 @@ class CloudWatchLogs(Service):
         elif not events:
             last = max(0, number - 1)
         return {
-            "events": [{**_event(event)} for event in events],
+            "events": [_event(event) for event in events],
             "nextForwardToken": f"f/{last}/s",
             "nextBackwardToken": f"b/{first}/s",
         }
@@ -100,14 +100,14 @@ class CloudWatchLogs(Service):
         """Return the events of a group's streams that match a pattern of terms."""
         group = self._group(request)
         streams = self._streams(group, request)
-        pattern = Pattern(request.get("filterPattern", ""))
+        matches = _matcher(request.get("filterPattern", ""))
         limit = request.get("limit", EVENTS)
         forward, after = _position(request.get("nextToken", "f/0/s"))
         if not forward:
             raise _invalid("The specified nextToken is invalid.")
         found: list[Event] = []
         for event in self._after(group, streams, after, request):
-            if not pattern.matches(event.message):
+            if not matches(event.message):
                 continue
             if len(found) == limit:
                 return _filtered(found, f"f/{found[-1].number}/s")
@@ -156,6 +156,24 @@ class CloudWatchLogs(Service):
         return self.platform.arn("logs", f"log-group:{group}")
 
 
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    """Return what tells whether a line has all of a pattern's terms, any `?` one, and no `-` one.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+    """
+    if pattern.strip()[:1] in {"{", "[", "%"}:
+        raise _invalid(f"Invalid filter pattern {pattern!r}: the platform matches plain terms only")
+    terms: dict[str, list[str]] = {"": [], "?": [], "-": []}
+    for sign, quoted, bare in _TERM.findall(pattern):
+        terms[sign].append(quoted or bare)
+
+    def matches(line: str) -> bool:
+        found = {sign: [term in line for term in terms[sign]] for sign in terms}
+        return all(found[""]) and not any(found["-"]) and (not terms["?"] or any(found["?"]))
+
+    return matches
+
+
 def _event(event: Event) -> Members:
     message = {"timestamp": event.timestamp, "message": event.message}
     return {**message, "ingestionTime": event.timestamp}
@@ -180,7 +198,7 @@ def _position(token: str) -> tuple[bool, int]:
     return direction == "f", int(number)
 
 
-def _page(name: str, items: list[Item], request: Members) -> Members:
+def _page(name: str, items: list[Members], request: Members) -> Members:
     token = request.get("nextToken", "0")
     if not token.isdecimal():
         raise _invalid("The specified nextToken is invalid.")

@@ -81,8 +81,9 @@ ALGORITHMS: dict[str, Sum] = {
 
 def checksum(algorithm: str, path: Path, blob: Blob | None = None) -> str:
     """Return a stored content's checksum as S3 writes it; read only if `blob` does not know it."""
-    if blob is not None and algorithm == "CRC32":
-        return _text(blob.crc32.to_bytes(4, "big"))
+    if blob is not None and algorithm in {"CRC32", "SHA256"}:
+        known = {"CRC32": f"{blob.crc32:08x}", "SHA256": blob.digest}
+        return _text(bytes.fromhex(known[algorithm]))
     return _text(ALGORITHMS[algorithm](_chunks(path)))
 
 

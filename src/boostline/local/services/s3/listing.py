@@ -9,25 +9,21 @@ import base64
 import binascii
 import itertools
 from collections.abc import Callable
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from boostline.local.services.s3.errors import Members, invalid_argument
-from boostline.local.store.objects import Object, Objects
+from boostline.local.services.s3.settings import SettingsService
+from boostline.local.store.objects import Object
 
 PAGE = 1_000
 
 
-class Entry(Protocol):
-    """What is listed: by key, and those of one key by falling number."""
-
-    @property
-    def key(self) -> str:
-        """What is ordered."""
-
-    @property
-    def number(self) -> int:
-        """Their order within a key."""
+# A place in a list: after the entry of a key and a number; all of that key, if the number is 0.
+Place = tuple[str, int]
+# Gives up to PAGE entries after a place, passing over those below a common prefix. Entries have a
+# `key` and a `number`, and come by key, those of a key by falling number.
+Fetch = Callable[[Place, str | None], list[Any]]
 
 
 class Upload(NamedTuple):
@@ -39,52 +35,36 @@ class Upload(NamedTuple):
     members: Members
 
 
-Item = TypeVar("Item", bound=Entry)
-
-
-class Place(NamedTuple):
-    """A place in a list: after the entry of a key and number; all of the key, if that is 0."""
-
-    key: str
-    number: int = 0
-
-
-# Gives up to PAGE entries after a place, passing over those below a common prefix.
-Fetch = Callable[[Place, str | None], list[Item]]
-
-
-class Page(NamedTuple, Generic[Item]):
+class Page(NamedTuple):
     """Entries and common prefixes of a page; the next one begins after `last`, if there is one."""
 
-    items: list[Item]
+    items: list[Any]
     prefixes: list[str]
-    last: Item | str | None
+    last: Any
 
 
-def _page(fetch: Fetch[Item], request: Members, after: Place, limit: int) -> Page[Item]:
+def page(fetch: Fetch, request: Members, after: Place, limit: int) -> Page:
     """Return up to `limit` entries and common prefixes together, after a place."""
     prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
-    items: list[Item] = []
-    prefixes: list[str] = []
-    last: Item | str | None = None
-    passed = after.key if _group(after.key, prefix, delimiter) == after.key else None
+    found = Page([], [], None)
+    passed = after[0] if _group(after[0], prefix, delimiter) == after[0] else None
     while True:
         batch = fetch(after, passed)
         for each in batch:
             group = _group(each.key, prefix, delimiter)
             if group is not None and group == passed:
                 continue
-            if len(items) + len(prefixes) == limit:
-                return Page(items, prefixes, last)
+            if len(found.items) + len(found.prefixes) == limit:
+                return found
             if group is None:
-                items.append(each)
-                last = each
+                found.items.append(each)
             else:
-                prefixes.append(group)
-                last = passed = group
+                found.prefixes.append(group)
+                passed = group
+            found = found._replace(last=group or each)
         if len(batch) < PAGE:
-            return Page(items, prefixes, None)
-        after = Place(batch[-1].key, batch[-1].number)
+            return found._replace(last=None)
+        after = (batch[-1].key, batch[-1].number)
 
 
 def _group(key: str, prefix: str, delimiter: str) -> str | None:
@@ -95,76 +75,90 @@ def _group(key: str, prefix: str, delimiter: str) -> str | None:
     return prefix + rest + cut if cut else None
 
 
-def list_objects(objects: Objects, request: Members, owner: Members) -> Members:
-    """Return ListObjects' answer; the marker is a key."""
-    found = _objects(objects, request, request.get("Marker", ""))
-    more = (
-        {"NextMarker": _key(request, found.last)} if found.last and "Delimiter" in request else {}
-    )
-    contents = [_described(request, each, owner) for each in found.items]
-    return {"Marker": "", **_common(request, found, "MaxKeys"), "Contents": contents, **more}
+class ListService(SettingsService):
+    """The operations that list."""
 
+    def list_objects(self, request: Members) -> Members:
+        """Return a page of a bucket's objects, the older way: the marker is a key."""
+        found = self._page(request, (request.get("Marker", ""), 0))
+        marker = _key(request, found.last) if request.get("Delimiter") else None
+        answer = {"Marker": "", **_common(request, found, "MaxKeys"), "NextMarker": marker}
+        return answer | {"Contents": [self._entry(request, each) for each in found.items]}
 
-def list_objects_v2(objects: Objects, request: Members, owner: Members) -> Members:
-    """Return ListObjectsV2's answer; the token holds the last key."""
-    token = request.get("ContinuationToken")
-    after = request.get("StartAfter", "") if token is None else from_token(token)
-    found = _objects(objects, request, after)
-    shown = owner if request.get("FetchOwner") else None
-    last = _name(found.last)
-    return {
-        **_common(request, found, "MaxKeys"),
-        "KeyCount": len(found.items) + len(found.prefixes),
-        "ContinuationToken": token,
-        "NextContinuationToken": None if last is None else to_token(last),
-        "Contents": [_described(request, each, shown) for each in found.items],
-    }
+    def list_objects_v2(self, request: Members) -> Members:
+        """Return a page of a bucket's objects; the token holds the last key."""
+        token = request.get("ContinuationToken")
+        after = request.get("StartAfter", "") if token is None else from_token(token)
+        found = self._page(request, (after, 0))
+        entries = [self._entry(request, each) for each in found.items]
+        if not request.get("FetchOwner"):
+            entries = [entry | {"Owner": None} for entry in entries]
+        return {
+            **_common(request, found, "MaxKeys"),
+            "KeyCount": len(found.items) + len(found.prefixes),
+            "ContinuationToken": token,
+            "NextContinuationToken": None if found.last is None else to_token(_name(found.last)),
+            "Contents": entries,
+        }
 
+    def list_object_versions(self, request: Members) -> Members:
+        """Return a page of the versions of a bucket's objects, each key's last one first."""
+        key, version = request.get("KeyMarker", ""), request.get("VersionIdMarker")
+        after = (key, 0)
+        if version:
+            marked = self._objects.last(request["Bucket"], key, version)
+            if marked is None:
+                raise invalid_argument("The VersionIdMarker is of no version of the KeyMarker")
+            after = (key, marked.number)
+        found = self._page(request, after, versions=True)
+        keys = [key if version else None, *(each.key for each in found.items)]
+        entries: dict[bool, list[Members]] = {True: [], False: []}
+        for before, each in zip(keys, found.items, strict=False):
+            entry = self._entry(request, each) | {"IsLatest": each.key != before}
+            entries[bool(each.digest)].append(entry)
+        return {
+            **_common(request, found, "MaxKeys"),
+            "NextKeyMarker": _key(request, found.last),
+            "NextVersionIdMarker": getattr(found.last, "version", None),
+            "Versions": entries[True],
+            "DeleteMarkers": entries[False],
+        }
 
-def list_versions(objects: Objects, request: Members, owner: Members) -> Members:
-    """Return ListObjectVersions' answer: each key's versions, the last one first."""
-    bucket, key, version = request["Bucket"], request.get("KeyMarker", ""), "VersionIdMarker"
-    after = Place(key)
-    if request.get(version):
-        if not key:
-            raise invalid_argument(f"A {version} cannot be specified without a KeyMarker.")
-        marked = objects.last(bucket, key, request[version])
-        if marked is None:
-            raise invalid_argument("Invalid version id specified")
-        after = Place(key, marked.number)
+    def _page(self, request: Members, after: Place, versions: bool = False) -> Page:
+        def fetch(place: Place, passed: str | None) -> list[Object]:
+            bucket, prefix = request["Bucket"], request.get("Prefix", "")
+            number = place[1] if versions else 0
+            return self._objects.list(bucket, prefix, place[0], PAGE, passed, versions, number)
 
-    def fetch(place: Place, passed: str | None) -> list[Object]:
-        prefix = request.get("Prefix", "")
-        return objects.list(bucket, prefix, place.key, PAGE, passed, True, place.number)
+        return page(fetch, request, after, limit_of(request, "MaxKeys"))
 
-    found = _page(fetch, request, after, limit_of(request, "MaxKeys"))
-    keys = [after.key if after.number else None, *(each.key for each in found.items)]
-    entries = [
-        _described(request, each, owner) | {"IsLatest": each.key != before}
-        for before, each in zip(keys, found.items, strict=False)
-    ]
-    return {
-        **_common(request, found, "MaxKeys"),
-        "NextKeyMarker": _key(request, found.last),
-        "NextVersionIdMarker": getattr(found.last, "version", None),
-        "Versions": [each for each in entries if each["ETag"] != _MARKER],
-        "DeleteMarkers": [each for each in entries if each["ETag"] == _MARKER],
-    }
+    def _entry(self, request: Members, found: Object) -> Members:
+        algorithms = [name[8:] for name in found.headers if name.startswith("Checksum")]
+        return {
+            "Key": _encoder(request)(found.key),
+            "LastModified": found.modified,
+            "ETag": f'"{found.etag}"',
+            "Size": found.size,
+            "StorageClass": found.headers.get("StorageClass", "STANDARD"),
+            "ChecksumAlgorithm": [name for name in algorithms if name != "Type"],
+            "ChecksumType": found.headers.get("ChecksumType"),
+            "VersionId": found.version,
+            "Owner": self._owner,
+        }
 
 
 def list_uploads(uploads: list[Upload], request: Members) -> Members:
     """Return ListMultipartUploads' answer."""
     key, marker = request.get("KeyMarker", ""), request.get("UploadIdMarker")
     marked = (each.number for each in uploads if (each.key, each.id) == (key, marker))
-    place = Place(key, next(marked, 0))
 
     def fetch(place: Place, _: str | None) -> list[Upload]:
-        found = (each for each in uploads if (each.key, -each.number) > (place.key, -place.number))
+        found = (each for each in uploads if (each.key, -each.number) > (place[0], -place[1]))
         prefixed = (each for each in found if each.key.startswith(request.get("Prefix", "")))
         return list(itertools.islice(prefixed, PAGE))
 
-    found = _page(fetch, request, place, limit_of(request, "MaxUploads"))
-    encode = _encoder(request)
+    found = page(fetch, request, (key, next(marked, 0)), limit_of(request, "MaxUploads"))
+    common = {"StorageClass": "STANDARD"}
     return {
         **_common(request, found, "MaxUploads"),
         "Bucket": request["Bucket"],
@@ -172,8 +166,7 @@ def list_uploads(uploads: list[Upload], request: Members) -> Members:
         "NextKeyMarker": _key(request, found.last),
         "NextUploadIdMarker": getattr(found.last, "id", None),
         "Uploads": [
-            {"StorageClass": "STANDARD", **each.members["Headers"], **each.members}
-            | {"Key": encode(each.key)}
+            {**common, **each.members["Headers"], **each.members, "Key": _key(request, each)}
             for each in found.items
         ],
     }
@@ -200,19 +193,10 @@ def from_token(token: str) -> str:
         raise invalid_argument("The continuation token provided is incorrect") from None
 
 
-def _objects(objects: Objects, request: Members, after: str) -> Page[Object]:
-    def fetch(place: Place, passed: str | None) -> list[Object]:
-        prefix = request.get("Prefix", "")
-        return objects.list(request["Bucket"], prefix, place.key, PAGE, passed)
-
-    return _page(fetch, request, Place(after), limit_of(request, "MaxKeys"))
-
-
 _GIVEN = {"Prefix", "Delimiter", "KeyMarker", "Marker", "StartAfter"}
-_MARKER = '""'  # the entity tag of a delete marker
 
 
-def _common(request: Members, found: Page[Item], limit: str) -> Members:
+def _common(request: Members, found: Page, limit: str) -> Members:
     encode = _encoder(request)
     given = {name: encode(request[name]) for name in _GIVEN if request.get(name)}
     return {
@@ -226,28 +210,12 @@ def _common(request: Members, found: Page[Item], limit: str) -> Members:
     }
 
 
-def _key(request: Members, last: Entry | str | None) -> str | None:
-    key = _name(last)
-    return None if key is None else _encoder(request)(key)
+def _key(request: Members, last: Any) -> str | None:
+    return None if last is None else _encoder(request)(_name(last))
 
 
-def _name(last: Entry | str | None) -> str | None:
-    return last if isinstance(last, str | None) else last.key
-
-
-def _described(request: Members, found: Object, owner: Members | None) -> Members:
-    algorithms = [name[8:] for name in found.headers if name.startswith("Checksum")]
-    return {
-        "Key": _encoder(request)(found.key),
-        "LastModified": found.modified,
-        "ETag": f'"{found.etag}"',
-        "Size": found.size,
-        "StorageClass": found.headers.get("StorageClass", "STANDARD"),
-        "ChecksumAlgorithm": [name for name in algorithms if name != "Type"],
-        "ChecksumType": found.headers.get("ChecksumType"),
-        "VersionId": found.version,
-        "Owner": owner,
-    }
+def _name(last: Any) -> str:
+    return str(getattr(last, "key", last))
 
 
 def _encoder(request: Members) -> Callable[[str], str]:

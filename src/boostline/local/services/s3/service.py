@@ -6,25 +6,22 @@ import logging
 import re
 import threading
 from typing import Any
-from urllib.parse import quote, unquote
 
 from boostline.local.services.s3 import checksums, listing
 from boostline.local.services.s3.checksums import TYPE, checksum_members
 from boostline.local.services.s3.conditions import (
     byte_range,
     check_read,
-    check_source,
     check_write,
     part_range,
 )
 from boostline.local.services.s3.errors import (
     Members,
     check_supported,
-    invalid_argument,
     s3_errors,
 )
-from boostline.local.services.s3.settings import NEW_BUCKET, SettingsService, documents
-from boostline.local.services.s3.uploads import Uploads
+from boostline.local.services.s3.settings import DESCRIBING, NEW_BUCKET, STORING, kept
+from boostline.local.services.s3.uploads import UploadService
 from boostline.local.store import gc
 from boostline.local.store.blobs import Blob, FileRange
 from boostline.local.store.objects import Object
@@ -34,41 +31,18 @@ log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-LONGEST_KEY = 1_024
 MOST_BUCKETS = 10_000
-LONGEST_METADATA = 2_048
 COLLECT_EVERY = 3_600.0  # seconds
-# What describes an object's content, and is copied with it.
-DESCRIBING = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "Expires",
-    "Metadata",
-)
-# How an object is to be kept: recorded and given back; here all are kept alike.
-STORING = (
-    "StorageClass",
-    "ServerSideEncryption",
-    "SSEKMSKeyId",
-    "SSEKMSEncryptionContext",
-    "BucketKeyEnabled",
-)
 # GetObject's request may name other headers for its answer.
 _RESPONSE = {name: f"Response{name}" for name in DESCRIBING if name != "Metadata"}
 
 
 @s3_errors
-class S3(SettingsService):
+class S3(UploadService):
     """Buckets of one account, path style."""
 
     def __init__(self, platform: Any) -> None:
         super().__init__(platform)
-        self._objects = platform.objects
-        self._uploads = Uploads(platform)
-        self._owner = {"ID": platform.settings.account}
         self._stopping = threading.Event()
         self._collector = threading.Thread(target=self._collect, name="collector", daemon=True)
 
@@ -96,7 +70,7 @@ class S3(SettingsService):
         prefix = request.get("Prefix", "")
         after = listing.from_token(request.get("ContinuationToken", ""))
         region = self.platform.settings.region
-        found = [
+        found: list[Members] = [
             {"Name": name, "CreationDate": created, "BucketRegion": region}
             for name, created in self._objects.buckets().items()
             if name.startswith(prefix) and name > after
@@ -116,16 +90,13 @@ class S3(SettingsService):
         """Make a bucket; in us-east-1 making it again is no error, elsewhere it is."""
         name = request["Bucket"]
         if not _BUCKET.fullmatch(name):
-            raise AwsError(
-                "InvalidBucketName", "The specified bucket is not valid.", 400, BucketName=name
-            )
+            message = "The specified bucket is not valid."
+            raise AwsError("InvalidBucketName", message, BucketName=name)
         region, configuration = self.platform.settings.region, "CreateBucketConfiguration"
         given = request.get(configuration, {})
         if region not in {"us-east-1", given.get("LocationConstraint")}:
-            raise AwsError(
-                "IllegalLocationConstraintException",
-                f"Buckets are made in {region} here: say so in {configuration}.LocationConstraint",
-            )
+            message = f"Buckets are made in {region} here: say so in {configuration}"
+            raise AwsError("IllegalLocationConstraintException", message)
         settings = dict(NEW_BUCKET)
         if "ACL" in request:
             settings["BucketAcl"] = {"Canned": request["ACL"]}
@@ -135,13 +106,8 @@ class S3(SettingsService):
         if given.get("Tags"):
             settings["BucketTagging"] = {"TagSet": given["Tags"]}
         if not self._objects.create_bucket(name, settings) and region != "us-east-1":
-            raise AwsError(
-                "BucketAlreadyOwnedByYou",
-                "Your previous request to create the named bucket succeeded and you already own "
-                "it.",
-                409,
-                BucketName=name,
-            )
+            message = "You have made this bucket before, and you own it."
+            raise AwsError("BucketAlreadyOwnedByYou", message, 409, BucketName=name)
         return {"Location": f"/{name}", "BucketArn": f"arn:aws:s3:::{name}"}
 
     def head_bucket(self, request: Members) -> Members:
@@ -169,7 +135,7 @@ class S3(SettingsService):
         with self.platform.database.transaction():
             check_write(request, self._objects.find(bucket, key))
             made = self._objects.put(bucket, key, blob, headers)
-        return {**headers, "ETag": quoted(made.etag), **self._named(made)}
+        return {**headers, "ETag": f'"{made.etag}"', **self._named(made)}
 
     def get_object(self, request: Members) -> Members:
         """Return an object or a range of it."""
@@ -201,7 +167,7 @@ class S3(SettingsService):
         members |= {
             "ContentType": members.get("ContentType", "binary/octet-stream"),
             "AcceptRanges": "bytes",
-            "ETag": quoted(found.etag),
+            "ETag": f'"{found.etag}"',
             "LastModified": found.modified,
             "ContentLength": found.size if part is None else len(part),
             "TagCount": len(tags) if tags else None,
@@ -264,27 +230,16 @@ class S3(SettingsService):
                 raise AwsError("OperationAborted", message, 409)
             here = self._objects.find(request["Bucket"], request["Key"])
             if here is not None and here.number == source.number and not changed:
-                raise AwsError(
-                    "InvalidRequest",
-                    "This copy request is illegal because it is trying to copy an object to itself "
-                    "without changing the object's metadata: use MetadataDirective REPLACE.",
-                )
+                message = "An object cannot be copied to itself without changing its metadata"
+                raise AwsError("InvalidRequest", f"{message}: use MetadataDirective REPLACE.")
             check_write(request, here)
             made = self._objects.put(request["Bucket"], request["Key"], blob, headers)
         return {
             **headers,
             **self._named(made),
             "CopySourceVersionId": self._named(source).get("VersionId"),
-            "CopyObjectResult": {"ETag": quoted(made.etag), "LastModified": made.modified, **sums},
+            "CopyObjectResult": {"ETag": f'"{made.etag}"', "LastModified": made.modified, **sums},
         }
-
-    def _source(self, request: Members) -> Object:
-        place, _, version = request["CopySource"].partition("?versionId=")
-        bucket, _, key = unquote(place).lstrip("/").partition("/")
-        named = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
-        source = self._version(named)
-        check_source(request, source)
-        return source
 
     def _sums_of_copy(self, source: Object, asked: str | None) -> Members:
         sums = checksum_members(source.headers)
@@ -295,89 +250,3 @@ class S3(SettingsService):
         path = self.platform.blobs.path(source.digest)
         computed = checksums.checksum(names[0].removeprefix("Checksum"), path)
         return {names[0]: computed, TYPE: checksums.FULL}
-
-    def list_objects(self, request: Members) -> Members:
-        """Return a page of a bucket's objects, the older way."""
-        return listing.list_objects(self._objects, request, self._owner)
-
-    def list_objects_v2(self, request: Members) -> Members:
-        """Return a page of a bucket's objects."""
-        return listing.list_objects_v2(self._objects, request, self._owner)
-
-    def list_object_versions(self, request: Members) -> Members:
-        """Return a page of the versions of a bucket's objects."""
-        return listing.list_versions(self._objects, request, self._owner)
-
-    def create_multipart_upload(self, request: Members) -> Members:
-        """Begin an upload in parts."""
-        return self._uploads.create(request, kept(request))
-
-    def upload_part(self, request: Members) -> Members:
-        """Store a part of an upload."""
-        return self._uploads.add(request, request["Body"])
-
-    def upload_part_copy(self, request: Members) -> Members:
-        """Store a part of another object as a part of an upload."""
-        source, asked = self._source(request), request.get("CopySourceRange")
-        part = byte_range(asked, source.size)
-        if asked is not None and part is None:
-            raise invalid_argument(
-                "The x-amz-copy-source-range value must be of the form bytes=0-9"
-            )
-        part = part or range(source.size)
-        place = FileRange(self.platform.blobs.path(source.digest), part.start, len(part))
-        version = self._named(source).get("VersionId")
-        made = self._uploads.add_copy(request, place)
-        return {"CopyPartResult": made, "CopySourceVersionId": version}
-
-    def complete_multipart_upload(self, request: Members) -> Members:
-        """Join the parts to an object."""
-        made, sums = self._uploads.complete(request)
-        return {
-            **made.headers,
-            **sums,
-            **self._named(made),
-            "Location": f"{self.platform.endpoint}/{made.bucket}/{quote(made.key)}",
-            "Bucket": made.bucket,
-            "Key": made.key,
-            "ETag": quoted(made.etag),
-        }
-
-    def abort_multipart_upload(self, request: Members) -> Members:
-        """Forget an upload and its parts."""
-        self._uploads.abort(request)
-        return {}
-
-    def list_parts(self, request: Members) -> Members:
-        """Return a page of an upload's parts."""
-        found = self._uploads.list_parts(request)
-        return {**found, "Initiator": self._owner, "Owner": self._owner}
-
-    def list_multipart_uploads(self, request: Members) -> Members:
-        """Return a page of the uploads under way in a bucket."""
-        return listing.list_uploads(self._uploads.under_way(request["Bucket"]), request)
-
-
-def kept(request: Members) -> Members:
-    """Return what of a request is stored with the object.
-
-    Raises
-    ------
-    AwsError
-        `KeyTooLongError` if the key is longer than S3 allows, `MetadataTooLarge` if the user's
-        metadata passes 2 KB.
-    """
-    if len(request["Key"].encode()) > LONGEST_KEY:
-        raise AwsError("KeyTooLongError", f"Your key is longer than {LONGEST_KEY} bytes")
-    headers = {name: request[name] for name in (*DESCRIBING, *STORING) if name in request}
-    size = sum(len(k.encode()) + len(v.encode()) for k, v in headers.get("Metadata", {}).items())
-    if size > LONGEST_METADATA:
-        raise AwsError(
-            "MetadataTooLarge", f"Your metadata is {size} bytes; {LONGEST_METADATA} are allowed"
-        )
-    return headers | documents(request)
-
-
-def quoted(etag: str) -> str:
-    """Return an entity tag as headers and XML have it."""
-    return f'"{etag}"'

@@ -10,15 +10,15 @@ import itertools
 import secrets
 import time
 from typing import Any
+from urllib.parse import quote
 
-from boostline.local.platform import Platform
 from boostline.local.services.s3 import checksums
 from boostline.local.services.s3.checksums import COMPOSITE, FULL, TYPE, checksum_members
-from boostline.local.services.s3.conditions import check_write
+from boostline.local.services.s3.conditions import byte_range, check_write
 from boostline.local.services.s3.errors import Members, invalid_argument
-from boostline.local.services.s3.listing import Upload, limit_of
+from boostline.local.services.s3.listing import ListService, Upload, limit_of, list_uploads
+from boostline.local.services.s3.settings import kept
 from boostline.local.store.blobs import CHUNK, Blob, FileRange
-from boostline.local.store.objects import Object
 from boostline.local.wire.errors import AwsError
 
 UPLOAD, PART = "s3:upload", "s3:part"
@@ -29,17 +29,13 @@ MOST_PARTS = 10_000
 _TYPES = {"CRC32": (COMPOSITE, FULL), "CRC32C": (COMPOSITE, FULL), "CRC64NVME": (FULL,)}
 
 
-class Uploads:
-    """The uploads under way."""
+class UploadService(ListService):
+    """The operations on uploads."""
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-        self._resources = platform.resources
-        self._objects = platform.objects
-
-    def create(self, request: Members, headers: Members) -> Members:
-        """Begin an upload; `headers` are those of the object to be."""
+    def create_multipart_upload(self, request: Members) -> Members:
+        """Begin an upload in parts."""
         self._objects.require_bucket(request["Bucket"])
+        headers = kept(request)
         algorithm = checksums.supported(request.get("ChecksumAlgorithm"))
         types = _TYPES.get(algorithm or "", (COMPOSITE,) if algorithm else (None,))
         kind = request.get(TYPE, types[0])
@@ -54,40 +50,49 @@ class Uploads:
             "ChecksumAlgorithm": algorithm,
             TYPE: kind,
         }
-        self._resources.create(UPLOAD, document["UploadId"], document, request["Bucket"])
+        self.platform.resources.create(UPLOAD, document["UploadId"], document, request["Bucket"])
         return headers | document
 
-    def add(self, request: Members, blob: Blob) -> Members:
-        """Take a part, in place of an earlier one of its number; return its checksums."""
+    def upload_part(self, request: Members) -> Members:
+        """Store a part of an upload, in place of an earlier one of its number."""
+        return self._add(request, request["Body"])
+
+    def upload_part_copy(self, request: Members) -> Members:
+        """Store a part of another object as a part of an upload."""
+        source, asked = self._source(request), request.get("CopySourceRange")
+        part = byte_range(asked, source.size)
+        if asked is not None and part is None:
+            raise invalid_argument("The copy source range must be of the form bytes=0-9")
+        part = part or range(source.size)
+        place = FileRange(self.platform.blobs.path(source.digest), part.start, len(part))
+        made = self._add(request, self._join([place]))
+        version = self._named(source).get("VersionId")
+        return {"CopyPartResult": made, "CopySourceVersionId": version}
+
+    def _add(self, request: Members, blob: Blob) -> Members:
         number, upload = request["PartNumber"], request["UploadId"]
         if not 1 <= number <= MOST_PARTS:
-            raise invalid_argument(
-                f"Part number must be an integer between 1 and {MOST_PARTS}, inclusive"
-            )
+            raise invalid_argument(f"Part number must be between 1 and {MOST_PARTS}, inclusive")
         algorithm = self._require(request)["ChecksumAlgorithm"]
         asked = {"ChecksumAlgorithm": algorithm} if algorithm else {}
-        sums = checksums.verify(request | asked, blob, self._platform.blobs.path(blob.digest))
+        sums = checksums.verify(request | asked, blob, self.platform.blobs.path(blob.digest))
         if algorithm and f"Checksum{algorithm}" not in sums:
             raise AwsError("InvalidRequest", f"The upload's checksums are {algorithm}")
         name = f"{upload}/{number}"
         part = {"PartNumber": number, "LastModified": time.time(), **blob._asdict(), **sums}
-        with self._platform.database.transaction():
+        with self.platform.database.transaction():
             self._require(request)
-            if self._resources.find(PART, name) is not None:
-                self._resources.delete(PART, name)
-            self._resources.create(PART, name, part, upload)
+            if self.platform.resources.find(PART, name) is not None:
+                self.platform.resources.delete(PART, name)
+            self.platform.resources.create(PART, name, part, upload)
         return {"ETag": f'"{blob.md5}"', "LastModified": part["LastModified"], **sums}
 
-    def add_copy(self, request: Members, source: FileRange) -> Members:
-        """Take a part of another object as a part."""
-        return self.add(request, self._join([source]))
-
-    def complete(self, request: Members) -> tuple[Object, Members]:
+    def complete_multipart_upload(self, request: Members) -> Members:
         """Join the named parts to the object, and forget the upload."""
         upload = self._require(request)
         parts = self._named_parts(request)
         ranges = [
-            FileRange(self._platform.blobs.path(part["digest"]), 0, part["size"]) for part in parts
+            FileRange(self.platform.blobs.path(part["digest"]), 0, part["size"]) for part in parts
         ]
         # The parts are joined outside the transaction: others need not wait for a large copy.
         blob = self._join(ranges)
@@ -103,25 +108,34 @@ class Uploads:
         }
         md5s = b"".join(bytes.fromhex(part["md5"]) for part in parts)
         etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
-        with self._platform.database.transaction():
+        with self.platform.database.transaction():
             self._require(request)
             check_write(request, self._objects.find(upload["Bucket"], upload["Key"]))
             made = self._objects.put(upload["Bucket"], upload["Key"], blob, headers, etag)
             self._forget(request["UploadId"])
-        return made, sums
+        return {
+            **made.headers,
+            **self._named(made),
+            "Location": f"{self.platform.endpoint}/{made.bucket}/{quote(made.key)}",
+            "Bucket": made.bucket,
+            "Key": made.key,
+            "ETag": f'"{made.etag}"',
+        }
 
-    def abort(self, request: Members) -> None:
-        """Forget an upload."""
-        with self._platform.database.transaction():
+    def abort_multipart_upload(self, request: Members) -> Members:
+        """Forget an upload and its parts."""
+        with self.platform.database.transaction():
             self._require(request)
             self._forget(request["UploadId"])
+        return {}
 
-    def under_way(self, bucket: str) -> list[Upload]:
-        """Return a bucket's uploads by key, and those of a key by their time."""
+    def list_multipart_uploads(self, request: Members) -> Members:
+        """Return a page of the uploads under way in a bucket, those of a key by their time."""
+        bucket = request["Bucket"]
         self._objects.require_bucket(bucket)
-        found = self._resources.list(UPLOAD, bucket)
-        made = [Upload(each["Key"], -n, each["UploadId"], each) for n, each in enumerate(found, 1)]
-        return sorted(made, key=lambda each: (each.key, -each.number))
+        found = self.platform.resources.list(UPLOAD, bucket)
+        made = [Upload(each["Key"], -at, each["UploadId"], each) for at, each in enumerate(found)]
+        return list_uploads(sorted(made, key=lambda each: (each.key, -each.number)), request)
 
     def list_parts(self, request: Members) -> Members:
         """Return a page of an upload's parts, by their numbers."""
@@ -138,29 +152,28 @@ class Uploads:
             "MaxParts": limit,
             "IsTruncated": len(page) < len(found),
             "Parts": parts,
+            "Initiator": self._owner,
+            "Owner": self._owner,
         }
 
     def _parts(self, upload: str) -> list[Members]:
-        return sorted(self._resources.list(PART, upload), key=lambda part: part["PartNumber"])
+        return sorted(
+            self.platform.resources.list(PART, upload), key=lambda part: part["PartNumber"]
+        )
 
     def _forget(self, upload: str) -> None:
         for part in self._parts(upload):
-            self._resources.delete(PART, f"{upload}/{part['PartNumber']}")
-        self._resources.delete(UPLOAD, upload)
+            self.platform.resources.delete(PART, f"{upload}/{part['PartNumber']}")
+        self.platform.resources.delete(UPLOAD, upload)
 
     def _require(self, request: Members) -> dict[str, Any]:
         self._objects.require_bucket(request["Bucket"])
-        found = self._resources.find(UPLOAD, request["UploadId"])
+        found = self.platform.resources.find(UPLOAD, request["UploadId"])
         place = (request["Bucket"], request["Key"])
         if found is None or (found["Bucket"], found["Key"]) != place:
-            raise AwsError(
-                "NoSuchUpload",
-                "The specified upload does not exist. The upload ID may be invalid, or the upload "
-                "may have been aborted or completed.",
-                404,
-                UploadId=request["UploadId"],
-            )
-        return found
+            message = "The specified upload does not exist. It may have been aborted or completed."
+            raise AwsError("NoSuchUpload", message, 404, UploadId=request["UploadId"])
+        return dict(found)
 
     def _named_parts(self, request: Members) -> list[Members]:
         """Return the stored parts that CompleteMultipartUpload names, if they may be joined."""
@@ -176,18 +189,13 @@ class Uploads:
         parts = [stored[number] for number in numbers]
         for part in parts[:-1]:
             if part["size"] < SMALLEST_PART:
-                raise AwsError(
-                    "EntityTooSmall",
-                    "Your proposed upload is smaller than the minimum allowed size",
-                    400,
-                    ProposedSize=part["size"],
-                    MinSizeAllowed=SMALLEST_PART,
-                    PartNumber=part["PartNumber"],
-                )
+                message = "Your proposed upload is smaller than the minimum allowed size"
+                sizes = {"MinSizeAllowed": SMALLEST_PART, "PartNumber": part["PartNumber"]}
+                raise AwsError("EntityTooSmall", message, ProposedSize=part["size"], **sizes)
         return parts
 
     def _join(self, ranges: list[FileRange]) -> Blob:
-        with self._platform.blobs.writer() as writer:
+        with self.platform.blobs.writer() as writer:
             for path, start, left in ranges:
                 with path.open("rb") as file:
                     file.seek(start)
@@ -203,7 +211,7 @@ class Uploads:
             return {}
         name = f"Checksum{algorithm}"
         if kind == FULL:
-            path = self._platform.blobs.path(blob.digest)
+            path = self.platform.blobs.path(blob.digest)
             return {name: checksums.checksum(algorithm, path, blob), TYPE: kind}
         return {name: checksums.composite(algorithm, [part[name] for part in parts]), TYPE: kind}
 
@@ -215,10 +223,5 @@ def _check_part(number: int, part: Members, stored: Members | None) -> None:
         or part.get("ETag", "").strip('"') != stored["md5"]
         or any(stored.get(name, value) != value for name, value in declared.items())
     ):
-        raise AwsError(
-            "InvalidPart",
-            "One or more of the specified parts could not be found. The part may not have been "
-            "uploaded, or its entity tag or checksum may not match.",
-            400,
-            PartNumber=number,
-        )
+        message = "A specified part was not uploaded, or its entity tag or checksum does not match."
+        raise AwsError("InvalidPart", message, PartNumber=number)
