@@ -139,7 +139,8 @@ def test_training_finds_what_the_contract_says_and_its_model_is_kept(bench: Benc
     ]
     assert job["TrainingStartTime"] <= job["TrainingEndTime"]
     assert bench.lines(TRAINING_LOGS, "job-1/algo-1-") == ["loss=3.5;", "loss=1.5; other"]
-    assert not (bench.running.platform.folder / "jobs/training-job/job-1").exists()
+    folder = bench.running.platform.folder / "jobs/training-job/job-1"
+    bench.until(lambda: not folder.exists())
 
 
 def test_model_that_is_not_packed_lies_below_a_prefix(bench: Bench) -> None:

@@ -221,7 +221,7 @@ def test_selected_steps_run_with_the_results_of_an_earlier_execution(bench: Benc
     [
         (["Nobody"], True, "the pipeline has no step 'Nobody'"),
         (["Process", "Evaluate"], True, "step Train lies between Process and Evaluate: select it"),
-        (["Train"], False, "need the results of Process: give an execution of this pipeline"),
+        (["Train"], False, "need the results of Process: SourcePipelineExecutionArn"),
         (["Gate"], True, "step Evaluate did not succeed"),
     ],
 )
@@ -289,8 +289,8 @@ def test_function_answers_and_later_steps_read_its_outputs(bench: Bench) -> None
     ("event", "output", "problem"),
     [
         ({"fails": "luck"}, ("sum", "Integer"), "ValueError"),
-        ({"a": 1, "b": 2}, ("other", "String"), "returned no 'other'"),
-        ({"a": 1, "b": 2}, ("text", "Integer"), "'text': 't' is not of type Integer"),
+        ({"a": 1, "b": 2}, ("other", "String"), "shall return 'other' of type String; it returned"),
+        ({"a": 1, "b": 2}, ("text", "Integer"), "shall return 'text' of type Integer; it returned"),
     ],
 )
 def test_function_that_fails_or_answers_otherwise_fails_its_step(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
@@ -71,7 +70,6 @@ class Attempt:
         self._folder = platform.folder / "jobs" / work.kind / name
         self._ml = self._folder / "ml"
         self._changed = threading.Event()
-        self._stopping = threading.Event()
         self._abandoned = threading.Event()
         self._program: Program | None = None
         self.ended = threading.Event()
@@ -85,7 +83,6 @@ class Attempt:
 
     def stop(self) -> None:
         """Ask for an end as Stopped."""
-        self._stopping.set()
         self._changed.set()
 
     def abandon(self) -> None:
@@ -98,11 +95,11 @@ class Attempt:
 
     def _run(self) -> None:
         try:
-            # Missing is a job whose making was rolled back.
-            with contextlib.suppress(Missing):
-                outcome = self._outcome()
-                if not self._abandoned.is_set():
-                    self._finish(outcome)
+            outcome = self._outcome()
+            if not self._abandoned.is_set():
+                self._finish(outcome)
+        except Missing:
+            pass  # a job whose making was rolled back
         finally:
             remove(self._folder)
             self.ended.set()
@@ -116,8 +113,6 @@ class Attempt:
             reason = f"CapacityError: {error}"
         except (RunnerError, UnknownImage) as error:
             reason = f"ClientError: {error}"
-        except Missing:
-            raise
         except Exception:
             LOG.exception("%s %s", self._work.kind, self._name)
             reason = INTERNAL
@@ -152,10 +147,9 @@ class Attempt:
         return self._ending("Completed", "Completed") if code == 0 else self._failure(code, program)
 
     def _start(self, document: Document) -> Program:
-        launch = self._work.launch(self._platform, document)
-        home = self._folder / "home"
+        launch, home = self._work.launch(self._platform, document), self._folder / "home"
         environment = scrubbed(self._platform, home, launch.environment)
-        owner = f"{self._work.kind}/{self._name}"
+        owner = self._thread.name
         command = Command(owner, launch.argv, environment, self._ml, home, launch.read_only)
         return launch.start(self._runner, command, self._sink)
 

@@ -35,11 +35,8 @@ class Cache:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._readers = {
-            "S3Uri": self._content,
-            "ModelDataUrl": self._content,
-            "Image": self._program,
-            "ImageUri": self._program,
-            "TrainingImage": self._program,
+            **dict.fromkeys(("S3Uri", "ModelDataUrl"), self._content),
+            **dict.fromkeys(("Image", "ImageUri", "TrainingImage"), self._program),
             "ModelName": self._model,
             "FunctionArn": self._function,
         }
@@ -69,14 +66,17 @@ class Cache:
     ) -> None:
         """Keep a run that succeeded, in place of an equal one."""
         name = _name(pipeline, step, parts)
-        described: Document = next(iter(metadata.values()))
+        ((kind, _, made),) = (
+            found["Arn"].split(":")[-1].partition("/") for found in metadata.values()
+        )
+        job = self._platform.resources.find(kind, made) or {}
         run = {
             "StepName": step,
             "Parts": parts,
             "Metadata": metadata,
             "PipelineExecutionArn": execution,
             "CreationTime": time.time(),
-            "Outputs": {uri: self._digest(uri) for uri in _uris(self._made(described))},
+            "Outputs": {uri: self._digest(uri) for uri in _uris([job.get(m) for m in OUTPUTS])},
         }
         with self._platform.database.transaction():
             if self._platform.resources.find(RUN, name) is not None:
@@ -87,11 +87,6 @@ class Cache:
         """Remove all runs of a pipeline."""
         for run in self._platform.resources.list(RUN, pipeline):
             self._platform.resources.delete(RUN, _name(pipeline, run["StepName"], run["Parts"]))
-
-    def _made(self, described: Document) -> list[Any]:
-        kind, _, name = described["Arn"].split(":", 5)[-1].partition("/")
-        job = self._platform.resources.find(kind, name) or {}
-        return [job.get(member) for member in OUTPUTS]
 
     def _difference(self, pipeline: str, step: str, parts: Parts) -> str:
         """Return in what the nearest earlier run differs."""

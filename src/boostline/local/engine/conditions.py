@@ -20,11 +20,8 @@ ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
 def holds(condition: ConditionUnion, resolver: Resolver) -> bool:
     """Return whether a condition holds.
 
-    Raises
-    ------
-    ResolveError
-        If a value is missing, or is not a finite number where numbers are compared. Nothing is
-        taken for false: a metric that is not there must not pass by `Not`, nor by `LessThan`.
+    Raises `ResolveError` if a value is missing, or no finite number where numbers are compared:
+    nothing is taken for false, or a metric that is not there would pass by `Not` or `LessThan`.
     """
     match condition:
         case Not():

@@ -19,11 +19,8 @@ from boostline.local.platform import Platform
 
 ALPHABET = string.ascii_lowercase + string.digits
 KEPT = (
-    "PipelineExecutionDisplayName",
-    "PipelineExecutionDescription",
-    "ParallelismConfiguration",
-    "RoleArn",
-    "SelectiveExecutionConfig",
+    *("PipelineExecutionDisplayName", "PipelineExecutionDescription", "RoleArn"),
+    *("ParallelismConfiguration", "SelectiveExecutionConfig"),
 )
 
 
@@ -40,10 +37,7 @@ class Executions:
     def create(self, pipeline: Document, request: Document, values: dict[str, Any]) -> Document:
         """Store an execution of a pipeline, to be started.
 
-        Raises
-        ------
-        ExecutionError
-            If what is selected cannot run by itself.
+        Raises `ExecutionError` if what is selected cannot run by itself.
         """
         number = "".join(secrets.choice(ALPHABET) for _ in range(12))
         arn, now = f"{pipeline['PipelineArn']}/execution/{number}", round(time.time(), 3)
@@ -93,10 +87,7 @@ class Executions:
     def retry(self, document: Document, request: Document) -> Document:
         """Make an execution that ended one that goes on from what has succeeded, to be started.
 
-        Raises
-        ------
-        ExecutionError
-            If it ended in a Fail step.
+        Raises `ExecutionError` if it ended in a Fail step.
         """
         record = Record(self._platform, document)
         if ends := [n for n in record.documents() if isinstance(record.steps[n], Fail)]:

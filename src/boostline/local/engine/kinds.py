@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from boostline.contracts.pipeline import (
-    Lambda,
-    Model,
-    Processing,
-    RegisterModel,
-    StepUnion,
-    Training,
-    Transform,
-)
+from boostline.contracts import pipeline
 
 
 @dataclass(frozen=True)
@@ -25,46 +17,31 @@ class Kind:
         Of the operation and its members: `Create<stem>`, `<stem>Name`, `<stem>Arn`.
     resource
         The kind of resource that it makes, and that the step's properties describe.
+    member
+        Of the step's `Metadata`.
     key
         The arguments that the cache's key covers; a type without any is never cached.
-    metadata
-        The member of the step's `Metadata`, where it is not the stem.
     """
 
     stem: str
     resource: str
+    member: str
     key: tuple[str, ...] = ()
-    metadata: str = ""
-
-    @property
-    def member(self) -> str:
-        """The member of the step's `Metadata`."""
-        return self.metadata or self.stem
 
 
-KINDS: dict[type[StepUnion], Kind] = {
-    Processing: Kind(
-        "ProcessingJob", "processing-job", ("AppSpecification", "Environment", "ProcessingInputs")
+def _job(stem: str, key: str) -> Kind:
+    return Kind(f"{stem}Job", f"{stem.lower()}-job", f"{stem}Job", tuple(key.split()))
+
+
+KINDS: dict[type[pipeline.StepUnion], Kind] = {
+    pipeline.Processing: _job("Processing", "AppSpecification Environment ProcessingInputs"),
+    pipeline.Training: _job(
+        "Training",
+        "AlgorithmSpecification CheckpointConfig DebugHookConfig DebugRuleConfigurations"
+        " Environment HyperParameters InputDataConfig",
     ),
-    Training: Kind(
-        "TrainingJob",
-        "training-job",
-        (
-            "AlgorithmSpecification",
-            "CheckpointConfig",
-            "DebugHookConfig",
-            "DebugRuleConfigurations",
-            "Environment",
-            "HyperParameters",
-            "InputDataConfig",
-        ),
-    ),
-    Transform: Kind(
-        "TransformJob",
-        "transform-job",
-        ("DataProcessing", "Environment", "ModelName", "TransformInput"),
-    ),
-    Model: Kind("Model", "model"),
-    RegisterModel: Kind("ModelPackage", "model-package", metadata="RegisterModel"),
-    Lambda: Kind("Function", "function", ("FunctionArn", "Arguments"), metadata="Lambda"),
+    pipeline.Transform: _job("Transform", "DataProcessing Environment ModelName TransformInput"),
+    pipeline.Model: Kind("Model", "model", "Model"),
+    pipeline.RegisterModel: Kind("ModelPackage", "model-package", "RegisterModel"),
+    pipeline.Lambda: Kind("Function", "function", "Lambda", ("FunctionArn", "Arguments")),
 }

@@ -9,12 +9,9 @@ from typing import Any
 
 
 class Metrics:
-    """The last value of each metric in the lines so far.
+    """The last value of each metric in the lines so far, by a training job's `MetricDefinitions`.
 
-    Parameters
-    ----------
-    definitions
-        `MetricDefinitions` of a training job: `Name` and `Regex`, whose first group is the value.
+    A `Regex`'s first group is the value.
     """
 
     def __init__(self, definitions: Sequence[Mapping[str, str]]) -> None:

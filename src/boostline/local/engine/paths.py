@@ -19,10 +19,7 @@ def look_up(document: Any, path: str) -> Any:
     A list is entered by number, or by the value of the member of its elements that ends in `Name`
     (`OutputName`, `ChannelName`, `MetricName`), as pipeline definitions do.
 
-    Raises
-    ------
-    PathError
-        If there is none.
+    Raises `PathError` if there is none.
     """
     value, walked = document, ""
     for part in _parts(path):

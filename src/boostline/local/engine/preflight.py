@@ -23,24 +23,15 @@ def check(
 ) -> None:
     """Refuse what is bound to fail: requests are looked at as far as their values are known.
 
-    Parameters
-    ----------
-    parameters
-        The values of the pipeline's parameters that are known.
-    checks
-        What the platform itself refuses, by the kind of resource.
-
-    Raises
-    ------
-    DefinitionError
-        The message names the step and the reason.
+    `parameters` are those of the pipeline that are known, `checks` what the platform itself
+    refuses, by the kind of resource. The `DefinitionError` names the step and the reason.
     """
     resolver = Known(parameters, {}, lambda _: {}, {}, lambda _: b"")
     for step, _ in definition.walk():
         kind = KINDS.get(type(step))
         if kind is None or isinstance(step, Lambda):
             continue
-        name = {} if kind.metadata else {f"{kind.stem}Name": "name"}
+        name = {} if kind.stem == "ModelPackage" else {f"{kind.stem}Name": "name"}
         request = {**resolver.resolve(step.arguments), **name}
         found = problems("sagemaker", f"Create{kind.stem}", request)
         known = [problem for problem in found if LATER not in problem]

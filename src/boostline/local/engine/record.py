@@ -42,15 +42,15 @@ class Record:
 
     def new(self, step: StepUnion, **members: Any) -> Document:
         """Store a step that is reached."""
-        document: Document = {
-            "StepName": step.name,
-            "StartTime": time.time(),
-            "StepStatus": "Starting",
-            "AttemptCount": 1,
-        }
         said = {"StepDisplayName": step.display_name, "StepDescription": step.description}
-        document |= {member: text for member, text in said.items() if isinstance(text, str)}
-        document |= members
+        document = {
+            **{member: text for member, text in said.items() if isinstance(text, str)},
+            "StepName": step.name,
+            "StepStatus": "Starting",
+            "StartTime": time.time(),
+            "AttemptCount": 1,
+            **members,
+        }
         self.platform.resources.create(STEP, f"{self.number}/{step.name}", document, self.number)
         return document
 
@@ -65,6 +65,11 @@ class Record:
         for name, document in self.documents().items():
             if document["StepStatus"] in statuses:
                 self.platform.resources.delete(STEP, f"{self.number}/{name}")
+
+    def stopping(self) -> bool:
+        """Return whether the execution has been asked to stop."""
+        found = self.platform.resources.get(EXECUTION, self.number)
+        return bool(found["PipelineExecutionStatus"] == "Stopping")
 
     def finish(self, status: str, reason: str = "") -> None:
         """Note how the execution ended."""

@@ -30,12 +30,7 @@ def pause(
 ) -> float | None:
     """Return the seconds until a step is done again, or None if it has failed for good.
 
-    Parameters
-    ----------
-    attempt
-        How many attempts there were.
-    elapsed
-        Seconds since the first one began.
+    `attempt` is how many attempts there were, `elapsed` the seconds since the first one began.
     """
     for policy in policies:
         if error.kind in policy.exception_type:

@@ -37,13 +37,7 @@ class Unfinished(Exception):
 
 
 class Steps:
-    """Does the steps of one execution.
-
-    Parameters
-    ----------
-    halted
-        Set when nothing more is to be begun.
-    """
+    """Does the steps of one execution; `halted` is set when nothing more is to be begun."""
 
     def __init__(self, record: Record, jobs: Jobs, cache: Cache, halted: threading.Event) -> None:
         self._record = record
@@ -55,10 +49,7 @@ class Steps:
     def do(self, step: StepUnion, document: Document) -> None:
         """Do a step to its end, or go on with one that an earlier platform began.
 
-        Raises
-        ------
-        StepFailed, StepStopped, Unfinished
-            If it does not succeed.
+        Raises `StepFailed`, `StepStopped` or `Unfinished` if it does not succeed.
         """
         attempt = document["AttemptCount"]
         while True:
@@ -163,7 +154,7 @@ class Steps:
                 line = f"cache: {step.name} runs: {why}"
                 self._platform.resources.update(kind.resource, name, FirstLine=line)
             self._record.note(step.name, StepStatus="Executing", Metadata=metadata, Parts=parts)
-        if self._halted.is_set():
+        if self._record.stopping():
             self.stop(step, {"Metadata": metadata})
         return metadata
 
@@ -179,18 +170,17 @@ class Steps:
         if "FunctionError" in answer:
             raise StepFailed(f"ClientError: {arn}: {answer['Payload'].decode()}")
         returned = json.loads(answer["Payload"] or b"null")
-        outputs = []
-        for output in step.output_parameters:
-            if not isinstance(returned, dict) or output.output_name not in returned:
-                raise StepFailed(f"ClientError: {arn} returned no {output.output_name!r}")
-            text = str(returned[output.output_name])
-            try:
-                parse(output.output_type, text)
-            except ValueError:
-                what = f"{output.output_name!r}: {text!r} is not of type {output.output_type}"
-                raise StepFailed(f"ClientError: {arn} returned {what}") from None
-            outputs.append({"Name": output.output_name, "Value": text})
-        return {"Arn": arn, "OutputParameters": outputs}
+        outputs = {output.output_name: output.output_type for output in step.output_parameters}
+        try:
+            texts = {name: str(returned[name]) for name in outputs}
+            for name, text in texts.items():
+                parse(outputs[name], text)
+        except (KeyError, TypeError, ValueError):
+            what = ", ".join(f"{name!r} of type {kind}" for name, kind in outputs.items())
+            reason = f"ClientError: {arn} shall return {what}; it returned {returned!r}"
+            raise StepFailed(reason) from None
+        given = [{"Name": name, "Value": text} for name, text in texts.items()]
+        return {"Arn": arn, "OutputParameters": given}
 
     def _await(self, work: Work, name: str) -> None:
         job = self._jobs.wait(work, name)

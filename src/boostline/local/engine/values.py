@@ -30,10 +30,7 @@ class ResolveError(LookupError):
 def arguments(parameters: Iterable[Parameter], given: Mapping[str, str]) -> dict[str, Any]:
     """Return the value of each parameter: what is given, as text, or its default.
 
-    Raises
-    ------
-    ParameterError
-        If one is unknown, missing, of another type, or not among those allowed.
+    Raises `ParameterError` if one is unknown, missing, of another type, or not allowed.
     """
     known = {parameter.name: parameter for parameter in parameters}
     for name in given:
@@ -67,16 +64,9 @@ def parse(kind: str, text: str) -> Any:
 class Resolver:
     """Computes values.
 
-    Parameters
-    ----------
-    parameters, execution
-        What `Parameters.X` and `Execution.X` read.
-    properties
-        What a step that is done describes, by its name.
-    steps
-        The steps, whose property files `Std:JsonGet` reads.
-    read
-        The content at an S3 URI.
+    `parameters` and `execution` are what `Parameters.X` and `Execution.X` read, `properties` gives
+    what a step that is done describes, `steps` have the property files that `Std:JsonGet` reads,
+    and `read` gives the content at an S3 URI.
     """
 
     parameters: Mapping[str, Any]
@@ -86,13 +76,7 @@ class Resolver:
     read: Callable[[str], bytes]
 
     def resolve(self, value: Value) -> Any:
-        """Return a value with every function in it computed.
-
-        Raises
-        ------
-        ResolveError
-            If one cannot be.
-        """
+        """Return a value with every function in it computed, or raise `ResolveError`."""
         if isinstance(value, list):
             return [self.resolve(part) for part in value]
         if not isinstance(value, dict):
