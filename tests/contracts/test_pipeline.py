@@ -93,6 +93,26 @@ def changed(step: dict[str, Any], **members: Any) -> dict[str, Any]:
     return {**step, **members}
 
 
+def retried(**members: Any) -> dict[str, Any]:
+    policy = {"ExceptionType": ["Step.THROTTLING"], **members}
+    check = {"Name": "Inside", "Type": "Condition"}
+    inner = changed(PROCESS, RetryPolicies=[policy])
+    return {**check, "Arguments": {"Conditions": [], "IfSteps": [inner]}}
+
+
+@pytest.mark.parametrize(
+    ("expire_after", "seconds"),
+    [("P30D", 30 * 86_400), ("PT1H30M", 5_400), ("P1Y2M1W", 432 * 86_400), ("PT0S", 0), (None, 0)],
+)
+def test_time_that_a_cache_keeps(expire_after: str | None, seconds: float) -> None:
+    given = {} if expire_after is None else {"ExpireAfter": expire_after}
+    step = changed(PROCESS, CacheConfig={"Enabled": True, **given})
+    (decoded,) = pipeline.decode(json.dumps(definition(step))).steps
+    assert isinstance(decoded, pipeline.Processing)
+    assert isinstance(decoded.cache_config, pipeline.CacheConfig)
+    assert decoded.cache_config.seconds() == seconds
+
+
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
@@ -131,7 +151,18 @@ def changed(step: dict[str, Any], **members: Any) -> dict[str, Any]:
             ],
             "type 'EMR' does not run here",
         ),
-        ([changed(PROCESS, Arguments=None)], r"\$.Steps\[0\].Arguments"),
+        ([changed(PROCESS, Arguments=None)], r"step Process: .*\$.Steps\[0\].Arguments"),
+        ([retried(ExceptionType=["Step.ANY"])], r"step Process: .*Invalid enum value 'Step.ANY'"),
+        ([retried(MaxAttempts=21)], "step Process: .*Expected `int` <= 20"),
+        ([retried(MaxAttempts=1, ExpireAfterMin=1)], "MaxAttempts or ExpireAfterMin, not both"),
+        (
+            [changed(PROCESS, CacheConfig={"Enabled": True, "ExpireAfter": "30 days"})],
+            "step Process: .*Expected `str` matching regex",
+        ),
+        (
+            [{"Name": "Call", "Type": "Lambda", "FunctionArn": {"Get": "Parameters.Y"}}],
+            "step Call: there is no parameter 'Y'",
+        ),
     ],
 )
 def test_what_cannot_run_is_refused_by_name(steps: list[dict[str, Any]], message: str) -> None:

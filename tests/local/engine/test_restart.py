@@ -32,7 +32,7 @@ images = {f"*/{name}:*": (sys.executable, str(programs / f"{name}.py")) for name
 serve(Platform(Settings(folder, port=0, images=images)), lambda port: print(port, flush=True))
 """
 CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10}
-DEFINITION = {
+DEFINITION: dict[str, Any] = {
     "Version": "2020-12-01",
     "Steps": [
         {
@@ -156,6 +156,30 @@ def test_execution_goes_on_after_a_kill_and_registers_once(tmp_path: Path, kille
         jobs = bench.sagemaker.list_training_jobs()["TrainingJobSummaries"]
         assert [job["TrainingJobStatus"] for job in jobs] == ["Completed"]
         assert len(bench.keys("models/")) == 1
+
+
+def test_wait_for_the_next_attempt_outlives_the_platform(tmp_path: Path) -> None:
+    folder, programs = tmp_path / "platform", tmp_path / "programs"
+    incoming, moved = folder / "blobs/incoming", folder / "blobs/moved"
+    policy = {"ExceptionType": ["SageMaker.JOB_INTERNAL_ERROR"], "IntervalSeconds": 3600}
+    step = {**DEFINITION["Steps"][0], "RetryPolicies": [policy]}
+    with here(folder, programs) as bench:
+        bench.program("train", f"pathlib.Path({str(incoming)!r}).rename({str(moved)!r})")
+        bench.sagemaker.create_pipeline(
+            PipelineName="pipe",
+            PipelineDefinition=json.dumps({**DEFINITION, "Steps": [step]}),
+            RoleArn=ROLE,
+        )
+        bench.sagemaker.start_pipeline_execution(PipelineName="pipe")
+        jobs = bench.sagemaker.list_training_jobs
+        bench.until(
+            lambda: [j["TrainingJobStatus"] for j in jobs()["TrainingJobSummaries"]] == ["Failed"]
+        )
+        bench.program("train", "")
+    moved.rename(incoming)
+    with here(folder, programs) as bench:
+        assert execution(bench)["PipelineExecutionStatus"] == "Succeeded"
+        assert len(bench.sagemaker.list_training_jobs()["TrainingJobSummaries"]) == 2
 
 
 def start(settings: Settings) -> None:

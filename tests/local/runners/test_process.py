@@ -230,6 +230,31 @@ def test_a_later_platform_ends_what_a_killed_one_started(bench: Bench, tmp_path:
     database.close()
 
 
+def test_host_that_is_full_is_another_error() -> None:
+    full = """
+        import os, resource, sys, tempfile
+        from pathlib import Path
+        from boostline.local.runners.base import Command, NoCapacity
+        from boostline.local.runners.process import ProcessRunner
+        from boostline.local.store.database import Database
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            runner = ProcessRunner(Database(folder / "full.sqlite"), moved=True)
+            command = Command("job/x", ("true",), {}, folder, folder / "home")
+            (folder / "home/.opt").mkdir(parents=True)
+            limit = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc") else 8
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            try:
+                runner.start(command, print)
+            except NoCapacity as error:
+                print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(full)], capture_output=True, text=True, check=False
+    )
+    assert "job/x: true: [Errno 24] Too many open files" in done.stdout, done.stderr
+
+
 def test_program_that_cannot_start_says_why(bench: Bench) -> None:
     command = bench.command("")
     missing = Command(

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from boostline.local.engine.programs import CODE, identity
+
+
+def changed(command: tuple[str, ...], path: Path, text: str) -> bool:
+    before = identity(command)[CODE]
+    path.write_text(text)
+    return identity(command)[CODE] != before
+
+
+def test_package_is_all_of_its_files_whenever_they_were_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "things/inner"
+    inner.mkdir(parents=True)
+    for folder in (inner.parent, inner):
+        (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    command = (sys.executable, "-m", "things.inner")
+    assert not changed(command, inner / "__init__.pyc", "compiled")
+    assert changed(command, inner.parent / "other.py", "1")
+    assert changed(command, inner / "words.json", "{}")
+    before = identity(command)
+    os.utime(inner / "words.json", (1, 1))
+    assert identity(command) == before
+    assert "things" not in sys.modules
+    missing = (sys.executable, "-m", "no_such_things")
+    assert identity(missing) != identity(missing)
+
+
+def test_libraries_are_those_of_the_interpreter(tmp_path: Path) -> None:
+    assert "library msgspec" in identity((sys.executable, "-m", "boostline.container"))
+    own = tmp_path / "bin/python3"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
+    found = identity((str(own), "-c", "pass"))
+    assert set(found) == {CODE}
+    (site,) = tmp_path.glob("lib/python*/site-packages")
+    (site / "boosters-1.0.dist-info").mkdir()
+    assert identity((str(own), "-c", "pass"))["library boosters"] == "1.0"
+
+
+def test_program_of_any_kind_is_its_files_and_words(tmp_path: Path) -> None:
+    program = tmp_path / "program.sh"
+    program.write_text("echo 1")
+    assert changed(("sh", str(program)), program, "echo 2")
+    assert identity(("sh", str(program))) != identity(("sh", str(program), "more"))
+    assert set(identity(("sh", str(program)))) == {CODE}
