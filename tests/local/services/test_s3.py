@@ -445,5 +445,7 @@ def test_the_aws_cli_copies_up_and_down(
         "x/big",
         "y/test.py",
     ]
+    url = aws("presign", f"s3://{bucket}/x/big").strip()
+    assert fetch("GET", url) == (200, content)
     aws("rm", "--recursive", f"s3://{bucket}/")
     assert aws("ls", f"s3://{bucket}/") == ""

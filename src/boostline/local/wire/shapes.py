@@ -74,12 +74,16 @@ def _seconds(value: Any) -> float:
 
 
 _JSON, _TEXT = _Json(_seconds), _Text(_seconds)
+_UNREADABLE = (
+    *(ValueError, TypeError, AttributeError, ArithmeticError, RecursionError),
+    ResponseParserError,
+)
 
 
 def _read(parser: Callable[..., Any], shape: AnyShape, value: Any) -> Any:
     try:
         return parser(shape, value)
-    except (ValueError, TypeError, AttributeError, OverflowError, ResponseParserError) as error:
+    except _UNREADABLE as error:
         raise malformed(f"What is to be {shape.name} cannot be read: {error}") from None
 
 
@@ -124,7 +128,7 @@ def from_xml(shape: AnyShape, body: bytes) -> Any:
     """
     parser = XMLParser()  # noqa: S314  (no entity can be declared: see below)
     try:
-        if b"<!DOCTYPE" in body:
+        if b"<!DOCTYPE" in body.replace(b"\0", b""):  # in UTF-16 too
             raise ParseError("a document type is not allowed")
         parser.feed(body)
         root: Element = parser.close()

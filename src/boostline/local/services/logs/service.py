@@ -29,11 +29,9 @@ class CloudWatchLogs(Service):
             {
                 "logGroupName": name,
                 "creationTime": created,
-                "metricFilterCount": 0,
                 "arn": f"{self._arn(name)}:*",
                 "logGroupArn": self._arn(name),
                 "storedBytes": 0,
-                "logGroupClass": "STANDARD",
             }
             for name, created in found.items()
             if part in name.lower()
@@ -119,14 +117,10 @@ class CloudWatchLogs(Service):
     ) -> Iterator[Event]:
         end = request.get("endTime")
         while True:
-            events = self.platform.logs.events(
-                group,
-                streams,
-                after,
-                EVENTS,
-                since=request.get("startTime"),
-                until=None if end is None else end + 1,  # inclusive, other than GetLogEvents'
-            )
+            # Inclusive, other than GetLogEvents'.
+            until = None if end is None else end + 1
+            span: Members = {"since": request.get("startTime"), "until": until}
+            events = self.platform.logs.events(group, streams, after, EVENTS, **span)
             yield from events
             if len(events) < EVENTS:
                 return
@@ -175,8 +169,8 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def _event(event: Event) -> Members:
-    message = {"timestamp": event.timestamp, "message": event.message}
-    return {**message, "ingestionTime": event.timestamp}
+    at = event.timestamp
+    return {"timestamp": at, "message": event.message, "ingestionTime": at}
 
 
 def _filtered(events: list[Event], token: str | None) -> Members:

@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.
 from __future__ import annotations
 
 import base64
-import binascii
 import functools
 import hashlib
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +20,7 @@ from boostline.local.wire.errors import AwsError
 
 FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 TYPE = "ChecksumType"
+_MD5 = re.compile("[A-Za-z0-9+/]{22}==")
 Sum = Callable[[Iterable[bytes]], bytes]
 
 
@@ -41,7 +42,7 @@ def _crc32(chunks: Iterable[bytes]) -> bytes:
 
 
 def _crc(polynomial: int, width: int) -> Sum:
-    """Return a cyclic redundancy check that Python has no function for; about 25 MB/s.
+    """Return a cyclic redundancy check that Python has no function for; about 20 MB/s.
 
     Eight bytes a step, by eight tables ("slicing-by-8"). `polynomial` is reflected.
     """
@@ -134,15 +135,9 @@ def check_equal(declared: dict[str, str], found: dict[str, str]) -> None:
 
 
 def _verify_md5(declared: str | None, blob: Blob) -> None:
-    if declared is None:
-        return
-    try:
-        digest = base64.b64decode(declared, validate=True).hex()
-    except (binascii.Error, ValueError):
-        digest = ""
-    if len(digest) != 32:
+    if declared is not None and not _MD5.fullmatch(declared):
         raise AwsError("InvalidDigest", "The Content-MD5 you specified is not valid.")
-    if digest != blob.md5:
+    if declared not in {None, _text(bytes.fromhex(blob.md5))}:
         raise AwsError("BadDigest", "The Content-MD5 you specified did not match what we received.")
 
 
