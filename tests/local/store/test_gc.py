@@ -69,7 +69,7 @@ def test_writers_lose_nothing_to_a_collector(database: Database, objects: Object
         assert objects.read(uri) == data
 
     with ThreadPoolExecutor(6) as pool:
-        for _ in range(25):
+        for _ in range(10):
             for data in contents:
                 age(objects, objects.blobs.write(data).digest)
             sweep = pool.submit(collect, database.path, objects.blobs)

@@ -60,6 +60,7 @@ def full(tmp_path: Path) -> Iterator[tuple[Any, Path]]:
             process.wait()
 
 
+@pytest.mark.slow
 def test_a_full_disk_acknowledges_nothing(full: tuple[Any, Path]) -> None:
     s3, disk = full
     s3.create_bucket(Bucket="abc")
