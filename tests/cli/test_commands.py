@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from boostline.contracts.address import Address
+from boostline.local.platform import Platform, Settings
+from tests.conftest import RunningPlatform
 
 BIN = Path(sys.executable).parent
 EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
@@ -35,6 +38,7 @@ def boostline(*arguments: str | Path, folder: Path) -> subprocess.CompletedProce
         (["run", "--project", str(EXAMPLE)], 3, "start one with `boostline up`"),
         (["models", "list", "-p", str(EXAMPLE)], 3, "start one with `boostline up`"),
         (["status", "-p", str(EXAMPLE), "--target", "aws"], 3, "[aws] account, region and role"),
+        (["gc"], 3, "no local platform has run in"),
         (["env"], 3, "start one with `boostline up`"),
         (["new", "x", "--data", "none.csv", "--label", "y"], 2, "none.csv"),
         (["run", "--target", "moon"], 2, "moon"),
@@ -94,6 +98,37 @@ def test_env_prints_exports_that_a_shell_takes(tmp_path: Path) -> None:
     assert "AWS_ENDPOINT_URL=http://127.0.0.1:4600\n" in shell.stdout
     assert "AWS_PROFILE" not in shell.stdout
     assert (folder / "platform.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_platforms_share_neither_folder_nor_port(platform: RunningPlatform) -> None:
+    folder = platform.settings.folder
+    port = platform.endpoint.rpartition(":")[2]
+    here = folder.parent
+    same_folder = boostline("up", "--dir", folder, "--port", "0", folder=here)
+    assert same_folder.returncode == 1
+    assert "runs a platform in this folder" in same_folder.stderr
+    same_port = boostline("up", "--dir", here / "other", "--port", port, folder=here)
+    assert same_port.returncode == 1
+    assert "choose another with --port" in same_port.stderr
+    assert "stop it" in boostline("gc", "--dir", folder, folder=here).stderr
+
+
+def test_gc_and_doctor_look_after_contents(tmp_path: Path) -> None:
+    folder = tmp_path / "platform"
+    platform = Platform(Settings(folder))
+    platform.objects.create_bucket("b")
+    platform.objects.write("s3://b/k", b"kept")
+    stray, kept = platform.blobs.write(b"named by nobody"), platform.blobs.write(b"kept")
+    path = platform.blobs.path(kept.digest)
+    platform.stop()
+    found = json.loads(boostline("gc", "--json", folder=tmp_path).stdout)
+    assert found == {"kept": 1, "removed": 1, "freed": stray.size}
+    assert boostline("doctor", folder=tmp_path).returncode == 0
+    path.chmod(0o644)
+    path.write_bytes(b"harm")
+    damaged = boostline("doctor", folder=tmp_path)
+    assert damaged.returncode == 1
+    assert f"{kept.digest[:16]} is damaged: s3://b/k" in damaged.stdout
 
 
 def test_doctor_says_what_is_here(tmp_path: Path) -> None:

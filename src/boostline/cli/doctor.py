@@ -86,12 +86,28 @@ def _platform(folder: Dir) -> Iterator[Finding]:
     yield Finding("platform", True, f"answers at {found.endpoint} as account {account}")
 
 
+def _contents(folder: Dir) -> Iterator[Finding]:
+    from boostline.contracts import address
+    from boostline.local.store.gc import verify
+
+    place = (folder or address.default_folder()).expanduser()
+    if not (place / "platform.sqlite").exists():
+        return
+    problems = verify(place)
+    for problem in problems:
+        names = ", ".join(problem.names) or "nothing that is named"
+        yield Finding("contents", False, f"{problem.digest[:16]} is {problem.reason}: {names}")
+    if not problems:
+        yield Finding("contents", True, f"all in {place} are as they were stored")
+
+
 CHECKS: tuple[Callable[[Dir], Iterator[Finding]], ...] = (
     _python,
     _libraries,
     _engine,
     _isolation,
     _platform,
+    _contents,
 )
 
 

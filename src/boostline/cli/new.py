@@ -10,7 +10,7 @@ import typer
 
 def new(
     name: Annotated[str, typer.Argument(help="The project's name, and its folder's.")],
-    data: Annotated[Path, typer.Option("--data", help="A CSV or Parquet file, or a folder of them.")],
+    data: Annotated[Path, typer.Option("--data", help="CSV or Parquet: a file, or a folder.")],
     label: Annotated[str, typer.Option("--label", "--target", help="The column to predict.")],
 ) -> None:
     """Make a project of a table, with the columns' roles guessed."""

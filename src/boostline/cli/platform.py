@@ -1,15 +1,20 @@
-"""`boostline up` and `boostline env`."""
+"""`boostline up`, `boostline gc` and `boostline env`."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from boostline.cli.options import Dir
+from boostline.cli import options
+from boostline.cli.options import AsJson, Dir
+
+if TYPE_CHECKING:
+    from boostline.local.platform import Platform
 
 PORT = 4599
 # The image of the project's own programs stands for the programs that are installed here.
@@ -23,14 +28,10 @@ def up(port: Port = PORT, folder: Dir = None) -> None:
     """Run the local platform until it is interrupted."""
     from boostline.contracts.address import default_folder
     from boostline.contracts.errors import BoostlineError
-    from boostline.local.platform import Platform, PlatformInUse, Settings
     from boostline.local.wire import server
 
     place = (folder or default_folder()).expanduser().resolve()
-    try:
-        platform = Platform(Settings(place, port, images=IMAGES))
-    except PlatformInUse as error:
-        raise BoostlineError(str(error)) from None
+    platform = _open(place, port)
 
     def ready(port: int) -> None:
         where = f" --dir {shlex.quote(str(folder))}" if folder else ""
@@ -39,7 +40,43 @@ def up(port: Port = PORT, folder: Dir = None) -> None:
         )
         typer.echo(f'for the AWS CLI and SDKs: eval "$(boostline env{where})"    to end it: Ctrl-C')
 
-    server.serve(platform, ready)
+    try:
+        server.serve(platform, ready)
+    except server.PortInUse as error:
+        raise BoostlineError(f"{error}; choose another with --port, 0 for any") from None
+
+
+def gc(folder: Dir = None, as_json: AsJson = False) -> None:
+    """Remove stored contents that nothing names any more; a running platform does so by itself."""
+    from boostline.contracts.address import default_folder
+    from boostline.local.store.gc import collect
+    from boostline.project.target import TargetError
+
+    place = (folder or default_folder()).expanduser().resolve()
+    if not (place / "platform.sqlite").exists():
+        raise TargetError(f"no local platform has run in {place}")
+    platform = _open(place, 0)
+    try:
+        found = collect(platform.database.path, platform.blobs, grace=0)
+    finally:
+        platform.stop()
+    if as_json:
+        options.print_json(found._asdict())
+    else:
+        typer.echo(f"{found.removed} contents removed, {found.freed} bytes; {found.kept} kept")
+
+
+def _open(folder: Path, port: int) -> Platform:
+    from boostline.contracts.errors import BoostlineError
+    from boostline.local.platform import Platform, PlatformInUse, Settings
+    from boostline.local.store.database import OtherFormat
+
+    try:
+        return Platform(Settings(folder, port, images=IMAGES))
+    except (PlatformInUse, OtherFormat) as error:
+        raise BoostlineError(str(error)) from None
+    except OSError as error:
+        raise BoostlineError(f"{folder}: {error.strerror}") from None
 
 
 def env(
@@ -75,3 +112,4 @@ def add(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(up)
     app.command()(env)
+    app.command()(gc)
