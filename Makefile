@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
+CORES := -n 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick lint bench clean lock
 
@@ -14,10 +16,10 @@ demo: $(VENV)/runtime  ## from a table to a REST answer, on this machine
 	@$(BIN)/python examples/customer_churn/demo.py
 
 test: $(VENV)/dev  ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(CORES)
 
 quick: $(VENV)/dev  ## the tests that take seconds
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest $(CORES) -m "not slow"
 
 lint: $(VENV)/dev  ## style, types, import rules
 	@$(BIN)/ruff check .

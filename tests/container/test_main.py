@@ -6,6 +6,8 @@ import pytest
 from benchmarks.programs import lay_process, read_example, run
 from boostline.container.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["train", "now"]])
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

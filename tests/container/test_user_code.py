@@ -17,6 +17,8 @@ from boostline.container.programs.scoring import Request, Scorer, ScoringError
 from boostline.features.spec import Objective
 from tests.container.jobs import lay_job, make_table, train
 
+pytestmark = pytest.mark.slow
+
 FOREST = """
 from sklearn.ensemble import {kind} as Model
 
@@ -173,7 +175,6 @@ def test_mistakes(
     assert not (tmp_path / "model" / "model.json").exists()
 
 
-@pytest.mark.slow
 def test_the_failure_file_names_the_users_line(tmp_path: Path) -> None:
     text = "import numpy as np\n\ndef train(d, h, c):\n    return np.eye(2) @ np.eye(3)\n"
     lay_job(tmp_path, "binary", {}, {"train": text})

@@ -23,6 +23,8 @@ from boostline.contracts.archives import pack
 from boostline.contracts.metrics import METRICS, drop_path, path
 from tests.container.conftest import Folders
 
+pytestmark = pytest.mark.slow
+
 
 def document(base: Path) -> dict[str, Any]:
     file = base / "processing" / "output" / "evaluation" / "evaluation.json"
@@ -131,7 +133,6 @@ def test_without_a_champion_nothing_is_worse(lay: Lay) -> None:
         assert at(found, drop_path(name)) == 0.0
 
 
-@pytest.mark.slow
 def test_a_champion_is_measured_on_the_same_rows(lay: Lay, older: Path) -> None:
     base = lay(champion=older)
     evaluate(Paths(base))
@@ -149,7 +150,6 @@ def test_a_champion_is_measured_on_the_same_rows(lay: Lay, older: Path) -> None:
     assert "<th>champion</th>" in (base / "processing/output/report/report.html").read_text()
 
 
-@pytest.mark.slow
 def test_a_model_is_no_worse_than_itself(lay: Lay, churn: Folders) -> None:
     base = lay(champion=churn.model)
     evaluate(Paths(base))
@@ -182,7 +182,6 @@ def test_a_corrupt_champion_is_refused(lay: Lay, older: Path) -> None:
     assert not (base / "processing/output/evaluation").exists()
 
 
-@pytest.mark.slow
 def test_slices_add_up_to_the_whole(lay: Lay) -> None:
     base = lay(slices=["Int'l Plan", "State"])
     evaluate(Paths(base))
@@ -271,7 +270,6 @@ def test_what_the_users_code_may_not_answer(lay: Lay, answer: str, message: str)
 TABLES: dict[str, Callable[[], Any]] = {"multiclass": load_wine, "regression": load_diabetes}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("objective", list(TABLES))
 def test_other_objectives(objective: str, tmp_path: Path) -> None:
     data = TABLES[objective]()

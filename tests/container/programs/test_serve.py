@@ -21,6 +21,8 @@ from boostline.container.programs.serve import ATTRIBUTES, MAX_BODY
 from tests.container.conftest import Folders
 from tests.container.jobs import lay_job, train
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = (EXAMPLE / "sample_request.json").read_text()
 Answer = tuple[int, dict[str, str], str]
 
@@ -170,7 +172,6 @@ def predict(model, features):
 """
 
 
-@pytest.mark.slow
 def test_the_users_code_does_not_hold_up_health_checks(tmp_path: Path) -> None:
     train(lay_job(tmp_path, "regression", {"num_round": 2}, {"serve": SLOW}))
     port = free_port()

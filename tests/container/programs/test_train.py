@@ -11,6 +11,8 @@ from boostline.container.paths import Paths
 from boostline.container.programs.train import run as train
 from tests.container.conftest import Folders
 
+pytestmark = pytest.mark.slow
+
 FAST = {"num_round": "5", "early_stopping_rounds": "0"}
 
 

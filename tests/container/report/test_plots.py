@@ -8,6 +8,8 @@ import pytest
 
 from boostline.container.report.plots import PLOTS, Plot, Scored, draw
 
+pytestmark = pytest.mark.slow
+
 OBJECTIVES = ("binary", "multiclass", "regression")
 
 
@@ -76,7 +78,6 @@ def test_a_few_rows_are_enough(scored: Mapping[str, Scored], objective: str, row
     assert "importance" in {plot.name for plot in draw(objective, few)}
 
 
-@pytest.mark.slow
 def test_many_classes_keep_the_confusion_legible(scored: Mapping[str, Scored]) -> None:
     generator = np.random.default_rng(0)
     many = replace(

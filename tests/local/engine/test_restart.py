@@ -22,6 +22,8 @@ from boostline.local.wire.server import running
 from tests.conftest import RunningPlatform
 from tests.local.services.sagemaker_bench import NAMES, ROLE, Bench, image, images
 
+pytestmark = pytest.mark.slow
+
 SERVE = """
 import sys
 from pathlib import Path

@@ -25,6 +25,8 @@ from tests.local.services.pipelines_bench import (
 )
 from tests.local.services.sagemaker_bench import ROLE, Bench, client, image, images
 
+pytestmark = pytest.mark.slow
+
 FUNCTION = """
 def handler(event, context):
     if event.get("fails"):
