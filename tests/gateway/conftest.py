@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-import boto3
 import pytest
 from botocore.config import Config
 
 from boostline.gateway.endpoint import Endpoint
+from tests.conftest import session
 
 ATTRIBUTES = "artifact=abc;engine=onedal;features=f;threshold=0.41;model=churn/3"
 
@@ -47,7 +47,7 @@ class Runtime:
     def endpoint(self, **config: Any) -> Endpoint:
         """Return the gateway's endpoint over a real client."""
         settings = Config(retries={"total_max_attempts": 1}, **config)
-        client = boto3.Session("AKID", "secret", region_name="us-east-1").client(
+        client = session("AKID", "secret").client(
             "sagemaker-runtime", endpoint_url=self.url, config=settings
         )
         self._clients.append(client)
