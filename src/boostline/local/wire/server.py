@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -63,7 +64,7 @@ def running(platform: Platform) -> Iterator[int]:
             raise server.error
         yield platform.port
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join()
 
 
@@ -76,6 +77,7 @@ class Server(uvicorn.Server):
         self._ready = ready
         self._socket = _bind(platform.settings.port)
         self._api = Api(platform)
+        self._stopping = asyncio.Event()
         super().__init__(
             uvicorn.Config(
                 Router(default=self._api, lifespan=self._lifespan),
@@ -111,6 +113,24 @@ class Server(uvicorn.Server):
             self.error = error
         finally:
             started.set()
+
+    def stop(self) -> None:
+        """Ask for the end, from any thread or signal handler."""
+        self.should_exit = True
+        if self._platform.loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended already
+                self._platform.loop.call_soon_threadsafe(self._stopping.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at a signal; at a second one, without grace."""
+        super().handle_exit(sig, frame)
+        self.stop()
+
+    async def main_loop(self) -> None:
+        """Wait for the end: woken once a second, for the date of the answers, not ten times."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), 1)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer, then say so."""
