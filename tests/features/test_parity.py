@@ -4,6 +4,7 @@ import struct
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def packed(row: list[float]) -> bytes:
     return struct.pack(f"{len(row)}f", *row)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(cases())
 def test_rows_of_a_table_and_records_agree(

@@ -25,6 +25,7 @@ from boostline.project.config import Config
 from boostline.project.target import Target
 from tests.conftest import RunningPlatform
 
+pytestmark = pytest.mark.slow
 EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
 PROGRAM = """
     import os, pathlib, sys
