@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,8 @@ def curl(url: str, *arguments: str) -> int:
 
 def main() -> None:
     """Walk the line; any step that does not do its work ends the demo with its exit code."""
+    if shutil.which("curl") is None:
+        sys.exit("the demo needs curl: install it, and run make demo again")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="boostline-demo-") as folder:
         os.environ["BOOSTLINE_DIR"] = folder
@@ -86,14 +89,19 @@ def main() -> None:
     show(
         f"""
 What to do next:
-  source {Path(sys.executable).parent}/activate
+  source {shlex.quote(str(Path(sys.executable).with_name("activate")))}
   boostline up                                   # a platform, in a terminal of its own
   cd {os.path.relpath(HERE)} && boostline run    # the same pipeline; edit boostline.toml
   boostline new churn2 --data data/churn.csv --label 'Churn?'    # or your own table
-  eval "$(boostline env)" && aws sagemaker list-model-packages --model-package-group customer-churn
+  eval "$(boostline env)"    # and boto3, or your AWS CLI, works on the platform
 The README tells the rest."""
     )
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except subprocess.CalledProcessError as failed:
+        sys.exit(failed.returncode)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -135,11 +135,38 @@ def test_a_second_platform_in_the_folder_is_refused(line: Line) -> None:
 def test_status_logs_and_versions_are_shown(line: Line, api: Api) -> None:
     status = line.json("status")
     assert status["versions"][-1] == {"version": 1, "approval": "Approved"}
-    assert {"endpoint": "customer-churn-staging", "status": "InService"} in status["endpoints"]
+    assert {"endpoint": "customer-churn--staging", "status": "InService"} in status["endpoints"]
     assert "validation-logloss" in line.run("logs", "Train").stdout
     assert "serving on" in line.run("logs", "endpoint").stdout
     assert "accuracy" in line.run("models", "show", "1").stdout
     assert line.run("logs", "Nothing", code=1).stderr.count("\n") == 1
+
+
+def test_a_deployment_mends_what_is_missing(line: Line, api: Api, sample: dict[str, Any]) -> None:
+    """Key, plan and API are made whole again, whatever of them is gone."""
+    client, body = line.client("apigateway"), json.dumps(sample).encode()
+    key = client.get_api_keys(nameQuery="customer-churn--staging")["items"][0]["id"]
+    client.delete_api_key(apiKey=key)
+    made = line.json("deploy")
+    assert Api(made["url"], made["apiKey"]).post(body)[0] == 200
+    assert api.post(body)[0] == 403
+    client.delete_rest_api(restApiId=made["url"].split("/")[-2])
+    remade = line.json("deploy")
+    assert Api(remade["url"], remade["apiKey"]).post(body)[0] == 200
+
+
+def test_limits_may_change(line: Line, api: Api, tmp_path: Path) -> None:
+    project = line.copy(tmp_path, ("rate = 50 ", "quota = 1\nrate = 12345.678 "))
+    made = line.json("deploy", project=project)
+    answers = [Api(made["url"], made["apiKey"]).post(b"{}")[0] for _ in range(2)]
+    assert answers == [400, 429]
+    made = line.json("deploy")
+    assert Api(made["url"], made["apiKey"]).post(b"{}")[0] == 400
+
+
+@pytest.mark.parametrize("stage", ["", "ü", "a_b", "prod/../x", "x" * 21, "a-b"])
+def test_a_wrong_stage_is_refused(line: Line, execution: Any, stage: str) -> None:
+    assert "a name has 1 to 20 of" in line.run("deploy", stage, code=2).stderr
 
 
 def test_a_mistake_in_a_parameter_is_refused(line: Line, execution: Any) -> None:
@@ -194,7 +221,7 @@ package=$(aws sagemaker list-model-packages --model-package-group-name customer-
   --query 'ModelPackageSummaryList[0].ModelPackageArn' --output text)
 aws sagemaker update-model-package --model-package-arn "$package" \\
   --model-approval-status Approved
-aws sagemaker-runtime invoke-endpoint --endpoint-name customer-churn-staging \\
+aws sagemaker-runtime invoke-endpoint --endpoint-name customer-churn--staging \\
   --body fileb://sample.json \\
   --content-type application/json --accept application/json answer.json
 cat answer.json

@@ -87,6 +87,16 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
             ["train.hyperparameters.eta: found [1]; should be a valid string or"],
         ),
         (
+            "min = 0.5",
+            "min = nan",
+            ["gate 1: min: found NaN; should be a finite number"],
+        ),
+        (
+            "[[gate]]",
+            "[tags]\n'aws:x' = 'y'\n[train.hyperparameters]\nflavor = 'x'\n[[gate]]",
+            ["tags.aws:x: the prefix aws:", "train.hyperparameters.flavor: is said by"],
+        ),
+        (
             "[[gate]]",
             "[split]\nby = 'a'\ntime = 'b'\n[[gate]]",
             ["split: the rows are split by a column or by time, not both"],

@@ -7,7 +7,14 @@ REFUSED = 5
 
 def exit_code(error: Exception) -> int | None:
     """Return the exit code of an error that a person can mend, or None for a defect of ours."""
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        HTTPClientError,
+    )
+    from botocore.exceptions import (
+        ConnectionError as UnreachableError,
+    )
 
     from boostline.artifact.errors import ArtifactError
     from boostline.contracts.errors import BoostlineError
@@ -23,6 +30,7 @@ def exit_code(error: Exception) -> int | None:
         ArtifactError: 2,
         DefinitionError: 2,
         HTTPClientError: TargetError.exit_code,
+        UnreachableError: TargetError.exit_code,
         StrictError: REFUSED,
         ClientError: REFUSED,
         BotoCoreError: REFUSED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,6 +55,8 @@ def open_target(on: TargetName, folder: Path | None, config: Config | None) -> T
         if config is None:
             raise target.TargetError("--target aws needs a project: its [aws] names the account")
         return target.aws(config)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # what it says of retries, modes and profiles is meant for AWS
     return target.local(folder or address.default_folder())
 
 

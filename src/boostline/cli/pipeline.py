@@ -144,6 +144,23 @@ def wait(
     _follow(config, options.open_target(on, folder, config), execution, as_json)
 
 
+@group.command()
+def stop(
+    execution: Annotated[str, typer.Argument(metavar="ARN", help="The execution's ARN.")],
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+) -> None:
+    """Stop an execution and its jobs."""
+    import uuid
+
+    target = options.open_target(on, folder, options.open_project(project))
+    target.client("sagemaker").stop_pipeline_execution(
+        PipelineExecutionArn=execution, ClientRequestToken=uuid.uuid4().hex
+    )
+    typer.echo(f"stopping {execution}")
+
+
 def _upsert(target: Target, pipeline: Submission) -> None:
     from boostline.pipeline import execution
 

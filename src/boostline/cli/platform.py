@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from boostline.local.platform import Platform
 
 PORT = 4599
+# As botocore writes the service ids of what the platform has.
+SERVICE_VARIABLES = (
+    *("S3", "STS", "IAM", "LAMBDA", "SAGEMAKER", "SAGEMAKER_RUNTIME"),
+    *("API_GATEWAY", "CLOUDWATCH_LOGS"),
+)
 # The image of the project's own programs stands for the programs that are installed here.
 IMAGES = {"*/boostline-model:*": (sys.executable, "-m", "boostline.container")}
 Port = Annotated[
@@ -31,6 +37,8 @@ def up(port: Port = PORT, folder: Dir = None) -> None:
     from boostline.local.wire import server
 
     place = (folder or default_folder()).expanduser().resolve()
+    _forget_credentials()
+    os.umask(0o077)  # what is made here is its owner's alone, wherever the folder is
     platform = _open(place, port)
 
     def ready(port: int) -> None:
@@ -44,6 +52,13 @@ def up(port: Port = PORT, folder: Dir = None) -> None:
         server.serve(platform, ready)
     except server.PortInUse as error:
         raise BoostlineError(f"{error}; choose another with --port, 0 for any") from None
+
+
+def _forget_credentials() -> None:
+    """Start anew without the caller's AWS variables: jobs can read what a parent began with."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    if len(kept) < len(os.environ):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept)  # noqa: S606
 
 
 def gc(folder: Dir = None, as_json: AsJson = False) -> None:
@@ -77,6 +92,8 @@ def _open(folder: Path, port: int) -> Platform:
         raise BoostlineError(str(error)) from None
     except OSError as error:
         raise BoostlineError(f"{folder}: {error.strerror}") from None
+    except sqlite3.DatabaseError as error:
+        raise BoostlineError(f"{folder / 'platform.sqlite'}: {error}") from None
 
 
 def env(
@@ -102,8 +119,10 @@ def env(
         typer.echo(f"export {name}={shlex.quote(value)}")
     for name in ("NO_PROXY", "no_proxy"):
         typer.echo(f'export {name}="127.0.0.1${{{name}:+,${name}}}"')
-    # A profile would be preferred to the key, by some tools without a word.
-    typer.echo("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN")
+    # What would be preferred to the above, by some tools without a word.
+    names = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"]
+    names += [f"AWS_ENDPOINT_URL_{service}" for service in SERVICE_VARIABLES]
+    typer.echo(f"unset AWS_IGNORE_CONFIGURED_ENDPOINT_URLS {' '.join(names)}")
     if folder is not None:
         typer.echo(f"export {address.VARIABLE}={shlex.quote(os.path.abspath(place))}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
@@ -25,11 +26,15 @@ def follow(target: Target, arn: str, quiet: bool) -> tuple[dict[str, Any], list[
     console.print(f"execution {arn.rpartition('/')[2]}")
     shown: dict[str, str] = {}
     latest: tuple[dict[str, Any], list[dict[str, Any]]] = ({}, [])
-    for latest in execution.watch(target, arn, PACE_SECONDS[target.name]):
-        for step in latest[1]:
-            if shown.get(step["StepName"]) != step["StepStatus"]:
-                shown[step["StepName"]] = step["StepStatus"]
-                console.print(_line(target, step), soft_wrap=True)
+    try:
+        for latest in execution.watch(target, arn, PACE_SECONDS[target.name]):
+            for step in latest[1]:
+                if shown.get(step["StepName"]) != step["StepStatus"]:
+                    shown[step["StepName"]] = step["StepStatus"]
+                    console.print(_line(target, step), soft_wrap=True)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; the execution goes on. To stop it: boostline pipeline stop {arn}")
+        raise typer.Exit(130) from None
     return latest
 
 

@@ -33,16 +33,16 @@ def status(
 
 
 def _collect(target: Target, config: Config) -> dict[str, list[dict[str, Any]]]:
-    from botocore.exceptions import ClientError
-
     from boostline.deploy import registry
 
     client = target.client("sagemaker")
     try:
         executions = client.list_pipeline_executions(PipelineName=config.name, MaxResults=5)
-    except ClientError:  # no pipeline yet
+    except client.exceptions.ResourceNotFound:  # no pipeline yet
         executions = {"PipelineExecutionSummaries": []}
-    endpoints = client.list_endpoints(NameContains=f"{config.name}-")
+    prefix = f"{config.name}--"
+    pages = client.get_paginator("list_endpoints").paginate(NameContains=prefix)
+    endpoints = [found for page in pages for found in page["Endpoints"]]
     return {
         "target": [{"name": target.name, "account": target.account, "region": target.region}],
         "executions": [
@@ -59,7 +59,8 @@ def _collect(target: Target, config: Config) -> dict[str, list[dict[str, Any]]]:
         ],
         "endpoints": [
             {"endpoint": found["EndpointName"], "status": found["EndpointStatus"]}
-            for found in endpoints["Endpoints"]
+            for found in endpoints
+            if found["EndpointName"].startswith(prefix)
         ],
     }
 

@@ -50,5 +50,5 @@ def read(folder: Path) -> Address | None:
     """Return the address that a platform left in its folder, or None."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Address)
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):  # none, or one that was being written
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,26 +51,34 @@ def address(target: Target, name: str, stage: str, api: dict[str, Any]) -> RestA
 
 
 def _limit(client: Any, name: str, api: str, stage: str, limits: Api) -> None:
+    """Give the API a key and a plan with these limits, whatever of it is there already."""
     key = _find(client, "get_api_keys", name) or client.create_api_key(name=name, enabled=True)
-    plan = _find(client, "get_usage_plans", name)
-    if plan is not None:
-        values = {"rateLimit": limits.rate, "burstLimit": limits.burst}
-        client.update_usage_plan(
-            usagePlanId=plan["id"],
-            patchOperations=[
-                {"op": "replace", "path": f"/throttle/{member}", "value": f"{value:g}"}
-                for member, value in values.items()
-            ],
-        )
-        return
-    quota = {"quota": {"limit": limits.quota, "period": "DAY"}} if limits.quota else {}
-    plan = client.create_usage_plan(
-        name=name,
-        apiStages=[{"apiId": api, "stage": stage}],
-        throttle={"rateLimit": limits.rate, "burstLimit": limits.burst},
-        **quota,
+    plan = _find(client, "get_usage_plans", name) or client.create_usage_plan(name=name)
+    client.update_usage_plan(
+        usagePlanId=plan["id"], patchOperations=list(_changes(plan, f"{api}:{stage}", limits))
     )
-    client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    try:
+        client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    except client.exceptions.ConflictException:  # it is in the plan already
+        return
+
+
+def _changes(plan: dict[str, Any], stage: str, limits: Api) -> Iterator[dict[str, str]]:
+    stages = {f"{one['apiId']}:{one['stage']}" for one in plan.get("apiStages", ())}
+    for gone in sorted(stages - {stage}):
+        yield {"op": "remove", "path": "/apiStages", "value": gone}
+    if stage not in stages:
+        yield {"op": "add", "path": "/apiStages", "value": stage}
+    values: dict[str, object] = {
+        "throttle/rateLimit": limits.rate,
+        "throttle/burstLimit": limits.burst,
+    }
+    if limits.quota is not None:
+        values |= {"quota/limit": limits.quota, "quota/period": "DAY"}
+    for path, value in values.items():
+        yield {"op": "replace", "path": f"/{path}", "value": str(value)}
+    if limits.quota is None and "quota" in plan:
+        yield {"op": "remove", "path": "/quota"}
 
 
 def _find(client: Any, operation: str, name: str, **request: Any) -> dict[str, Any] | None:

@@ -48,7 +48,8 @@ def version(target: Target, group: str, number: int | None) -> dict[str, Any]:
         if number in (None, found["ModelPackageVersion"]):
             return _describe(target, found)
     have = ", ".join(str(found["ModelPackageVersion"]) for found in reversed(known)) or "none"
-    raise NotApprovedError(f"{group} has no version {number or ''}; registered: {have}")
+    which = "version" if number is None else f"version {number}"
+    raise NotApprovedError(f"{group} has no {which}; registered: {have}")
 
 
 def approved(target: Target, group: str, number: int | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from boostline.artifact.folder import read_contract
+from boostline.contracts.errors import BoostlineError
 from boostline.deploy import api, endpoint, function, openapi, registry
 from boostline.deploy.api import RestApi
 from boostline.features.contract import FeatureContract
 from boostline.project.config import Config
 from boostline.project.target import Target
+
+STAGE = re.compile(r"[a-z][a-z0-9]{0,19}", re.ASCII)
+
+
+class StageError(BoostlineError):
+    """What was given is no name of a stage."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -28,8 +38,18 @@ class Deployment:
 
 
 def name_of(config: Config, stage: str) -> str:
-    """Return the name of a stage's endpoint, function and API."""
-    return f"{config.name}-{stage}"
+    """Return the name of a stage's endpoint, function and API.
+
+    No project's name holds the two hyphens, so no two stages share one.
+
+    Raises
+    ------
+    StageError
+        If that is no name of a stage.
+    """
+    if not STAGE.fullmatch(stage):
+        raise StageError(f"stage {stage!r}: a name has 1 to 20 of a-z 0-9, a letter first")
+    return f"{config.name}--{stage}"
 
 
 def deploy(

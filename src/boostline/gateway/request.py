@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 from boostline.gateway.errors import ApiError
 
 JSON = "application/json"
+MOST_DIGITS = 400  # more than any float64 has before its point
 
 
 class Body(NamedTuple):
@@ -42,7 +43,9 @@ def read(event: Mapping[str, Any]) -> Body:
     if not text.strip():
         raise ApiError(400, "empty_body", "the body is empty: send one record as a JSON object")
     try:
-        record = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        record = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
+        )
     except ApiError:
         raise
     except RecursionError:
@@ -83,6 +86,12 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
         fields = [(name, "occurs more than once") for name in twice]
         raise ApiError(400, "duplicate_key", "the record has a key more than once", fields)
     return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise _BadJson(f"an integer of {len(digits)} digits is no value of a record")
+    return int(digits)
 
 
 def _constant(name: str) -> NoReturn:

@@ -90,9 +90,9 @@ def upsert(target: Target, pipeline: Submission) -> str:
 
 
 def _ensure_group(client: Any, group: str, tags: list[dict[str, str]]) -> None:
-    try:
-        client.describe_model_package_group(ModelPackageGroupName=group)
-    except ClientError:
+    pages = client.get_paginator("list_model_package_groups").paginate(NameContains=group)
+    known = (one for page in pages for one in page["ModelPackageGroupSummaryList"])
+    if not any(one["ModelPackageGroupName"] == group for one in known):
         client.create_model_package_group(ModelPackageGroupName=group, Tags=tags)
 
 

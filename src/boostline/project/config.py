@@ -11,8 +11,10 @@ from boostline.contracts import metrics
 from boostline.features.spec import FeatureSpec
 
 BOUNDS = {"min": ">=", "max": "<=", "max_drop": "drop <="}
+NAME, NAME_LENGTH = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", 32
 ROLES = ("process", "train", "evaluate", "serve")
 PROJECT_TAG = "sagemaker:project"  # SageMaker Projects tag what is theirs with -name and -id
+Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Scalar: TypeAlias = str | int | float | bool
 InstanceType: TypeAlias = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")]
 Objective: TypeAlias = Literal["binary", "multiclass", "regression"]
@@ -25,15 +27,15 @@ class _Section(BaseModel):
 class ProjectSection(_Section):
     """Who the project is; its name is part of the name of all it makes."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=32)]
+    name: Annotated[str, Field(pattern=NAME, max_length=NAME_LENGTH)]
     id: str | None = None
-    description: str = ""
+    description: Annotated[str, Field(max_length=1024)] = ""
 
 
 class Data(_Section):
     """The table, and what is to be predicted; `malformed` rows are counted, and left out."""
 
-    path: str
+    path: Annotated[str, Field(min_length=1)]
     label: str
     objective: Objective = "binary"
     classes: list[str] | None = None
@@ -109,9 +111,9 @@ class Gate(_Section):
     """
 
     metric: str
-    min: float | None = None
-    max: float | None = None
-    max_drop: Annotated[float, Field(ge=0)] | None = None
+    min: Finite | None = None
+    max: Finite | None = None
+    max_drop: Annotated[Finite, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _one_bound(self) -> Gate:
@@ -158,7 +160,7 @@ class Deploy(_Section):
 class Api(_Section):
     """The REST API's limits for a key: requests a second, a burst of them, and a day's quota."""
 
-    rate: Annotated[float, Field(gt=0)] = 50.0
+    rate: Annotated[Finite, Field(gt=0)] = 50.0
     burst: PositiveInt = 100
     quota: PositiveInt | None = None
 
@@ -189,7 +191,13 @@ class Config(_Section):
     deploy: Deploy = Deploy()
     api: Api = Api()
     aws: Aws | None = None
-    tags: dict[Annotated[str, Field(min_length=1, max_length=128)], str] = {}
+    tags: Annotated[
+        dict[
+            Annotated[str, Field(min_length=1, max_length=128)],
+            Annotated[str, Field(max_length=256)],
+        ],
+        Field(max_length=48),  # of AWS's 50, two are ours
+    ] = {}
 
     def model_post_init(self, context: Any, /) -> None:
         """Keep the folder that the file's paths are relative to."""
@@ -231,7 +239,7 @@ class Config(_Section):
     @property
     def tagging(self) -> list[dict[str, str]]:
         """The tags of all that belongs to the project, as AWS lists them."""
-        every = {f"{PROJECT_TAG}-name": self.name, **self.tags}
+        every = {**self.tags, f"{PROJECT_TAG}-name": self.name}
         if self.project.id is not None:
             every[f"{PROJECT_TAG}-id"] = self.project.id
         return [{"Key": key, "Value": text} for key, text in every.items()]

@@ -39,7 +39,7 @@ def read(path: Path) -> Config:
     """
     path = path / FILE if path.is_dir() else path
     try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+        plain = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ProjectError(
             path, ["is not there: `boostline new` makes one, `--project` names another place"]
@@ -68,6 +68,11 @@ def _across_sections(config: Config) -> Iterator[str]:
     for number, name in enumerate(config.evaluate.slices, 1):
         if name not in spec.categorical:
             yield f"evaluate.slices {number}: found {_shown(name)}; allowed: {spec.categorical}"
+    for key in config.tags:
+        if key.lower().startswith("aws:"):
+            yield f"tags.{key}: the prefix aws: is AWS's own; choose another key"
+    if "flavor" in config.train.hyperparameters:
+        yield "train.hyperparameters.flavor: is said by train.flavor; leave it out here"
     if not config.table.exists():
         yield f"data.path: found {_shown(config.data.path)}; there is no such file or folder"
     for role, path in config.code.items():

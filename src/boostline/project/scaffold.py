@@ -15,6 +15,7 @@ from boostline.contracts.errors import BoostlineError
 from boostline.features import columns as cells
 from boostline.features.columns import TableError, read_categories, read_numbers
 from boostline.features.files import read_table
+from boostline.project.config import NAME, NAME_LENGTH
 from boostline.project.file import FILE
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def create(folder: Path, name: str, data: Path, label: str) -> Guess:
     """
     if folder.exists():
         raise ScaffoldError(f"{folder}: is there already; choose another name")
+    if not re.fullmatch(NAME, name) or len(name) > NAME_LENGTH:
+        raise ScaffoldError(f"{name!r}: a project's name must match {NAME}, at most {NAME_LENGTH}")
     if not data.exists():
         raise ScaffoldError(f"{data}: there is no such file")
     files = sorted(data.iterdir()) if data.is_dir() else [data]

@@ -86,8 +86,8 @@ class Target:
 def local(folder: Path) -> Target:
     """Return the local platform that runs in a folder.
 
-    Neither the environment nor the profile files of the caller are read: whatever they say, the
-    requests go to the platform, signed with its key.
+    Whatever environment and profile files of the caller say of credentials, endpoints, regions and
+    proxies, the requests go to the platform, signed with its key.
 
     Raises
     ------

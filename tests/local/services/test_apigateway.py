@@ -483,3 +483,8 @@ def test_a_bucket_fills_with_time(platform: RunningPlatform) -> None:
 )
 def test_a_quota_s_period_begins(period: str, day: str, start: str) -> None:
     assert PERIODS[period](date.fromisoformat(day)) == date.fromisoformat(start)
+
+
+@pytest.mark.parametrize("path", ["/restapis", "/restapis/", "/restapis/x", "/restapis/x/"])
+def test_an_unsigned_path_that_is_no_route_is_refused(platform: RunningPlatform, path: str) -> None:
+    assert urllib3.request("GET", platform.endpoint + path, retries=False).status == 403

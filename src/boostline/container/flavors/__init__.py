@@ -17,7 +17,6 @@ FLAVORS = {
     "sklearn": "boostline.container.flavors.estimator",
     "code": "boostline.container.flavors.own",
 }
-TRAINED = ("xgboost",)  # those that train without the user's code
 TRAIN_CODE, SERVE_CODE = Path("code", "train"), Path("code", "serve")  # channel and artifact
 
 

@@ -100,7 +100,7 @@ class DataPlane:
 
     async def _through(self, request: Request, ids: Mapping[str, str]) -> Response:
         raw = request.scope.get("raw_path") or request.scope["path"].encode()
-        _, _, api, stage, path = (*raw.decode("latin-1").split("/", 4), "")[:5]
+        _, _, api, stage, path = (*raw.decode("latin-1").split("/", 4), "", "")[:5]
         deployed = self._deployed(api, stage)
         if deployed is None:
             raise Refusal("forbidden")

@@ -35,6 +35,8 @@ def patch(plan: dict[str, Any], operations: list[Mapping[str, str]]) -> None:
             given = {"apiId": api, "stage": stage}
             rest = [each for each in plan["apiStages"] if each != given]
             plan["apiStages"] = [*rest, given] if op == "add" else rest
+        elif (op, path) == ("remove", "/quota"):
+            plan.pop("quota", None)
         elif path in VALUES and op in {"add", "replace"}:
             *parents, name = path[1:].split("/")
             place = plan.setdefault(parents[0], {}) if parents else plan
@@ -43,7 +45,7 @@ def patch(plan: dict[str, Any], operations: list[Mapping[str, str]]) -> None:
             except ValueError:
                 raise bad_request(f"Invalid patch value {value!r} for {path}") from None
         else:
-            has = f"add and remove of /apiStages, and replace of {', '.join(VALUES)}"
+            has = f"add, remove of /apiStages, remove of /quota, replace of {', '.join(VALUES)}"
             raise bad_request(
                 f"Invalid patch: the local platform has no {op!r} of {path!r}; it has {has}"
             )
