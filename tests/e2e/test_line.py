@@ -169,6 +169,13 @@ def test_a_wrong_stage_is_refused(line: Line, execution: Any, stage: str) -> Non
     assert "a name has 1 to 20 of" in line.run("deploy", stage, code=2).stderr
 
 
+def test_an_execution_is_followed_by_its_id(line: Line, execution: Any) -> None:
+    found = line.json("pipeline", "wait", execution["execution"].rpartition("/")[2])
+    assert found["execution"] == execution["execution"]
+    done = line.run("pipeline", "stop", "nothing", code=5)
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_mistake_in_a_parameter_is_refused(line: Line, execution: Any) -> None:
     assert "NAME=VALUE" in line.run("run", "--parameter", "X", code=2).stderr
     line.run("run", "--parameter", "Nope=1", code=5)

@@ -83,6 +83,7 @@ def test_a_worse_model_than_the_approved_one_is_not_registered(
     done = line.run("run", code=1, project=worse)
     assert "auc below the approved version is 0." in done.stderr
     assert "the largest drop 0.005 does not hold" in done.stderr
+    assert line.json("run", "--no-champion", project=worse)["status"] == "Succeeded"
 
 
 def user_error(project: Path, role: str, text: str) -> None:

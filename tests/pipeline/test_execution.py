@@ -168,7 +168,7 @@ def test_a_gate_that_does_not_hold_registers_nothing(
 
 def test_the_same_content_has_the_same_uri(target: Target, config: Config, tmp_path: Path) -> None:
     first = data.upload(config, target)
-    copy = tmp_path / "churn.csv"
+    copy = tmp_path / "renamed.csv"
     copy.write_bytes(config.table.read_bytes())
     moved = config.model_copy(update={"data": config.data.model_copy(update={"path": str(copy)})})
     assert data.upload(moved, target) == first

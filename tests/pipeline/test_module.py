@@ -52,6 +52,7 @@ def test_kwargs_arrive(folder: Path) -> None:
         ("empty", "", r"has no function get_pipeline"),
         ("wrong", "def get_pipeline(**kwargs):\n    return 3\n", "returned int"),
         ("broken", "def get_pipeline(:\n", r"broken.py, line 1"),
+        ("leaving", "import sys\nsys.exit(3)\n", r"leaving.py, line 2: SystemExit"),
         (
             "raising",
             "def get_pipeline(**kwargs):\n    x = 1\n    return {}['k']\n",

@@ -30,6 +30,9 @@ Module = Annotated[
     str | None,
     typer.Option("--module", help="A module whose get_pipeline(**kwargs) returns the pipeline."),
 ]
+Execution = Annotated[
+    str, typer.Argument(metavar="ID", help="The execution, as `run` prints it, or its ARN.")
+]
 Kwargs = Annotated[str, typer.Option("--kwargs", help="Arguments of get_pipeline, as JSON.")]
 Name = Annotated[str | None, typer.Option("--name", help="The pipeline's name.")]
 Role = Annotated[str | None, typer.Option("--role-arn", help="The role that the pipeline runs as.")]
@@ -39,6 +42,10 @@ Description = Annotated[str, typer.Option("--description", help="The pipeline's 
 
 def run(
     parameter: Parameters = None,
+    champion: Annotated[
+        bool,
+        typer.Option(help="Compare with the approved version, where a gate asks for it."),
+    ] = True,
     project: Project = HERE,
     on: On = TargetName.LOCAL,
     folder: Dir = None,
@@ -52,7 +59,7 @@ def run(
 
     config = options.open_project(project)
     target = options.open_target(on, folder, config)
-    pipeline, found = sources.of_project(config, target, sources.Given())
+    pipeline, found = sources.of_project(config, target, sources.Given(champion=champion))
     execution.upsert(target, pipeline)
     found |= _parameters(parameter)
     _follow(config, target, execution.start(target, pipeline.name, found), as_json)
@@ -133,7 +140,7 @@ def start(
 
 @group.command()
 def wait(
-    execution: Annotated[str, typer.Argument(metavar="ARN", help="The execution's ARN.")],
+    execution: Execution,
     project: Project = HERE,
     on: On = TargetName.LOCAL,
     folder: Dir = None,
@@ -141,12 +148,13 @@ def wait(
 ) -> None:
     """Follow an execution to its end, as `run` does."""
     config = options.open_project(project)
-    _follow(config, options.open_target(on, folder, config), execution, as_json)
+    target = options.open_target(on, folder, config)
+    _follow(config, target, target.execution_arn(config.name, execution), as_json)
 
 
 @group.command()
 def stop(
-    execution: Annotated[str, typer.Argument(metavar="ARN", help="The execution's ARN.")],
+    execution: Execution,
     project: Project = HERE,
     on: On = TargetName.LOCAL,
     folder: Dir = None,
@@ -154,11 +162,13 @@ def stop(
     """Stop an execution and its jobs."""
     import uuid
 
-    target = options.open_target(on, folder, options.open_project(project))
+    config = options.open_project(project)
+    target = options.open_target(on, folder, config)
+    arn = target.execution_arn(config.name, execution)
     target.client("sagemaker").stop_pipeline_execution(
-        PipelineExecutionArn=execution, ClientRequestToken=uuid.uuid4().hex
+        PipelineExecutionArn=arn, ClientRequestToken=uuid.uuid4().hex
     )
-    typer.echo(f"stopping {execution}")
+    typer.echo(f"stopping {arn}")
 
 
 def _upsert(target: Target, pipeline: Submission) -> None:

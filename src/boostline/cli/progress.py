@@ -20,10 +20,14 @@ def follow(target: Target, arn: str, quiet: bool) -> tuple[dict[str, Any], list[
 
     A line is printed when a step begins and when it ends.
     """
+    from botocore.exceptions import ConnectionError as UnreachableError
+
     from boostline.pipeline import execution
+    from boostline.project.target import TargetError
 
     console = Console(quiet=quiet, highlight=False)
-    console.print(f"execution {arn.rpartition('/')[2]}")
+    name = arn.rpartition("/")[2]
+    console.print(f"execution {name}")
     shown: dict[str, str] = {}
     latest: tuple[dict[str, Any], list[dict[str, Any]]] = ({}, [])
     try:
@@ -33,8 +37,14 @@ def follow(target: Target, arn: str, quiet: bool) -> tuple[dict[str, Any], list[
                     shown[step["StepName"]] = step["StepStatus"]
                     console.print(_line(target, step), soft_wrap=True)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; the execution goes on. To stop it: boostline pipeline stop {arn}")
+        typer.echo(
+            f"interrupted; the execution goes on. To stop it: boostline pipeline stop {name}"
+        )
         raise typer.Exit(130) from None
+    except UnreachableError:
+        raise TargetError(
+            f"the target stopped answering; once it is there again: boostline pipeline wait {name}"
+        ) from None
     return latest
 
 

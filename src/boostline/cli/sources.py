@@ -25,6 +25,7 @@ class Given(NamedTuple):
     role_arn: str | None = None
     tags: str = "{}"
     description: str = ""
+    champion: bool = True
 
 
 def open_pipeline(
@@ -55,7 +56,7 @@ def of_project(config: Config, target: Target, given: Given) -> tuple[Submission
     place = data.upload(config, target)
     found = {"InputDataUri": place.data_uri}
     if config.compares:
-        champion = registry.latest_approved(target, config.name)
+        champion = registry.latest_approved(target, config.name) if given.champion else None
         found[CHAMPION] = registry.model_uri(champion) if champion else place.champion_uri
     return Submission(
         name=given.name or config.name,

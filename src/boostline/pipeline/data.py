@@ -39,7 +39,7 @@ def upload(config: Config, target: Target) -> Place:
     s3 = target.client("s3")
     ensure_bucket(s3, target)
     files: dict[str, Mapping[str, Content]] = {
-        "data": {file.name: file for file in table_files(config.table)},
+        "data": _table(config.table),
         "config": {"config.json": job_config(config)},
         "evaluation": {"config.json": evaluation_config(config)},
         # An input must name something: this is the champion of a project that has none.
@@ -80,6 +80,15 @@ def code_files(code: Mapping[str, Path]) -> dict[str, dict[str, Content]]:
         for file in (path, *([beside] if beside.is_file() else [])):
             found.setdefault(program, {})[folder + file.name] = file
     return found
+
+
+def _table(table: Path) -> dict[str, Path]:
+    """Return the files of a table by the name in S3: a single one may be renamed at home."""
+    files = table_files(table)
+    if len(files) == 1:
+        suffix = next(end for end in (".csv.gz", *SUFFIXES) if files[0].name.endswith(end))
+        return {f"table{suffix}": files[0]}
+    return {file.name: file for file in files}
 
 
 def table_files(table: Path) -> list[Path]:

@@ -56,7 +56,7 @@ def load(module: str, kwargs: Mapping[str, Any]) -> Given:
         return _given(module, function(**kwargs))
     except ModuleError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModuleError(f"{module}: {_place(error)}{type(error).__name__}: {error}") from error
     finally:
         sys.path.pop(0)
@@ -76,7 +76,7 @@ def _given(module: str, found: Any) -> Given:
     return Given(name if isinstance(name, str) else None, found)
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Return the innermost place outside of installed packages and of Boostline."""
     ours = str(Path(__file__).parents[1])
     frames = [

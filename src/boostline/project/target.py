@@ -61,6 +61,13 @@ class Target:
         strict.install(client)
         return client
 
+    def execution_arn(self, pipeline: str, execution: str) -> str:
+        """Return the ARN of an execution, given by its id or its ARN."""
+        if execution.startswith("arn:"):
+            return execution
+        where = f"{self.region}:{self.account}:pipeline/{pipeline}"
+        return f"arn:aws:sagemaker:{where}/execution/{execution}"
+
     @property
     def role(self) -> str:
         """The ARN of the role that jobs, models and functions run as."""
