@@ -82,6 +82,7 @@ class EndpointOperations(Part):
         if request.get("RetainAllVariantProperties"):
             given_up = request.get("ExcludeRetainedVariantProperties", [])
             _retain(endpoint, wanted, {each["VariantPropertyType"] for each in given_up})
+            _require_weight(wanted["ProductionVariants"], "CurrentWeight")
         return self._change(endpoint, wanted, request.get("DeploymentConfig"))
 
     def update_endpoint_weights_and_capacities(self, request: Document) -> Document:
