@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,11 +167,13 @@ def test_stop_asks_then_ends_the_whole_session(bench: Bench) -> None:
     assert called.is_set()
 
 
-def test_what_a_program_leaves_behind_ends_with_it(bench: Bench) -> None:
+@pytest.mark.skipif(not Path("/proc").exists(), reason="no /proc here")
+@pytest.mark.parametrize("session", [False, True])
+def test_what_a_program_leaves_behind_ends_with_it(bench: Bench, session: bool) -> None:
     command = bench.command(
-        """
-        import subprocess, sys
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        f"""
+        import subprocess
+        child = subprocess.Popen(["sleep", "600"], start_new_session={session})
         print(child.pid, flush=True)
         """
     )
@@ -197,18 +198,21 @@ def test_chatty_program_loses_no_line_and_long_lines_are_cut(bench: Bench) -> No
 
 def test_a_later_platform_ends_what_a_killed_one_started(bench: Bench, tmp_path: Path) -> None:
     killed = """
-        import os, signal, sys
+        import os, queue, signal, sys
         from pathlib import Path
         from boostline.local.runners.base import Command
         from boostline.local.runners.process import ProcessRunner
         from boostline.local.store.database import Database
         folder = Path(sys.argv[1])
         runner = ProcessRunner(Database(folder / "killed.sqlite"))
-        argv = (sys.executable, "-c", "import time; time.sleep(600)")
+        leave = "import subprocess, time; print(subprocess.Popen(['sleep', '600'], "
+        leave += "start_new_session=True).pid, flush=True); time.sleep(600)"
+        argv = (sys.executable, "-c", leave)
+        left = queue.SimpleQueue()
         program = runner.start(
-            Command("job/x", argv, dict(os.environ), folder, folder / "home"), print
+            Command("job/x", argv, dict(os.environ), folder, folder / "home"), left.put
         )
-        print(program.pid, flush=True)
+        print(program.pid, *left.get(), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     done = subprocess.run(
@@ -217,15 +221,14 @@ def test_a_later_platform_ends_what_a_killed_one_started(bench: Bench, tmp_path:
         text=True,
         check=False,
     )
-    pid = int(done.stdout)
+    pid, left = map(int, done.stdout.split())
     assert started(pid) is not None
+    assert started(left) is not None
     database = Database(tmp_path / "killed.sqlite")
     runner = ProcessRunner(database)
     assert runner.end_left_over() == ["job/x"]
-    deadline = time.monotonic() + 10
-    while started(pid) is not None and time.monotonic() < deadline:
-        os.sched_yield()
     assert started(pid) is None
+    assert started(left) is None
     assert runner.end_left_over() == []
     database.close()
 

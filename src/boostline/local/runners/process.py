@@ -15,13 +15,14 @@ from pathlib import Path
 from boostline.local.runners.base import ML, Command, NoCapacity, Program, RunnerError, Sink
 from boostline.local.runners.namespace import namespace, private
 from boostline.local.runners.output import Output
-from boostline.local.runners.processes import Processes, end_session
+from boostline.local.runners.processes import MARK, Processes, end_session
 from boostline.local.store.database import Database
 
-# Nothing starts before the platform has recorded the process: it then writes a line to the pipe.
+# Nothing starts before the platform has recorded the process: it then writes its mark to the pipe.
 # A platform killed in between closes the pipe, and the process ends.
-LAUNCH = """
-read -r _ || exit 125
+LAUNCH = f"""
+read -r {MARK} || exit 125
+export {MARK}
 ulimit -c 0
 ulimit -n 65536 2> /dev/null || ulimit -n "$(ulimit -H -n)"
 exec "$@" < /dev/null
@@ -94,9 +95,9 @@ class _Process:
         assert popen.stdin and popen.stdout  # noqa: S101, PT018
         self._output = Output(popen.stdout, sink)
         self.tail = self._output.tail
-        processes.add(self.pid, owner)
+        self._mark = processes.add(self.pid, owner)
         with contextlib.suppress(BrokenPipeError):
-            popen.stdin.write(b"go\n")
+            popen.stdin.write(f"{self._mark}\n".encode())
             popen.stdin.close()
         threading.Thread(target=self._reap, name=owner, daemon=True).start()
 
@@ -115,7 +116,7 @@ class _Process:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGTERM)
         if self.wait(grace) is None:
-            end_session(self.pid)
+            end_session(self.pid, self._mark)
         return self._code.result()
 
     def _reap(self) -> None:
@@ -124,7 +125,7 @@ class _Process:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         else:  # macOS before Python 3.13
             self._popen.wait()
-        end_session(self.pid)
+        end_session(self.pid, self._mark)
         self._output.close(PATIENCE)
         with self._lock:
             code = self._popen.wait()

@@ -14,6 +14,7 @@ from boostline.local.store.database import Database
 
 PROC = Path("/proc")
 BOOT = PROC / "sys/kernel/random/boot_id"
+MARK = "BOOSTLINE_PROCESS"  # in the environment of a program and of all that it starts
 PATIENCE = 10.0  # seconds for killed processes to be gone
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS process (
@@ -31,19 +32,34 @@ def started(pid: int) -> str | None:
     return None if found is None else f"{BOOT.read_text().strip()} {found[1]}"
 
 
-def end_session(leader: int) -> None:
-    """Kill what runs in a session: its leader, and what the leader left behind."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
-    for pid in _members(leader):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def end_session(leader: int | None, mark: str) -> None:
+    """Kill what runs in a session, and what left it with the program's mark; await their end.
+
+    Some are not our children: nobody tells us of their end.
+    """
+    if leader is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while (alive := list(_members(leader, mark))) and time.monotonic() < deadline:
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
 
 
-def _members(leader: int) -> Iterator[int]:
+def _members(leader: int | None, mark: str) -> Iterator[int]:
     for entry in PROC.iterdir() if BOOT.exists() else ():
-        if entry.name.isdigit() and (found := _stat(int(entry.name))) and found[0] == leader:
+        found = _stat(int(entry.name)) if entry.name.isdigit() else None
+        if found and (found[0] == leader or (mark and _marked(entry, mark))):
             yield int(entry.name)
+
+
+def _marked(process: Path, mark: str) -> bool:
+    try:
+        return f"{MARK}={mark}".encode() in (process / "environ").read_bytes().split(b"\0")
+    except OSError:  # gone, or somebody else's
+        return False
 
 
 def _stat(pid: int) -> tuple[int, int] | None:
@@ -55,6 +71,11 @@ def _stat(pid: int) -> tuple[int, int] | None:
     return None if fields[0] == "Z" else (int(fields[3]), int(fields[19]))
 
 
+def _mark(pid: int, start: str) -> str:
+    """Return what no other process of this host has had; nothing if it ended too soon."""
+    return f"{start} {pid}" if start else ""
+
+
 class Processes:
     """The record of what runs, so that a platform that was killed leaves no orphan for good."""
 
@@ -62,11 +83,12 @@ class Processes:
         self._database = database
         database.define(SCHEMA)
 
-    def add(self, pid: int, owner: str) -> None:
-        """Record a process, durably, before it does anything."""
+    def add(self, pid: int, owner: str) -> str:
+        """Record a process, durably, before it does anything; return its mark."""
         row = (pid, started(pid) or "", owner)
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO process VALUES (?, ?, ?)", row)
+        return _mark(pid, row[1])
 
     def remove(self, pid: int) -> None:
         """Forget a process that has ended."""
@@ -79,11 +101,7 @@ class Processes:
         for row in rows:
             now = started(row["pid"])
             same_boot = BOOT.exists() and row["started"].startswith(BOOT.read_text().strip())
-            if now == row["started"] or (not now and same_boot):
-                end_session(row["pid"])
-                # Not our children: nobody tells us of their end.
-                deadline = time.monotonic() + PATIENCE
-                while any(_members(row["pid"])) and time.monotonic() < deadline:
-                    time.sleep(0.005)
+            ours = now == row["started"] or (not now and same_boot)
+            end_session(row["pid"] if ours else None, _mark(row["pid"], row["started"]))
             self.remove(row["pid"])
         return [row["owner"] for row in rows]
