@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from boostline.local.store.gc import Report, collect, verify
 from tests.conftest import RunningPlatform, start
+from tests.local.raw import send, sign
 
 MB = 1 << 20
 
@@ -63,9 +64,25 @@ def test_buckets_come_and_go(s3: Any) -> None:
     assert refused(s3.head_bucket, Bucket="come-and-go") == ("404", 404)
 
 
-@pytest.mark.parametrize("name", ["Upper", "under_score", "a..b", "192.168.0.1", "xn--a"])
+@pytest.mark.parametrize(
+    "name", ["Upper", "under_score", "a..b", "192.168.0.1", "xn--a", "sthree-a", "a-s3alias"]
+)
 def test_bad_bucket_names_are_refused(s3: Any, name: str) -> None:
     assert refused(s3.create_bucket, Bucket=name)[0] == "InvalidBucketName"
+
+
+def test_control_characters_of_keys_are_written_as_references(
+    shared_platform: RunningPlatform, s3: Any, bucket: str
+) -> None:
+    key = "a\x01b\rc"
+    s3.put_object(Bucket=bucket, Key=key)
+    s3.create_multipart_upload(Bucket=bucket, Key="a\rb")
+    for query in ("?list-type=2", "?versions"):
+        path = f"/{bucket}{query}"
+        answer = send(shared_platform, "GET", path, b"", sign(shared_platform, "s3", "GET", path))
+        assert b"<Key>a&#x1;b&#xd;c</Key>" in answer.body
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
+    assert s3.list_multipart_uploads(Bucket=bucket)["Uploads"][0]["Key"] == "a\rb"
 
 
 @pytest.fixture
