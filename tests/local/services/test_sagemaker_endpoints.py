@@ -192,6 +192,27 @@ def test_update_can_retain_what_was_changed_since(bench: Bench) -> None:
     assert described(bench)["A"]["CurrentWeight"] == 1.0
 
 
+@pytest.mark.slow
+def test_update_that_would_retain_no_weight_is_refused(bench: Bench) -> None:
+    model(bench, "one")
+    configure(bench, "both", {"A": "one", "B": "one"}, 0.0, 1.0)
+    configure(bench, "alone", {"A": "one"}, 1.0)
+    deploy(bench, "both")
+    with pytest.raises(ClientError, match="needs a weight above 0"):
+        bench.sagemaker.update_endpoint(
+            EndpointName="live", EndpointConfigName="alone", RetainAllVariantProperties=True
+        )
+    assert ask(bench)["InvokedProductionVariant"] == "B"
+
+
+def test_broken_archive_is_named_by_its_uri(bench: Bench) -> None:
+    model(bench, "one")
+    bench.put("models/one/model.tar.gz", b"no archive")
+    reason = deploy(bench, "one")["FailureReason"]
+    assert "s3://bench/models/one/model.tar.gz: neither a tar.gz nor a zip" in reason
+    assert "/blobs/" not in reason
+
+
 def test_model_of_a_package_takes_its_container_and_adds_variables(bench: Bench) -> None:
     model(bench, "one")
     bench.sagemaker.create_model_package_group(ModelPackageGroupName="churn")

@@ -164,7 +164,7 @@ def test_model_that_is_not_packed_lies_below_a_prefix(bench: Bench) -> None:
             'print("some"); sys.exit("last words")',
             "exit code: 1. Its last lines:\nsome\nlast words",
         ),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "exit code: 137"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "the program ended with exit code: 137"),
         ('(base / "model/l").symlink_to("x")', "ClientError: /opt/ml/model cannot be packed"),
     ],
 )
@@ -175,6 +175,7 @@ def test_failed_training_says_why_and_keeps_no_model(
     job = bench.train("bad")
     assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Failed"
     assert reason in job["FailureReason"]
+    assert ("Its last lines" in job["FailureReason"]) == ("Its last lines" in reason)
     assert len(job["FailureReason"]) <= 1024
     assert bench.keys("models/") == []
 
@@ -216,6 +217,11 @@ def test_training_longer_than_allowed_is_stopped_not_failed(bench: Bench) -> Non
     job = bench.train("slow", StoppingCondition={"MaxRuntimeInSeconds": 1})
     assert job["TrainingJobStatus"] == "Stopped"
     assert job["SecondaryStatus"] == "MaxRuntimeExceeded"
+    assert "Uploading" in [each["Status"] for each in job["SecondaryStatusTransitions"]]
+    bench.program("process", "signal.pause()")
+    job = bench.process("slow", StoppingCondition={"MaxRuntimeInSeconds": 1})
+    assert job["ProcessingJobStatus"] == "Stopped"
+    assert job["FailureReason"].endswith("ran longer than MaxRuntimeInSeconds (1)")
 
 
 def test_entrypoint_and_arguments_stand_in_place_of_the_images(bench: Bench) -> None:

@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from boostline.local.engine.metrics import Metrics
 from boostline.local.engine.work import (
+    NO_PROGRAM,
     REASON_LENGTH,
     Document,
     JobFailed,
@@ -23,7 +24,14 @@ from boostline.local.engine.work import (
 )
 from boostline.local.environment import scrubbed
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, NoCapacity, Program, Runner, RunnerError
+from boostline.local.runners.base import (
+    Command,
+    NoCapacity,
+    Program,
+    Runner,
+    RunnerError,
+    last_words,
+)
 from boostline.local.runners.images import UnknownImage
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Missing
@@ -143,7 +151,10 @@ class Attempt:
         code = program.wait(0)
         if code is None:
             program.stop(GRACE)
-            return self._ending("Stopped", "Stopped" if in_time else "MaxRuntimeExceeded")
+            if in_time:
+                return self._ending("Stopped", "Stopped")
+            reason = f"ClientError: the job ran longer than MaxRuntimeInSeconds ({limit:.0f})"
+            return replace(self._ending("Stopped", "MaxRuntimeExceeded"), reason=reason)
         return self._ending("Completed", "Completed") if code == 0 else self._failure(code, program)
 
     def _start(self, document: Document) -> Program:
@@ -164,11 +175,12 @@ class Attempt:
         return Outcome(status, secondary, reason, message, tuple(uploads))
 
     def _failure(self, code: int, program: Program) -> Outcome:
-        message, ending = self._work.message(self._ml), f"exit code: {code}"
-        said = f"{message[: 1000 - len(ending)]}, {ending}"
-        tail = "\n".join(program.tail()[-TAIL:])[-800:]
-        lines = f"the program ended with {ending}. Its last lines:\n{tail}"
-        return self._ending("Failed", "Failed", f"AlgorithmError: {said if message else lines}")
+        message = self._work.message(self._ml)
+        if code != NO_PROGRAM:
+            ending = f"exit code: {code}"
+            lines = f"the program ended with {ending}{last_words(program.tail()[-TAIL:], 800)}"
+            message = f"{message[: 1000 - len(ending)]}, {ending}" if message else lines
+        return self._ending("Failed", "Failed", f"AlgorithmError: {message}")
 
     def _finish(self, outcome: Outcome) -> None:
         try:

@@ -189,7 +189,8 @@ class Steps:
             raise Unfinished(name)
         if status == "Stopped":
             reason = job.get("SecondaryStatus", "Stopped")
-            raise StepStopped(f"ClientError: the job {name} was stopped: {reason}")
+            stopped = f"ClientError: the job {name} was stopped: {reason}"
+            raise StepStopped(job.get("FailureReason", stopped))
         if status != "Completed":
             raise StepFailed(job.get("FailureReason", f"ClientError: the job {name} is {status}"))
 

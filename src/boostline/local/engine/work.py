@@ -19,6 +19,7 @@ from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
 Document: TypeAlias = dict[str, Any]
 
 REASON_LENGTH = 1024  # characters of FailureReason
+NO_PROGRAM = -1  # a failed job's code where no program's end was the cause
 
 
 class JobFailed(Exception):
@@ -46,7 +47,8 @@ def start(runner: Runner, command: Command, sink: Sink) -> Program:
 class Launch:
     """How a job's program starts: command line, variables of its own, folders it may only read.
 
-    `start` starts it: what it returns ends with the job, and its exit code is the job's.
+    `start` starts it: what it returns ends with the job, and its exit code is the job's; see
+    `NO_PROGRAM`.
     """
 
     argv: tuple[str, ...]

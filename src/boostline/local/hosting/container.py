@@ -10,7 +10,7 @@ from pathlib import Path
 from boostline.contracts.archives import ArchiveError, unpack
 from boostline.local.hosting.client import LOOPBACK
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Program
+from boostline.local.runners.base import Program, last_words
 from boostline.local.runners.images import resolve
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
 
@@ -56,13 +56,16 @@ class Container:
             return
         try:
             if self.packed:
-                found = platform.objects.get(*split_uri(self.data))
-                unpack(platform.blobs.path(found.digest), model)
+                archive = platform.blobs.path(platform.objects.get(*split_uri(self.data)).digest)
+                unpack(archive, model)
             else:
                 platform.objects.download(self.data, model)
         except (NoSuchKey, NoSuchBucket):
             raise ServerFailed(f"there is no model data at {self.data}") from None
-        except (ArchiveError, ValueError) as error:
+        except ArchiveError as error:
+            what = str(error).removeprefix(f"{archive}: ")
+            raise ServerFailed(f"{self.data}: {what}") from None
+        except ValueError as error:
             raise ServerFailed(f"{self.data}: {error}") from None
 
     def serving(self, platform: Platform) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -87,5 +90,4 @@ def unhealthy(program: Program, waited: float) -> ServerFailed:
         what = f"the program ended with exit code {code}"
     else:
         what = f"/ping did not answer 200 within {waited:.0f} s"
-    lines = "\n".join(program.tail())[-REASON_LINES:]
-    return ServerFailed(f"{what}. Its last lines:\n{lines}")
+    return ServerFailed(what + last_words(program.tail(), REASON_LINES))

@@ -15,7 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from boostline.local.engine.work import Document, JobFailed, Launch, Upload, head
+from boostline.local.engine.work import (
+    NO_PROGRAM,
+    Document,
+    JobFailed,
+    Launch,
+    Upload,
+    head,
+)
 from boostline.local.hosting.client import Client, Unavailable
 from boostline.local.hosting.container import PORT, Container, ServerFailed, unhealthy
 from boostline.local.hosting.records import BadRecords, Processing, batches
@@ -126,7 +133,7 @@ class Transformation:
             (self._folder / FAILURE).write_text(problem)
             self._program.stop(GRACE)
             self._client.close()
-            self._code.set_result(1 if problem else 0)
+            self._code.set_result(NO_PROGRAM if problem else 0)
 
     def _feed(self) -> str:
         """Transform all objects; return why some could not be, or nothing."""

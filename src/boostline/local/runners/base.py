@@ -46,6 +46,12 @@ class Command:
     read_only: tuple[str, ...] = ()
 
 
+def last_words(lines: Sequence[str], length: int) -> str:
+    """Return the end of what a program wrote, as the end of a reason; nothing if it was silent."""
+    text = "\n".join(lines)[-length:]
+    return f". Its last lines:\n{text}" if text.strip() else ""
+
+
 class Program(Protocol):
     """A started program."""
 
