@@ -176,6 +176,12 @@ def test_what_is_no_definition_is_refused(text: str) -> None:
         pipeline.decode(text)
 
 
+def test_null_is_not_set() -> None:
+    """The SageMaker SDK v3 sends `MlflowConfig` so."""
+    plain = {**definition(PROCESS), "MlflowConfig": None, "PipelineExperimentConfig": None}
+    assert pipeline.decode(json.dumps(plain)) == pipeline.decode(json.dumps(definition(PROCESS)))
+
+
 def test_two_parameters_of_one_name_are_refused() -> None:
     twice = definition(PROCESS)
     twice["Parameters"] *= 2

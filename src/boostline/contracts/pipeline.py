@@ -310,7 +310,7 @@ def decode(text: str | bytes) -> PipelineDefinition:
         what is not there, cycles, nested Conditions, steps after a Fail.
     """
     try:
-        plain = msgspec.json.decode(text)
+        plain = _without_nulls(msgspec.json.decode(text))
     except msgspec.DecodeError as error:
         raise DefinitionError(f"the pipeline definition is not JSON: {error}") from None
     _refuse_unknown_types(plain)
@@ -331,6 +331,8 @@ def encode(definition: PipelineDefinition) -> str:
 
 def check(definition: PipelineDefinition) -> None:
     """Raise `DefinitionError` for the first thing that could not run."""
+    if not definition.steps:
+        raise DefinitionError("Steps: a pipeline needs at least one step")
     steps = {step.name: step for step, _ in definition.walk()}
     _check_names(definition)
     parameters = {parameter.name for parameter in definition.parameters}
@@ -377,6 +379,13 @@ def _step_at(plain: Any, message: str) -> str:
     for part in re.findall(r"\w+Steps|Steps|Arguments|\d+", found[1]):
         plain = plain[int(part) if part.isdigit() else part]
     return f"step {plain.get('Name')}: " if isinstance(plain, dict) else ""
+
+
+def _without_nulls(plain: Any) -> Any:
+    """Leave out members that are null: the SDKs send what is not set so, and AWS takes it."""
+    if isinstance(plain, dict):
+        return {name: _without_nulls(part) for name, part in plain.items() if part is not None}
+    return [_without_nulls(part) for part in plain] if isinstance(plain, list) else plain
 
 
 def _list_in(plain: Any, name: str) -> list[Any]:
