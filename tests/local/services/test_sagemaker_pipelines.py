@@ -222,6 +222,7 @@ def test_token_makes_a_start_and_a_create_idempotent(bench: Bench) -> None:
     ("text", "problem"),
     [
         ("{", "not JSON"),
+        (definition(Steps=[]), "a pipeline needs at least one step"),
         (
             definition(Steps=[{"Name": "T", "Type": "Tuning", "Arguments": {}}]),
             "step T: type 'Tuning' does not run here",

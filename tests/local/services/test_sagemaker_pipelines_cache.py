@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from tests.local.services.pipelines_bench import (
     steps,
     training,
 )
-from tests.local.services.sagemaker_bench import NAMES, Bench, image
+from tests.local.services.sagemaker_bench import NAMES, ROLE, Bench, image
 
 CACHED = {"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}}
 CACHEABLE = ("Process", "Train", "Evaluate")
@@ -183,6 +184,25 @@ def test_what_changed_is_run_again_and_says_so(
         assert first_line(bench, execution, missing[0]).startswith(
             f"cache: {missing[0]} runs: {why}"
         )
+
+
+@pytest.mark.slow
+def test_new_input_is_one_difference_and_contents_come_first(bench: Bench) -> None:
+    create(bench, cached())
+    run(bench)
+    changed = json.loads(cached(Environment={"A": "1"}))
+    (train,) = (step for step in changed["Steps"] if step["Name"] == "Train")
+    channels = train["Arguments"]["InputDataConfig"]
+    source = {"S3DataType": "S3Prefix", "S3Uri": bench.put("extra", b"more")}
+    channels.append({"ChannelName": "extra", "DataSource": {"S3DataSource": source}})
+    bench.sagemaker.update_pipeline(
+        PipelineName="pipe", PipelineDefinition=json.dumps(changed), RoleArn=ROLE
+    )
+    assert re.fullmatch(
+        r"cache: Train runs: InputDataConfig\[extra\] \(none\) → [0-9a-f]{8}; "
+        r"Environment\.A \(none\) → 1",
+        first_line(bench, run(bench), "Train"),
+    )
 
 
 @pytest.mark.slow

@@ -214,7 +214,7 @@ def test_selected_steps_run_with_the_results_of_an_earlier_execution(bench: Benc
     gate = selective(bench, found["PipelineExecutionArn"], "Gate", "TooShort")
     reason = steps(bench, gate)["TooShort"]["FailureReason"]
     assert reason == "length 3 is below 5.0"
-    alone = selective(bench, "", "Process")
+    alone = selective(bench, "", "Process", "Process")
     assert set(steps(bench, alone)) == {"Process"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ RUN = "pipeline-cache"
 PLAIN = ("Arguments", "CheckpointConfig", "Environment", "HyperParameters")
 OUTPUTS = ("ProcessingOutputConfig", "ModelArtifacts", "TransformOutput")
 FUNCTION = ("CodeSha256", "Handler", "Runtime", "Environment", "MemorySize", "Timeout")
+CONTENT = "content "  # before the digest of what lies at a URI
 SHOWN, LONGEST = 5, 80  # differences in an explanation, characters of a value
 Parts = dict[str, str]
 
@@ -121,7 +123,7 @@ class Cache:
                 digest.update(f"{relative}\0{found.digest}\0".encode())
         except (NoSuchBucket, ValueError):
             return "nothing"
-        return f"content {digest.hexdigest()}"
+        return f"{CONTENT}{digest.hexdigest()}"
 
     def _program(self, uri: str, _label: str) -> Iterator[tuple[str, str]]:
         yield from identity(resolve(self._platform.settings.images, uri)).items()
@@ -142,18 +144,41 @@ def _name(pipeline: str, step: str, parts: Parts) -> str:
 
 
 def _changes(before: Parts, now: Parts) -> list[str]:
-    labels = sorted(before.keys() | now.keys(), key=lambda name: (name.startswith(LIBRARY), name))
+    """Return what differs: contents first, libraries last; a list's element only once."""
+    before, now = _merged(before, now), _merged(now, before)
+
+    def rank(label: str) -> tuple[bool, bool, str]:
+        values = before.get(label, ""), now.get(label, "")
+        digest = label == CODE or any(value.startswith(CONTENT) for value in values)
+        return label.startswith(LIBRARY), not digest, label
+
     return [
         f"{label} {_shown(label, before)} → {_shown(label, now)}"
-        for label in labels
+        for label in sorted(before.keys() | now.keys(), key=rank)
         if before.get(label) != now.get(label)
     ]
 
 
+def _merged(parts: Parts, others: Parts) -> Parts:
+    """Return parts; elements of lists that the others do not have are one part, by the content."""
+    merged: Parts = {}
+    known = {element for label in others for element in _elements(label)}
+    for label, value in parts.items():
+        name = next((each for each in _elements(label) if each not in known), label)
+        if name not in merged or value.startswith(CONTENT):
+            merged[name] = value
+    return merged
+
+
+def _elements(label: str) -> list[str]:
+    """Return the paths of the elements of lists that a part lies in, the outermost first."""
+    return [label[: found.end()] for found in re.finditer(r"\]", label)]
+
+
 def _shown(label: str, parts: Parts) -> str:
     value = parts.get(label, "(none)")
-    if value.startswith("content ") or label == CODE:
-        return value.removeprefix("content ")[:8]
+    if value.startswith(CONTENT) or label == CODE:
+        return value.removeprefix(CONTENT)[:8]
     return value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
 
 

@@ -59,7 +59,8 @@ class Executions:
         found: dict[str, Document] = {}
         if "SelectiveExecutionConfig" in request:
             selective = request["SelectiveExecutionConfig"]
-            document["Selected"] = [step["StepName"] for step in selective["SelectedSteps"]]
+            names = (step["StepName"] for step in selective["SelectedSteps"])
+            document["Selected"] = list(dict.fromkeys(names))
             found = reused(record, document["Selected"], selective)
         self._platform.resources.create(EXECUTION, number, document, pipeline["PipelineName"])
         for name, members in found.items():
