@@ -151,7 +151,7 @@ def test_time_that_a_cache_keeps(expire_after: str | None, seconds: float) -> No
             ],
             "type 'EMR' does not run here",
         ),
-        ([changed(PROCESS, Arguments=None)], r"step Process: .*\$.Steps\[0\].Arguments"),
+        ([changed(PROCESS, Arguments="none")], r"step Process: .*\$.Steps\[0\].Arguments"),
         ([retried(ExceptionType=["Step.ANY"])], r"step Process: .*Invalid enum value 'Step.ANY'"),
         ([retried(MaxAttempts=21)], "step Process: .*Expected `int` <= 20"),
         ([retried(MaxAttempts=1, ExpireAfterMin=1)], "MaxAttempts or ExpireAfterMin, not both"),
