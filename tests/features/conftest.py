@@ -3,14 +3,16 @@
 import polars as pl
 import pytest
 
+from boostline.features.columns import Coded
 from boostline.features.contract import FeatureContract
 from boostline.features.spec import FeatureSpec
-from boostline.features.table import fit, read, texts_of
+from boostline.features.table import fit, read
 
 
 def fit_table(spec: FeatureSpec, table: pl.DataFrame) -> FeatureContract:
     """Fit a contract on training rows."""
-    return fit(spec, texts_of(read(spec, table)))
+    columns = read(spec, table).items()
+    return fit(spec, {name: found.texts for name, found in columns if isinstance(found, Coded)})
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from boostline.container.programs.process import run as process
 from boostline.features.errors import FeatureError
 from boostline.pipeline.data import job_config
 from boostline.project import file, scaffold
-from boostline.project.scaffold import Guess, ScaffoldError
+from boostline.project.guess import Guess, ScaffoldError
 
 EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
 ROWS = 120
@@ -94,7 +94,7 @@ EVERY_KIND: list[tuple[str, Sequence[object], str, str]] = [
     ("paid", list(range(5, 5 + ROWS)), "numeric", "5 to 124"),
     ("day", [f"2026-01-{1 + i % 28:02}" for i in range(ROWS)], "ignore", "dates"),
     ("moment", [f"2026-01-{1 + i % 28:02} 12:00" for i in range(ROWS)], "ignore", "dates"),
-    ("european", [f"{1 + i % 28}.1.2026" for i in range(ROWS)], "ignore", "dates"),
+    ("european", [f"{1 + i % 28}.1.2026" for i in range(ROWS)], "ignore", "ISO 8601 ones only"),
 ]
 
 
@@ -152,6 +152,8 @@ def test_a_folder_of_files(tmp_path: Path) -> None:
     folder.mkdir()
     for place in range(2):
         write(folder, {"a": list(range(ROWS)), "y": Y}).rename(folder / f"{place}.csv")
+    for other in ("README.md", ".DS_Store", "_notes.csv"):
+        (folder / other).write_text("no table")
     scaffold.create(tmp_path / "p", "p", folder, "y")
     run_process(tmp_path)
     summary = json.loads((tmp_path / "job/processing/output/summary/summary.json").read_text())
@@ -166,6 +168,10 @@ def test_a_folder_of_files(tmp_path: Path) -> None:
         ({"a": range(ROWS), "y": ["no"] * ROWS}, "is 'no' in every row"),
         ({"a": range(ROWS), "y": [*["no"] * 117, *["yes"] * 3]}, "is 'yes' in 3 rows"),
         ({"a": range(ROWS), "y": [*Y[1:], None]}, "empty in 1 of 120 rows"),
+        ({"a": range(ROWS), "y": [*Y[3:], None, "NA", "?"]}, r"empty or 'NA' or '\?' in 3 of 120"),
+        ({"a": range(ROWS), "y": ["-", *map(str, range(1, ROWS))]}, "is '-' in 1 of 120 rows"),
+        ({"a": range(ROWS), "y": [2e9 + i for i in range(ROWS)]}, "only 2 in float32"),
+        ({"a": [0, 0, 1, 1] * (ROWS // 4), "y": Y}, "120 rows, only 4 different ones"),
         ({"a": range(ROWS), "y": [f"k{i}" for i in range(ROWS)]}, "120 kinds of text"),
         ({"a": ["x"] * ROWS, "b": [None] * ROWS, "y": Y}, "no column to learn from .*a: one value"),
     ],
@@ -177,6 +183,42 @@ def test_what_cannot_be_a_project_is_refused_and_leaves_nothing(
     with pytest.raises(ScaffoldError, match=message):
         scaffold.create(tmp_path / "p", "p", source, "y")
     assert not (tmp_path / "p").exists()
+
+
+def test_an_index_without_a_name_is_ignored(tmp_path: Path) -> None:
+    lines = [",a,y", *(f"{row},{row * 2},{label}" for row, label in enumerate(Y))]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(lines) + "\n")
+    guess = scaffold.create(tmp_path / "p", "p", path, "y")
+    assert guess.roles == {"numeric": ["a"], "categorical": [], "ignore": [""]}
+    run_process(tmp_path)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_another_separator_is_named(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "table.csv"
+    pl.DataFrame({"a": ["1,5"] * ROWS, "y": Y}).write_csv(path, separator=separator)
+    with pytest.raises(ScaffoldError, match="no column 'y'; the table seems to be separated by"):
+        scaffold.create(tmp_path / "p", "p", path, "y")
+
+
+def test_a_kind_of_label_may_be_called_as_a_marker(tmp_path: Path) -> None:
+    guess = guess_of(tmp_path, {"a": range(ROWS), "y": ["-", "+"] * (ROWS // 2)})
+    assert guess.classes == ["+", "-"]
+
+
+def test_guesses_that_make_no_project_leave_nothing(tmp_path: Path) -> None:
+    source = write(tmp_path, {"a": ["-", *map(str, range(1, ROWS))], "y": ["-", "+"] * 60})
+    with pytest.raises(file.ProjectError, match="class that means a missing value"):
+        scaffold.create(tmp_path / "p", "p", source, "y")
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_table_in_capitals(tmp_path: Path) -> None:
+    source = write(tmp_path, {"a": range(ROWS), "y": Y}).rename(tmp_path / "TABLE.CSV")
+    scaffold.create(tmp_path / "p", "p", source, "y")
+    assert file.read(tmp_path / "p").data.path == "data/TABLE.csv"
+    run_process(tmp_path)
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:

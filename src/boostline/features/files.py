@@ -52,6 +52,11 @@ class Piece:
 Parse = Callable[[], Piece]
 
 
+def is_table(path: Path) -> bool:
+    """Say by its name whether a file is one that can be read."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
 def read_header(paths: Sequence[Path]) -> list[str]:
     """Read the column names of files that make one table; those of the first file.
 
@@ -194,10 +199,10 @@ class _Csv:
 
 
 def _open_table(path: Path) -> _Csv | _Parquet:
-    if not path.name.endswith(SUFFIXES):
+    if not is_table(path):
         raise TableError(f"{path.name}: unknown kind of file: expected {', '.join(SUFFIXES)}")
     with _readable(path):
-        if path.suffix == ".parquet":
+        if _is_parquet(path):
             return _Parquet(path, list(pl.scan_parquet(path, glob=False).collect_schema()))
         with io.TextIOWrapper(_open(path), "utf-8-sig", "surrogateescape", newline="") as file:
             reader = csv.reader(file)
@@ -212,12 +217,16 @@ def _open_table(path: Path) -> _Csv | _Parquet:
     return _Csv(path, header, reader.line_num)
 
 
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, csv.Error) as error:
-        kind = "Parquet file" if path.suffix == ".parquet" else "text"
+        kind = "Parquet file" if _is_parquet(path) else "text"
         raise TableError(f"{path.name}: not a readable {kind}: {error}") from None
 
 
@@ -227,7 +236,8 @@ def _is_text(fields: list[str]) -> bool:
 
 
 def _open(path: Path) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    compressed = path.suffix.lower() == ".gz"
+    return cast("BinaryIO", gzip.open(path)) if compressed else path.open("rb")
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:

@@ -92,8 +92,8 @@ def _names(spec: FeatureSpec) -> Iterator[SpecError]:
         key = f"features.{group}"
         for name in getattr(spec, group):
             place = f"{key}.{quote(name)}" if group == "derived" else key
-            if not name:
-                yield SpecError(key, "has an empty column name")
+            if not name and group != "ignore":  # pandas writes its index without a name
+                yield SpecError(key, "has an empty column name: list it under ignore")
             elif name in seen and seen[name] == "data.label":
                 yield SpecError(place, f"{name!r} is the label (data.label): it cannot be here too")
             elif name in seen:

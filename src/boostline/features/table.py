@@ -90,11 +90,6 @@ def fit(spec: FeatureSpec, found: Mapping[str, Collection[str]]) -> FeatureContr
     return fitted(spec, categories, _classes(spec, found))
 
 
-def texts_of(columns: Columns) -> dict[str, list[str]]:
-    """List the distinct texts of the columns that are no numbers."""
-    return {name: column.texts for name, column in columns.items() if isinstance(column, Coded)}
-
-
 def transform(
     contract: FeatureContract, table: pl.DataFrame, unknown: Unknown = "missing"
 ) -> pl.DataFrame:
