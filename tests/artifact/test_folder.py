@@ -71,7 +71,18 @@ def test_sealing_twice_gives_the_same_bytes(sealed: Path, tmp_path: Path) -> Non
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "model.tar.gz"
     archive.write_bytes(b"no archive")
-    with pytest.raises(ArtifactError, match=r"model\.tar\.gz"):
+    with pytest.raises(ArtifactError, match=r"^model\.tar\.gz: neither"):
         open_archive(archive, tmp_path / "out")
-    with pytest.raises(ArtifactError, match=r"model\.tar\.gz"):
+    with pytest.raises(ArtifactError, match=r"^model\.tar\.gz: No such file or directory$"):
         read_contract(tmp_path / "nowhere" / "model.tar.gz")
+
+
+def test_what_an_archive_lacks_is_named_without_the_folder_it_was_unpacked_to(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "model.pkl").touch()
+    pack(tmp_path / "other", tmp_path / "model.tar.gz")
+    with pytest.raises(ArtifactError, match=r"^model\.tar\.gz: model\.json: missing") as told:
+        read_contract(tmp_path / "model.tar.gz")
+    assert "/" not in str(told.value)

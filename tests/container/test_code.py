@@ -120,5 +120,20 @@ def test_a_requirement_that_cannot_be_had_is_named(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     folder = write(tmp_path, "def load(folder): pass")
     write(folder, "boostline-nowhere==1", "requirements.txt")
-    with pytest.raises(UserCodeError, match=r"requirements\.txt: .*boostline-nowhere==1 \(pip"):
+    with pytest.raises(
+        UserCodeError, match=r"^requirements\.txt: .*requirement boostline-nowhere==1"
+    ):
+        load(folder, "load")
+
+
+@pytest.mark.slow
+def test_a_requirement_against_the_image_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = wheel(tmp_path, "boostline_test_part", "1.5")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    folder = write(tmp_path / "code", "def load(folder): pass")
+    text = f"boostline_test_part @ {made.as_uri()}\nboostline_test_part==2\n"
+    write(folder, text, "requirements.txt")
+    with pytest.raises(UserCodeError, match=r"^requirements\.txt: Cannot install .*test.part==2"):
         load(folder, "load")

@@ -70,12 +70,14 @@ def open_artifact(folder: Path) -> Artifact:
     found = _digests(folder)
     for name, digest in manifest.members.items():
         if name not in found:
-            raise ArtifactError(f"{name}: missing in {folder}: pack the whole artifact again")
+            raise ArtifactError(f"{name}: missing in the artifact: pack all of it again")
         if found[name] != digest:
-            raise ArtifactError(f"{name}: corrupt in {folder}: its digest is not the sealed one")
+            raise ArtifactError(
+                f"{name}: corrupt in the artifact: its digest is not the sealed one"
+            )
     extra = sorted(set(found) - set(manifest.members))
     if extra:
-        raise ArtifactError(f"{extra[0]}: not a member of the artifact in {folder}")
+        raise ArtifactError(f"{extra[0]}: not a member of the artifact: pack it anew")
     return Artifact(
         contract=_contract(folder, manifest),
         manifest=manifest,
@@ -94,9 +96,12 @@ def open_archive(archive: Path, folder: Path) -> Artifact:
     """
     try:
         unpack(archive, folder)
-    except (ArchiveError, OSError) as error:
-        raise ArtifactError(f"{archive.name}: {error}") from None
-    return open_artifact(folder)
+        return open_artifact(folder)
+    except OSError as error:
+        raise ArtifactError(f"{archive.name}: {error.strerror or error}") from None
+    except (ArchiveError, ArtifactError, ContractError) as error:
+        reason = str(error).removeprefix(f"{archive}: ")
+        raise ArtifactError(f"{archive.name}: {reason}") from None
 
 
 def read_contract(archive: Path) -> tuple[FeatureContract, Manifest]:
@@ -126,7 +131,8 @@ def _read(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        raise ArtifactError(f"{name}: missing in {folder}: {error.strerror}") from None
+        reason = error.strerror or error
+        raise ArtifactError(f"{name}: missing in the artifact: {reason}") from None
 
 
 def _digests(folder: Path) -> dict[str, str]:

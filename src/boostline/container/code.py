@@ -124,7 +124,7 @@ class UserCode:
     def _guarded(self, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except (Exception, SystemExit) as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             traceback.print_exception(type(error), error, self._own(error.__traceback__))
             raise UserCodeError(f"{self._place(error)}{type(error).__name__}: {error}") from None
 
@@ -186,7 +186,7 @@ def open_code(folder: Path) -> UserCode | None:
         return None
     if len(files) != 1:
         names = ", ".join(file.name for file in held)
-        raise UserCodeError(f"{folder}: holds {names}: the code of one step is one .py file")
+        raise UserCodeError(f"{folder.name}: holds {names}: the code of one step is one .py file")
     requirements = folder / "requirements.txt"
     if requirements.exists():
         _install(requirements)
@@ -213,11 +213,16 @@ def _install(requirements: Path) -> None:
     )
     if done.returncode:
         print(done.stderr, file=sys.stderr)
-        told = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-        reason = (told or done.stderr.splitlines() or ["pip failed"])[-1].removeprefix("ERROR: ")
+        # The first error names the requirement; "Ignored the following versions" is none.
+        told = [
+            line.removeprefix("ERROR: ")
+            for line in done.stderr.splitlines()
+            if line.startswith("ERROR: ") and not line.startswith("ERROR: Ignored")
+        ]
+        reason = (told or done.stderr.splitlines()[-1:] or ["pip failed"])[0]
         raise UserCodeError(
-            f"{requirements.name}: {reason} (pip needs a network for what the image does not hold: "
-            "SageMaker's network isolation forbids it)"
+            f"{requirements.name}: {reason} (the image's own libraries stay at their versions, and "
+            "what it does not hold needs a network: SageMaker's network isolation forbids it)"
         )
     scheme = sysconfig.get_preferred_scheme("prefix")
     for kind in ("purelib", "platlib"):

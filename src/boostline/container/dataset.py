@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from boostline.container.errors import ContainerError
-from boostline.container.paths import data_files
+from boostline.container.paths import data_files, shown
 from boostline.features.contract import FeatureContract
 
 FloatArray = NDArray[np.float32]
@@ -23,7 +23,7 @@ class Dataset:
     Parameters
     ----------
     source
-        What messages call it: a file or a folder.
+        What messages call it.
     table
         Float32 columns.
     columns
@@ -33,7 +33,7 @@ class Dataset:
     """
 
     def __init__(
-        self, source: Path | str, table: pl.LazyFrame, columns: Sequence[str], label: str
+        self, source: str, table: pl.LazyFrame, columns: Sequence[str], label: str
     ) -> None:
         self.source = source
         self._table = table
@@ -94,7 +94,7 @@ def read_dataset(folder: Path, contract: FeatureContract) -> Dataset:
     expected = [*contract.columns, contract.label]
     for file in files:
         _check_columns(file, expected)
-    dataset = Dataset(files[0], pl.scan_parquet(files), contract.columns, contract.label)
+    dataset = Dataset(shown(files[0]), pl.scan_parquet(files), contract.columns, contract.label)
     check_labels(dataset, contract)
     return dataset
 
@@ -141,13 +141,13 @@ def read_classic(folder: Path) -> Dataset:
     for file, table in zip(files, tables, strict=True):
         if table.width != tables[0].width or table.width < 2:
             raise ContainerError(
-                f"{file}: {table.width} columns, {files[0].name} has {tables[0].width}: expected "
-                "the label and at least one feature"
+                f"{shown(file)}: {table.width} columns, {files[0].name} has {tables[0].width}: "
+                "expected the label and at least one feature"
             )
     columns = [f"f{place}" for place in range(tables[0].width - 1)]
     whole = pl.concat(tables)
     whole.columns = ["label", *columns]
-    return Dataset(files[0], whole.lazy(), columns, "label")
+    return Dataset(shown(files[0]), whole.lazy(), columns, "label")
 
 
 def _read_numbers(file: Path) -> pl.DataFrame:
@@ -157,8 +157,8 @@ def _read_numbers(file: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise ContainerError(
-            f"{file}: not CSV of numbers without a header, the label first: {reason} (there is no "
-            "channel 'contract', so this layout is expected)"
+            f"{shown(file)}: not CSV of numbers without a header, the label first: {reason} (there "
+            "is no channel 'contract', so this layout is expected)"
         ) from None
 
 
@@ -166,12 +166,14 @@ def _check_columns(file: Path, expected: list[str]) -> None:
     try:
         schema = pl.read_parquet_schema(file)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise ContainerError(f"{file}: not a readable Parquet file: {error}") from None
+        raise ContainerError(f"{shown(file)}: not a readable Parquet file: {error}") from None
     if list(schema) != expected:
         raise ContainerError(
-            f"{file}: its columns are not those of the feature contract and the label: "
+            f"{shown(file)}: its columns are not those of the feature contract and the label: "
             f"expected {expected}, found {list(schema)}"
         )
     odd = [name for name in expected if schema[name] != pl.Float32]
     if odd:
-        raise ContainerError(f"{file}: column {odd[0]!r} is not Float32: use process's output")
+        raise ContainerError(
+            f"{shown(file)}: column {odd[0]!r} is not Float32: use process's output"
+        )

@@ -72,7 +72,7 @@ def data_files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     visible = [path for path in files if not path.name.startswith((".", "_"))]
     if not visible:
-        raise ContainerError(f"{folder}: no files: check the job's inputs and their S3 URIs")
+        raise ContainerError(f"input {folder.name!r}: no files: check the job's S3 URIs")
     return visible
 
 
@@ -88,4 +88,9 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         reason = error.strerror or error
-        raise ContainerError(f"{path}: {reason}: check the job's inputs") from None
+        raise ContainerError(f"{shown(path)}: {reason}: check the job's inputs") from None
+
+
+def shown(path: Path) -> str:
+    """Name a file in a message: its input and itself, since the folders are only this job's."""
+    return f"{path.parent.name}/{path.name}"

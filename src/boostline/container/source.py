@@ -6,8 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from boostline.container.code import Context, load
-from boostline.container.errors import ContainerError
+from boostline.container.code import Context, open_code
 from boostline.features.files import ROWS, Parse, Piece, read_header, read_pieces, read_table
 
 
@@ -31,12 +30,12 @@ class Source:
         self.header = read_header(files)
         self.size = sum(path.stat().st_size for path in files)
         self.malformed: list[str] = []
-        process = load(code, "process")
-        if process is not None:
-            table = process(read_table(files, self.malformed), context)
+        own = open_code(code)
+        if own is not None:
+            table = own.function("process")(read_table(files, self.malformed), context)
             if not isinstance(table, pl.DataFrame):
                 kind = type(table).__name__
-                raise ContainerError(f"process returned {kind}: it must return a polars.DataFrame")
+                own.refuse("process", f"returned {kind}: it must return a polars.DataFrame")
             self._table, self.header, self.size = table, table.columns, int(table.estimated_size())
 
     def pieces(self, numeric: Collection[str]) -> Iterator[Parse]:

@@ -148,6 +148,16 @@ def test_mistakes_are_told(
         process(Paths(tmp_path / "job"))
 
 
+def test_few_different_rows_are_the_reason_of_an_empty_split(tmp_path: Path) -> None:
+    lines = [LINES[0], *["1,c1,no", "2,c2,yes", "3,c3,no"] * 50]
+    advice = "150 rows, only 3 different ones: equal rows go together: .* by = an id column"
+    with pytest.raises(ContainerError, match=advice):
+        start_job(tmp_path, lines)
+    grouped = ["g,a,c,y", *(f"one,{line}" for line in LINES[1:])]
+    with pytest.raises(ContainerError, match="rows of one 'g' go together: more rows"):
+        start_job(tmp_path / "by", grouped, SPLIT | {"by": "g"}, ignore=["g"])
+
+
 def test_a_mistake_is_the_message_of_the_job(tmp_path: Path) -> None:
     lay_process(tmp_path / "job", [TABLE], FEATURES, SPLIT)
     done = run("process", tmp_path / "job")
@@ -288,7 +298,8 @@ def process(table, context):
     ("body", "message"),
     [
         ("return 1 / 0", "prepare.py, line 2, in process: ZeroDivisionError"),
-        ("return 1", "process returned int: it must return a polars.DataFrame"),
+        ("return 1", r"prepare\.py: process returned int: it must return a polars\.DataFrame"),
+        ("raise KeyboardInterrupt", r"prepare\.py, line 2, in process: KeyboardInterrupt"),
         ("return table.head(0)", "no rows"),
         ("return table.drop('a')", "no column 'a'"),
     ],

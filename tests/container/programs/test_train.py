@@ -79,7 +79,7 @@ def test_mistakes_are_told(
 def test_a_missing_channel_is_named(churn: Folders, tmp_path: Path) -> None:
     lay_train(tmp_path, churn.process, FAST)
     (tmp_path / "input/data/validation/validation.parquet").unlink()
-    with pytest.raises(ContainerError, match="input/data/validation: no files"):
+    with pytest.raises(ContainerError, match="input 'validation': no files"):
         train(Paths(tmp_path))
 
 

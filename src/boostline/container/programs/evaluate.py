@@ -155,7 +155,9 @@ def _test(paths: Paths, model: LoadedModel) -> Test:
     if folder.is_dir():
         raw = read_table(data_files(folder))
         if not np.array_equal(labels(contract, raw).to_numpy(), data.labels):
-            raise ContainerError(f"{folder}: its rows are not those of the test split, in order")
+            raise ContainerError(
+                f"input {folder.name!r}: its rows are not those of the test split, in order"
+            )
     features = data.features
     return Test(model, features, data.labels, model.choice.engine.score(features), raw)
 

@@ -125,7 +125,8 @@ class _Outputs:
         for name, count in self._rows.items():
             if not count:
                 raise ContainerError(
-                    f"the {name} split has no rows ({self._config.split}): more rows or other rates"
+                    f"the {name} split has no rows ({self._config.split}): "
+                    f"{self._advice('more rows or other rates')}"
                 )
         found = {name: vocabularies[name].counts(0) for name in spec.categorical}
         if spec.label in vocabularies:
@@ -160,6 +161,20 @@ class _Outputs:
             print(f"{name}: {self._rows[name]} rows {json.dumps(classes[name])}", flush=True)
         text = f"{len(contract.columns)} columns, contract {contract.digest[:16]}"
         print(f"features: {text}; malformed rows left out: {self._intake.malformed}", flush=True)
+
+    def _advice(self, otherwise: str) -> str:
+        """Say what to do about a split that lacks rows."""
+        total, split = sum(self._rows.values()), self._config.split
+        kept = split.by or split.time
+        if kept is not None:
+            return f"rows of one {kept!r} go together: {otherwise}, or more different values of it"
+        different = self._spill.distinct()
+        if different == total:
+            return otherwise
+        return (
+            f"{total} rows, only {different} different ones: equal rows go together: {otherwise}; "
+            "or use [split] by = an id column"
+        )
 
     def _write_features(self, name: str, contract: FeatureContract) -> list[pl.DataFrame]:
         """Write a split's features and labels; what its chunks hold."""
@@ -202,7 +217,8 @@ class _Outputs:
                 if not counts[name][text]:
                     raise ContainerError(
                         f"class {text!r} of {contract.label!r} has no row in the {name} split "
-                        f"({self._config.split}): more rows of it, other rates, or another seed"
+                        f"({self._config.split}): "
+                        f"{self._advice('more rows of it, other rates, or another seed')}"
                     )
         return counts
 
