@@ -147,7 +147,7 @@ def test_a_request_in_flight_is_answered_after_sigterm(churn: Folders) -> None:
         process.send_signal(signal.SIGTERM)
         await_closed(port)
         client.sendall(SAMPLE.encode())
-        answer = client.recv(10_000)
+        answer = b"".join(iter(lambda: client.recv(10_000), b""))  # head and body come apart
         assert b"200 OK" in answer
         assert b'"score"' in answer
         client.close()
