@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # What the benchmarks share is no benchmark.
-SHARED = {"__init__", "__main__", "programs", "report"}
+SHARED = {"__init__", "__main__", "picture", "programs"}
 
 
 def main() -> None:
@@ -17,6 +17,7 @@ def main() -> None:
         if file.stem not in SHARED:
             print(f"\n# {file.stem}", flush=True)
             subprocess.run([sys.executable, "-m", f"benchmarks.{file.stem}"], check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.picture"], check=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ def new(
 
     folder = Path(name)
     guess = scaffold.create(folder, folder.name, data, label)
-    file.read(folder)
     for role, columns in guess.roles.items():
         typer.echo(f"{role:<12} {len(columns):>4}  {', '.join(columns[:8])}")
     typer.echo(f"{guess.objective:<12}       {label}: {guess.why}")

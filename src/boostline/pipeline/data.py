@@ -86,7 +86,7 @@ def _table(table: Path) -> dict[str, Path]:
     """Return the files of a table by the name in S3: a single one may be renamed at home."""
     files = table_files(table)
     if len(files) == 1:
-        suffix = next(end for end in (".csv.gz", *SUFFIXES) if files[0].name.endswith(end))
+        suffix = next(end for end in (".csv.gz", *SUFFIXES) if files[0].name.lower().endswith(end))
         return {f"table{suffix}": files[0]}
     return {file.name: file for file in files}
 
@@ -94,7 +94,7 @@ def _table(table: Path) -> dict[str, Path]:
 def table_files(table: Path) -> list[Path]:
     """Return the files of a table: itself, or those of a folder."""
     files = sorted(table.iterdir()) if table.is_dir() else [table]
-    files = [file for file in files if file.name.endswith(SUFFIXES) and file.is_file()]
+    files = [file for file in files if file.name.lower().endswith(SUFFIXES) and file.is_file()]
     if not files:
         raise DataError(f"{table}: a table is {' or '.join(SUFFIXES)}, or a folder of such files")
     return files

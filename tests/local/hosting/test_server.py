@@ -102,9 +102,8 @@ def test_program_that_no_longer_answers_is_replaced(make: Make, tmp_path: Path) 
     server = make(
         f"""
         sick = pathlib.Path({str(sick)!r})
-        born = time.time()
         def get(self):
-            ill = sick.exists() and sick.stat().st_mtime > born
+            ill = sick.exists() and sick.read_text() == str(os.getpid())
             self.answer(503 if ill else 200)
         Handler.do_GET = get
         Handler.invoke = lambda self, body: self.answer(200, str(os.getpid()).encode())
@@ -114,7 +113,7 @@ def test_program_that_no_longer_answers_is_replaced(make: Make, tmp_path: Path) 
     )
     server.settle()
     first = server.invoke(b"", {}).data
-    sick.touch()
+    sick.write_bytes(first)
     deadline = time.monotonic() + 20
     while True:
         assert time.monotonic() < deadline

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 from boostline.local.engine.attempt import Attempt, change_secondary
 from boostline.local.engine.processing import Processing
 from boostline.local.engine.training import Training
 from boostline.local.engine.work import Document, Work, remove, status_of
-from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Runner
 
 TRAINING, PROCESSING = Training(), Processing()
-KINDS: tuple[Work, ...] = (TRAINING, PROCESSING, TRANSFORM)
 
 
 class Jobs:
     """Runs jobs whose documents are in the platform's resources.
 
     A job that had not ended when the platform did runs again from its beginning: nothing of an
-    attempt is visible before its end.
+    attempt is visible before its end. `kinds` are all there are, by the kind of their resource.
     """
 
-    def __init__(self, platform: Platform, runner: Runner) -> None:
+    def __init__(self, platform: Platform, runner: Runner, kinds: Sequence[Work]) -> None:
+        self.kinds = {work.kind: work for work in kinds}
         self._platform = platform
         self._runner = runner
         self._lock = threading.Lock()
@@ -34,7 +34,7 @@ class Jobs:
     def resume(self) -> None:
         """Start every job that an earlier platform left unfinished, in new folders."""
         remove(self._platform.folder / "jobs")
-        for work in KINDS:
+        for work in self.kinds.values():
             for document in self._platform.resources.list(work.kind):
                 if status_of(work, document) in ("InProgress", "Stopping"):
                     self.start(work, document[f"{work.member}Name"])

@@ -15,7 +15,6 @@ from typing import Any
 from boostline.contracts.pipeline import CacheConfig, Condition, Fail, Lambda, StepUnion
 from boostline.local.engine.cache import Cache
 from boostline.local.engine.conditions import holds
-from boostline.local.engine.jobs import KINDS as WORKS
 from boostline.local.engine.jobs import Jobs
 from boostline.local.engine.kinds import KINDS, Kind
 from boostline.local.engine.record import Record, resource_name
@@ -71,7 +70,7 @@ class Steps:
         """Ask what a step runs to end."""
         kind = KINDS.get(type(step))
         arn = document.get("Metadata", {}).get(kind.member, {}).get("Arn") if kind else None
-        if kind and arn and (work := _work(kind)):
+        if kind and arn and (work := self._jobs.kinds.get(kind.resource)):
             self._jobs.stop(work, resource_name(arn))
 
     def _attempt(self, step: StepUnion, document: Document) -> None:
@@ -118,7 +117,7 @@ class Steps:
                     self._record.note(step.name, Metadata=run["Metadata"], CacheHitResult=source)
                     return
             metadata = self._begin(step, kind, request, parts, why)
-        if work := _work(kind):
+        if work := self._jobs.kinds.get(kind.resource):
             self._await(work, resource_name(metadata[kind.member]["Arn"]))
         if parts is not None:
             pipeline, arn = self._record.pipeline, self._record.arn
@@ -193,10 +192,6 @@ class Steps:
             raise StepStopped(job.get("FailureReason", stopped))
         if status != "Completed":
             raise StepFailed(job.get("FailureReason", f"ClientError: the job {name} is {status}"))
-
-
-def _work(kind: Kind) -> Work | None:
-    return next((work for work in WORKS if work.kind == kind.resource), None)
 
 
 def job_name(execution: str, step: str) -> str:

@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from boostline.local.hosting.container import PORT, Container, ServerFailed, unh
 from boostline.local.hosting.records import BadRecords, Processing, batches
 from boostline.local.hosting.server import GRACE
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, Runner, Sink
+from boostline.local.runners.base import Command, Ending, Runner, Sink
 from boostline.local.store.objects import NoSuchBucket, Object
 
 LOG = logging.getLogger(__name__)
@@ -83,12 +82,13 @@ class Transform:
 TRANSFORM = Transform()
 
 
-class Transformation:
+class Transformation(Ending):
     """A running transform job, as a `Program` that ends with it: code 0 if all went well."""
 
     def __init__(
         self, platform: Platform, document: Document, runner: Runner, command: Command, sink: Sink
     ) -> None:
+        super().__init__()
         self._platform = platform
         self._document = document
         self._folder = command.folder.parent
@@ -98,24 +98,12 @@ class Transformation:
         self._headers = {name: value for name, value in types.items() if value}
         self._lines = output.get("AssembleWith") == "Line"
         self._ended = threading.Event()
-        self._code: Future[int] = Future()
         self._program = runner.start(command, sink)
         self._program.when_done(self._ended.set)
         self._client = Client(int(command.environment[PORT]))
         self.pid, self.tail = self._program.pid, self._program.tail
         name = f"feed {document['TransformJobName']}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
-
-    def wait(self, timeout: float | None = None) -> int | None:
-        """Return the exit code, or None if the job still runs."""
-        try:
-            return self._code.result(timeout)
-        except TimeoutError:
-            return None
-
-    def when_done(self, call: Callable[[], None]) -> None:
-        """Call back once the job has ended, or at once if it has."""
-        self._code.add_done_callback(lambda _: call())
 
     def stop(self, grace: float) -> int:
         """Send no more, and end the server."""

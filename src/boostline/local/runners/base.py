@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -72,6 +73,24 @@ class Program(Protocol):
 
     def tail(self) -> list[str]:
         """Return its last lines."""
+
+
+class Ending:
+    """The end of a program, for a `Program` to have: its `_code` is set when all is done."""
+
+    def __init__(self) -> None:
+        self._code: Future[int] = Future()
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Return the exit code, or None if it still runs."""
+        try:
+            return self._code.result(timeout)
+        except TimeoutError:
+            return None
+
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Call back once it has ended, or at once if it has."""
+        self._code.add_done_callback(lambda _: call())
 
 
 class Runner(Protocol):

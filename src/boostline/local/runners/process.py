@@ -8,11 +8,9 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
-from boostline.local.runners.base import ML, Command, NoCapacity, Program, RunnerError, Sink
+from boostline.local.runners.base import ML, Command, Ending, NoCapacity, Program, RunnerError, Sink
 from boostline.local.runners.namespace import namespace, private
 from boostline.local.runners.output import Output
 from boostline.local.runners.processes import MARK, Processes, end_session
@@ -81,16 +79,16 @@ def _moved(word: str, folder: Path) -> str:
     return str(folder) + word[len(ML) :] if word == ML or word.startswith(f"{ML}/") else word
 
 
-class _Process:
+class _Process(Ending):
     """A started process; see `Program`."""
 
     def __init__(
         self, popen: subprocess.Popen[bytes], owner: str, processes: Processes, sink: Sink
     ) -> None:
+        super().__init__()
         self._popen = popen
         self._processes = processes
         self._lock = threading.Lock()
-        self._code: Future[int] = Future()
         self.pid = popen.pid
         assert popen.stdin and popen.stdout  # noqa: S101, PT018
         self._output = Output(popen.stdout, sink)
@@ -100,15 +98,6 @@ class _Process:
             popen.stdin.write(f"{self._mark}\n".encode())
             popen.stdin.close()
         threading.Thread(target=self._reap, name=owner, daemon=True).start()
-
-    def wait(self, timeout: float | None = None) -> int | None:
-        try:
-            return self._code.result(timeout)
-        except TimeoutError:
-            return None
-
-    def when_done(self, call: Callable[[], None]) -> None:
-        self._code.add_done_callback(lambda _: call())
 
     def stop(self, grace: float) -> int:
         with self._lock:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from boostline.local.engine.executions import Executions
-from boostline.local.engine.jobs import Jobs
+from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
 from boostline.local.hosting.endpoints import Endpoints
+from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.platform import Platform
 from boostline.local.runners.process import ProcessRunner
 from boostline.local.services.sagemaker.endpoints import EndpointOperations
@@ -28,7 +29,7 @@ class SageMaker(
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
         self.runner = ProcessRunner(platform.database)
-        self.jobs = Jobs(platform, self.runner)
+        self.jobs = Jobs(platform, self.runner, (TRAINING, PROCESSING, TRANSFORM))
         self.executions = Executions(platform, self.jobs)
         self.endpoints = Endpoints(platform, self.runner)
 
