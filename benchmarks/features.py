@@ -16,11 +16,12 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from benchmarks.programs import EXAMPLE, read_example
+from boostline.features.columns import Coded
 from boostline.features.contract import FeatureContract
 from boostline.features.files import read_table
 from boostline.features.record import RecordTransform
 from boostline.features.spec import FeatureSpec
-from boostline.features.table import fit, read, texts_of
+from boostline.features.table import fit, read
 
 RESULT = Path(__file__).parent / "results" / "features.json"
 TABLE = EXAMPLE / "data" / "churn.csv"
@@ -30,7 +31,8 @@ TARGET = 300
 def fit_ours() -> FeatureContract:
     """Fit the example's contract."""
     spec = FeatureSpec(**read_example().features)
-    return fit(spec, texts_of(read(spec, read_table([TABLE]))))
+    columns = read(spec, read_table([TABLE])).items()
+    return fit(spec, {name: found.texts for name, found in columns if isinstance(found, Coded)})
 
 
 def fit_sklearn() -> ColumnTransformer:

@@ -1,0 +1,75 @@
+"""Draw the last results against what they must reach: `python -m benchmarks.picture`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).parent
+PICTURE = HERE.parent / "docs/benchmarks.svg"
+
+
+class Goal(NamedTuple):
+    """A figure: where its result is, and the most (or least) that it may be."""
+
+    title: str
+    file: str
+    path: tuple[str, ...]
+    bound: float
+    unit: str = "times"
+    least: bool = False
+
+
+GOALS = (
+    Goal("record → features, against scikit-learn", "features", ("ratio",), 300, least=True),
+    Goal("table: time a row, against scikit-learn", "process", ("ratios", "time a row"), 0.2),
+    Goal("table: peak at 10 M rows, against scikit-learn", "process", ("ratios", "peak"), 0.2),
+    Goal(
+        "table: peak at 10 M rows, against 1 M",
+        "process",
+        ("ratios", "peak, ten times the rows"),
+        1.3,
+    ),
+    Goal("training from Parquet, against bare XGBoost", "training", ("ratio_wall",), 1.1),
+    Goal("five steps, against the programs by hand", "platform", ("ratio",), 1.15),
+    Goal("second identical run", "platform", ("second_identical_run_s",), 1.5, "s"),
+    Goal("idle platform: memory", "platform", ("idle_mib",), 150, "MiB"),
+    Goal("idle platform: start", "platform", ("start_s",), 1.5, "s"),
+)
+
+
+def measured(goal: Goal) -> float:
+    """Return a goal's last result."""
+    found = json.loads((HERE / f"results/{goal.file}.json").read_text())
+    for name in goal.path:
+        found = found[name]
+    return float(found)
+
+
+def main() -> None:
+    """Draw one bar a figure, as its share of what is allowed."""
+    mpl.rcParams.update({"svg.hashsalt": "boostline", "svg.fonttype": "none", "font.size": 9})
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for place, goal in enumerate(reversed(GOALS)):
+        value = measured(goal)
+        share = goal.bound / value if goal.least else value / goal.bound
+        axes.barh(place, share, color="#2f6db3" if share <= 1 else "#c2542d", height=0.6)
+        sign = "≥" if goal.least else "≤"
+        text = f" {value:.3g} {goal.unit} (must be {sign} {goal.bound:g})"
+        axes.text(share, place, text, va="center")
+    axes.set_yticks(range(len(GOALS)), [goal.title for goal in reversed(GOALS)])
+    axes.axvline(1, color="#555", linewidth=1)
+    axes.set_xlim(0, 1.75)
+    axes.set_xlabel("share of what is allowed")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(PICTURE, metadata={"Date": None})
+    print(PICTURE.relative_to(HERE.parent))
+
+
+if __name__ == "__main__":
+    main()
