@@ -13,7 +13,6 @@ from boostline.local.engine.metrics import Metrics
 from boostline.local.engine.work import (
     NO_PROGRAM,
     REASON_LENGTH,
-    Document,
     JobFailed,
     Upload,
     Work,
@@ -34,7 +33,7 @@ from boostline.local.runners.base import (
 )
 from boostline.local.runners.images import UnknownImage
 from boostline.local.store.objects import NoSuchBucket
-from boostline.local.store.resources import Missing
+from boostline.local.store.resources import Document, Missing
 
 LOG = logging.getLogger(__name__)
 GRACE = 120.0  # seconds between SIGTERM and SIGKILL of a job that is stopped

@@ -12,10 +12,10 @@ from typing import Any
 from boostline.contracts.pipeline import CacheConfig
 from boostline.local.engine.paths import names
 from boostline.local.engine.programs import CODE, LIBRARY, identity
-from boostline.local.engine.work import Document
 from boostline.local.platform import Platform
 from boostline.local.runners.images import resolve
 from boostline.local.store.objects import NoSuchBucket
+from boostline.local.store.resources import Document
 
 RUN = "pipeline-cache"
 # Members whose parts are no requests': what is called `Image` there is none.

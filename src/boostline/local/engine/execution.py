@@ -13,8 +13,8 @@ from boostline.local.engine.jobs import Jobs
 from boostline.local.engine.record import DONE, Record
 from boostline.local.engine.retry import StepFailed
 from boostline.local.engine.steps import Steps, StepStopped, Unfinished
-from boostline.local.engine.work import Document
 from boostline.local.platform import Platform
+from boostline.local.store.resources import Document
 
 LOG = logging.getLogger(__name__)
 

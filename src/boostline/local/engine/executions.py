@@ -14,8 +14,8 @@ from boostline.local.engine.execution import Execution
 from boostline.local.engine.jobs import Jobs
 from boostline.local.engine.record import EXECUTION, Record
 from boostline.local.engine.selection import ExecutionError, reused
-from boostline.local.engine.work import Document
 from boostline.local.platform import Platform
+from boostline.local.store.resources import Document
 
 ALPHABET = string.ascii_lowercase + string.digits
 KEPT = (

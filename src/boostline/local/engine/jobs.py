@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from boostline.local.engine.attempt import Attempt, change_secondary
 from boostline.local.engine.processing import Processing
 from boostline.local.engine.training import Training
-from boostline.local.engine.work import Document, Work, remove, status_of
+from boostline.local.engine.work import Work, remove, status_of
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Runner
+from boostline.local.store.resources import Document
 
 TRAINING, PROCESSING = Training(), Processing()
 

@@ -9,7 +9,7 @@ from boostline.contracts.pipeline import DefinitionError, Lambda, PipelineDefini
 from boostline.contracts.strict import message, problems
 from boostline.local.engine.kinds import KINDS
 from boostline.local.engine.values import Resolver
-from boostline.local.engine.work import Document
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
 
 LATER = "s3://set-later/x"  # stands for what is not known yet: it fits the patterns of URIs

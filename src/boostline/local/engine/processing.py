@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 from boostline.local.engine.work import (
-    Document,
     JobFailed,
     Launch,
     Upload,
@@ -19,6 +18,7 @@ from boostline.local.engine.work import (
 )
 from boostline.local.platform import Platform
 from boostline.local.runners.base import ML
+from boostline.local.store.resources import Document
 
 MESSAGE_LENGTH = 1024  # bytes of /opt/ml/output/message that are read
 # What processingjobconfig.json shows as null where the request has nothing.

@@ -9,8 +9,8 @@ from typing import Any
 from boostline.contracts.pipeline import Condition, Lambda, StepUnion, decode
 from boostline.local.engine.kinds import KINDS
 from boostline.local.engine.values import Resolver, parse
-from boostline.local.engine.work import Document
 from boostline.local.platform import Platform
+from boostline.local.store.resources import Document
 
 EXECUTION, STEP = "pipeline-execution", "pipeline-step"
 DONE = ("Succeeded", "Failed", "Stopped")

@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 
 from boostline.contracts.pipeline import dependencies
 from boostline.local.engine.record import EXECUTION, Record
-from boostline.local.engine.work import Document
+from boostline.local.store.resources import Document
 
 
 class ExecutionError(ValueError):

@@ -20,7 +20,8 @@ from boostline.local.engine.kinds import KINDS, Kind
 from boostline.local.engine.record import Record, resource_name
 from boostline.local.engine.retry import SERVICE_FAULT, StepFailed, pause
 from boostline.local.engine.values import ResolveError, parse
-from boostline.local.engine.work import Document, Work, status_of
+from boostline.local.engine.work import Work, status_of
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
 
 LOG = logging.getLogger(__name__)

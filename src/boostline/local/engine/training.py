@@ -8,7 +8,6 @@ from typing import Any
 
 from boostline.contracts.archives import ArchiveError, pack
 from boostline.local.engine.work import (
-    Document,
     JobFailed,
     Launch,
     Upload,
@@ -19,6 +18,7 @@ from boostline.local.engine.work import (
 )
 from boostline.local.platform import Platform
 from boostline.local.runners.base import ML
+from boostline.local.store.resources import Document
 
 FAILURE_LENGTH = 1024  # characters of /opt/ml/output/failure that are read
 HOST, GROUP = "algo-1", "homogeneousCluster"

@@ -8,15 +8,14 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 from boostline.local.platform import Platform
 from boostline.local.runners.base import ML, Command, Program, Runner, Sink
 from boostline.local.runners.images import command_line, resolve
 from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
-
-Document: TypeAlias = dict[str, Any]
+from boostline.local.store.resources import Document
 
 REASON_LENGTH = 1024  # characters of FailureReason
 NO_PROGRAM = -1  # a failed job's code where no program's end was the cause

@@ -10,11 +10,9 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from typing import Any, TypeAlias
 
 from boostline.local.platform import Platform
-
-Document: TypeAlias = dict[str, Any]
+from boostline.local.store.resources import Document
 
 LOG = logging.getLogger(__name__)
 PERIOD = 2.0  # seconds between writings

@@ -13,10 +13,10 @@ from boostline.local.engine.work import remove
 from boostline.local.hosting.capture import Captures
 from boostline.local.hosting.client import ANSWER_TIMEOUT
 from boostline.local.hosting.container import ServerFailed
-from boostline.local.hosting.fleet import Document, Fleet
+from boostline.local.hosting.fleet import Fleet
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Runner
-from boostline.local.store.resources import Missing
+from boostline.local.store.resources import Document, Missing
 
 ENDPOINT = "endpoint"
 SHOWN = ("EndpointConfigName", "ProductionVariants", "DataCaptureConfig")

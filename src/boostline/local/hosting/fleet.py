@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias
 
 from boostline.local.hosting.container import Container, ServerFailed
 from boostline.local.hosting.server import GRACE, Server
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Runner
-
-Document: TypeAlias = dict[str, Any]
+from boostline.local.store.resources import Document
 
 
 class NoSuchVariant(LookupError):

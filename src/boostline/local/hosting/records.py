@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from boostline.local.engine.work import Document
+from boostline.local.store.resources import Document
 
 PART = r"""'[^']*'|"[^"]*"|\*|-?\d*:-?\d*(?::-?\d+)?|-?\d+"""
 STEP = re.compile(rf"\.(\w+|\*)|\[\s*((?:{PART})(?:\s*,\s*(?:{PART}))*)\s*\]")

@@ -16,7 +16,6 @@ from typing import Any
 
 from boostline.local.engine.work import (
     NO_PROGRAM,
-    Document,
     JobFailed,
     Launch,
     Upload,
@@ -29,6 +28,7 @@ from boostline.local.hosting.server import GRACE
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Command, Ending, Runner, Sink
 from boostline.local.store.objects import NoSuchBucket, Object
+from boostline.local.store.resources import Document
 
 LOG = logging.getLogger(__name__)
 # How to send, in the request's and the container's words: the variable that tells it, the default.

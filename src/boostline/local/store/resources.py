@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from boostline.local.store.database import Database
+
+Document: TypeAlias = dict[str, Any]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resource (
@@ -41,7 +43,7 @@ class Resources:
         self._database = database
         database.define(SCHEMA)
 
-    def create(self, kind: str, name: str, document: dict[str, Any], parent: str = "") -> None:
+    def create(self, kind: str, name: str, document: Document, parent: str = "") -> None:
         """Add a document.
 
         Raises
@@ -57,14 +59,14 @@ class Resources:
             if cursor.rowcount == 0:
                 raise Exists(name)
 
-    def find(self, kind: str, name: str) -> dict[str, Any] | None:
+    def find(self, kind: str, name: str) -> Document | None:
         """Return a document, or None."""
         rows = self._database.query(
             "SELECT document FROM resource WHERE kind = ? AND name = ?", kind, name
         )
         return json.loads(rows[0]["document"]) if rows else None
 
-    def get(self, kind: str, name: str) -> dict[str, Any]:
+    def get(self, kind: str, name: str) -> Document:
         """Return a document.
 
         Raises
@@ -77,9 +79,7 @@ class Resources:
             raise Missing(name)
         return document
 
-    def change(
-        self, kind: str, name: str, change: Callable[[dict[str, Any]], None]
-    ) -> dict[str, Any]:
+    def change(self, kind: str, name: str, change: Callable[[Document], None]) -> Document:
         """Let `change` edit a document in one transaction, and return the new one.
 
         What `change` raises leaves the document as it was.
@@ -98,7 +98,7 @@ class Resources:
             )
             return document
 
-    def update(self, kind: str, name: str, **members: Any) -> dict[str, Any]:
+    def update(self, kind: str, name: str, **members: Any) -> Document:
         """Set members of a document, `LastModifiedTime` with them, and return the new one."""
         members.setdefault("LastModifiedTime", time.time())
         return self.change(kind, name, lambda document: document.update(members))
@@ -118,7 +118,7 @@ class Resources:
             if cursor.rowcount == 0:
                 raise Missing(name)
 
-    def list(self, kind: str, parent: str | None = None) -> list[dict[str, Any]]:
+    def list(self, kind: str, parent: str | None = None) -> list[Document]:
         """Return the documents of a kind, of one parent if given, oldest first."""
         where = "kind = ?" if parent is None else "kind = ? AND parent = ?"
         arguments = (kind,) if parent is None else (kind, parent)

@@ -20,10 +20,9 @@ from boostline.local.service import Service
 from boostline.local.services.lambda_ import permissions, runtime
 from boostline.local.services.lambda_.errors import invalid, refusal, refuse_others
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
-from boostline.local.store.resources import Exists, Missing
+from boostline.local.store.resources import Document, Exists, Missing
 
 KIND = "lambda.function"
-Document = dict[str, Any]
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 UNZIPPED = 262_144_000

@@ -13,10 +13,11 @@ from typing import Any
 from boostline.local.platform import Platform
 from boostline.local.services.lambda_ import permissions
 from boostline.local.services.lambda_.errors import AccessDenied, invalid, refusal, refuse_others
-from boostline.local.services.lambda_.functions import Document, Functions
+from boostline.local.services.lambda_.functions import Functions
 from boostline.local.services.lambda_.pool import Pool
 from boostline.local.services.lambda_.runtime import Launch
 from boostline.local.services.lambda_.worker import Outcome
+from boostline.local.store.resources import Document
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST = {"RequestResponse": 6_291_456, "Event": 1_048_576}

@@ -7,7 +7,6 @@ import time
 from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.services.sagemaker.models import MODEL
 from boostline.local.services.sagemaker.part import (
-    Document,
     Kind,
     Part,
     deleting,
@@ -15,6 +14,7 @@ from boostline.local.services.sagemaker.part import (
     listed,
 )
 from boostline.local.store.objects import NoSuchBucket, split_uri
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 CONFIG = Kind(

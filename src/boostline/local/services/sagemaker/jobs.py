@@ -14,7 +14,6 @@ from boostline.local.engine.work import Work, status_of
 from boostline.local.runners.base import ML
 from boostline.local.runners.images import UnknownImage, resolve
 from boostline.local.services.sagemaker.part import (
-    Document,
     Kind,
     Operation,
     Part,
@@ -22,6 +21,7 @@ from boostline.local.services.sagemaker.part import (
     listed,
 )
 from boostline.local.store.objects import split_uri
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 DAY = 86_400

@@ -6,11 +6,11 @@ import base64
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
-Document: TypeAlias = dict[str, Any]
 PAGE = 10
 
 SIDES = {"After": operator.gt, "Before": operator.lt}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from boostline.local.runners.images import UnknownImage, resolve
-from boostline.local.services.sagemaker.part import Document, Kind, deleting, describing, listed
+from boostline.local.services.sagemaker.part import Kind, deleting, describing, listed
 from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
 from boostline.local.store.objects import NoSuchBucket, split_uri
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 MODEL = Kind("model", "Model", "Models")

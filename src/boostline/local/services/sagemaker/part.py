@@ -10,10 +10,9 @@ from typing import Any, TypeAlias
 
 from boostline.local.service import Service
 from boostline.local.services.sagemaker.listing import Listing, listing
-from boostline.local.store.resources import Exists
+from boostline.local.store.resources import Document, Exists
 from boostline.local.wire.errors import AwsError, invalid
 
-Document: TypeAlias = dict[str, Any]
 Operation: TypeAlias = Callable[[Any, Document], Document]
 
 

@@ -13,8 +13,9 @@ from boostline.local.engine.selection import ExecutionError
 from boostline.local.engine.values import ParameterError, arguments
 from boostline.local.services.sagemaker.jobs import JobOperations
 from boostline.local.services.sagemaker.listing import Listing, listing
-from boostline.local.services.sagemaker.part import Document, last_part
+from boostline.local.services.sagemaker.part import last_part
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
 
 PIPELINE = "pipeline"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from boostline.local.services.sagemaker.part import (
-    Document,
     Kind,
     Part,
     deleting,
     describing,
     listed,
 )
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
 
 GROUP = Kind(

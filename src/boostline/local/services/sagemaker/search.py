@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from boostline.local.services.sagemaker.listing import Listing, listing
-from boostline.local.services.sagemaker.part import Document, Part
+from boostline.local.services.sagemaker.part import Part
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 # Resource → its kind.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from boostline.local.services.sagemaker.part import Document, Part
+from boostline.local.services.sagemaker.part import Part
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 

@@ -6,10 +6,11 @@ import urllib3
 
 from boostline.local.hosting.client import Unavailable
 from boostline.local.hosting.endpoints import ENDPOINT, Endpoints
-from boostline.local.hosting.fleet import Document, Fleet, NoSuchVariant
+from boostline.local.hosting.fleet import Fleet, NoSuchVariant
 from boostline.local.hosting.server import Server
 from boostline.local.service import Service
 from boostline.local.services.sagemaker.service import SageMaker
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
