@@ -284,6 +284,8 @@ def test_the_users_code_prepares_the_table(tmp_path: Path) -> None:
     code = """
 import polars as pl
 
+pytestmark = pytest.mark.slow
+
 def process(table, context):
     context.log(f"{context.objective}: {table.height} rows")
     return table.filter(pl.col("a").cast(pl.Int64) < 150).with_columns(c=pl.lit("one"))

@@ -16,6 +16,8 @@ from boostline.container.programs.scoring import Request, Scorer, ScoringError
 from boostline.features.spec import Objective
 from tests.container.jobs import lay_job, train
 
+pytestmark = pytest.mark.slow
+
 JSON, CSV = "application/json", "text/csv"
 
 
