@@ -18,6 +18,8 @@ from boostline.features.errors import FeatureError
 from boostline.features.table import labels, transform
 from tests.container.conftest import Folders
 
+pytestmark = pytest.mark.slow
+
 SPLITS = ("train", "validation", "test")
 TABLE = EXAMPLE / "data" / "churn.csv"
 OUTPUTS = [f"{name}/{name}.parquet" for name in SPLITS] + [
@@ -284,7 +286,6 @@ def test_the_users_code_prepares_the_table(tmp_path: Path) -> None:
     code = """
 import polars as pl
 
-pytestmark = pytest.mark.slow
 
 def process(table, context):
     context.log(f"{context.objective}: {table.height} rows")
