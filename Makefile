@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-CORES := -n 2 --dist loadfile
+CORES := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick lint bench clean lock
