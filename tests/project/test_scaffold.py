@@ -55,7 +55,7 @@ def test_the_churn_table_makes_a_project(tmp_path: Path) -> None:
     assert "State" in config.features.categorical
     assert "Day Mins" in config.features.numeric
     assert config.spec.classes == ["False.", "True."]
-    sample = json.loads((tmp_path / "p" / scaffold.SAMPLE).read_text())
+    sample = json.loads(config.sample.read_text())
     assert set(sample) == {*config.features.numeric, *config.features.categorical}
     assert sample["Day Mins"] == 265.1
     run_process(tmp_path)

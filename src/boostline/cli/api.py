@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boostline.cli import options
-from boostline.cli.deploy import SAMPLE, STAGE, Record, read_record
+from boostline.cli.deploy import STAGE, Record, read_record
 from boostline.cli.options import HERE, AsJson, Dir, On, Project, TargetName
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show where the REST API answers, and its key."""
-    config = options.open_project(project)
-    found = _find(config, options.open_target(on, folder, config), stage)
+    config, target = options.open_both(project, on, folder)
+    found = _find(config, target, stage)
     if as_json:
         options.print_json({"url": found.url, "apiKey": found.key})
     else:
@@ -54,12 +54,12 @@ def try_(
 
     from boostline.contracts.errors import BoostlineError
 
-    config = options.open_project(project)
-    found = _find(config, options.open_target(on, folder, config), stage)
-    body = read_record(record, config.root)
+    config, target = options.open_both(project, on, folder)
+    found = _find(config, target, stage)
+    body = read_record(record or config.sample)
     url = f"{found.url}/predict"
     headers = {"content-type": "application/json", "x-api-key": found.key}
-    typer.echo(_curl(url, headers, record or config.root / SAMPLE), err=True)
+    typer.echo(_curl(url, headers, record or config.sample), err=True)
     try:
         answer = urllib3.request(
             "POST", url, body=body, headers=headers, timeout=TIMEOUT_SECONDS, retries=False

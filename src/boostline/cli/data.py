@@ -20,8 +20,8 @@ def upload(
     """Store the table and the configuration under the digests of their contents."""
     from boostline.pipeline import data
 
-    config = options.open_project(project)
-    place = data.upload(config, options.open_target(on, folder, config))
+    config, target = options.open_both(project, on, folder)
+    place = data.upload(config, target)
     if as_json:
         options.print_json({"data": place.data_uri, "config": place.config_uri})
     else:

@@ -19,7 +19,6 @@ Record = Annotated[
         help="A raw record as JSON, - for standard input. [default: sample_request.json]"
     ),
 ]
-SAMPLE = "sample_request.json"
 
 
 def deploy(
@@ -35,12 +34,10 @@ def deploy(
     """Deploy an approved version: endpoint, Lambda function and REST API."""
     from boostline.deploy import stage as stages
 
-    config = options.open_project(project)
-    target = options.open_target(on, folder, config)
-    quiet = as_json
+    config, target = options.open_both(project, on, folder)
 
     def report(text: str) -> None:
-        if not quiet:
+        if not as_json:
             typer.echo(f"  ▸ {text}")
 
     made = stages.deploy(target, config, stage, version, report)
@@ -70,26 +67,24 @@ def predict(
     """Ask the endpoint itself, past the REST API, to score raw records."""
     from boostline.deploy.stage import name_of
 
-    config = options.open_project(project)
-    target = options.open_target(on, folder, config)
+    config, target = options.open_both(project, on, folder)
     answer = target.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=name_of(config, stage),
-        Body=read_record(record, config.root),
+        Body=read_record(record or config.sample),
         ContentType="application/json",
         Accept="application/json",
     )
     typer.echo(answer["Body"].read().decode())
 
 
-def read_record(record: Path | None, root: Path) -> bytes:
-    """Return the bytes of a request: a file, standard input, or the project's sample."""
-    if record is not None and str(record) == "-":
+def read_record(record: Path) -> bytes:
+    """Return the bytes of a request: of a file, or of standard input."""
+    if str(record) == "-":
         return sys.stdin.buffer.read()
-    path = record or root / SAMPLE
     try:
-        return path.read_bytes()
+        return record.read_bytes()
     except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="RECORD") from None
+        raise typer.BadParameter(f"{record}: {error.strerror}", param_hint="RECORD") from None
 
 
 def add(app: typer.Typer) -> None:

@@ -32,8 +32,7 @@ def logs(
     from boostline.contracts.errors import BoostlineError
     from boostline.deploy.stage import name_of
 
-    config = options.open_project(project)
-    target = options.open_target(on, folder, config)
+    config, target = options.open_both(project, on, folder)
     name = name_of(config, stage)
     places = {"endpoint": f"/aws/sagemaker/Endpoints/{name}", "function": f"/aws/lambda/{name}"}
     group, prefix = (places[what], "") if what in places else _job(target, config, what)

@@ -27,8 +27,8 @@ def list_(
 
     from boostline.deploy import registry
 
-    config = options.open_project(project)
-    found = registry.versions(options.open_target(on, folder, config), config.name)
+    config, target = options.open_both(project, on, folder)
+    found = registry.versions(target, config.name)
     if as_json:
         options.print_json(found)
         return
@@ -54,8 +54,7 @@ def show(
     from boostline.deploy import registry
     from boostline.pipeline import execution
 
-    config = options.open_project(project)
-    target = options.open_target(on, folder, config)
+    config, target = options.open_both(project, on, folder)
     found = registry.version(target, config.name, version)
     uri = found["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
     values = execution.values(config, execution.read_json(target, uri))
@@ -106,8 +105,7 @@ def _decide(
 ) -> None:
     from boostline.deploy import registry
 
-    config = options.open_project(project)
-    target = options.open_target(on, folder, config)
+    config, target = options.open_both(project, on, folder)
     package = registry.version(target, config.name, version)
     registry.decide(target, package, status, reason)
     typer.echo(f"{config.name} version {package['ModelPackageVersion']} is {status}")

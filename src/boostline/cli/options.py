@@ -60,6 +60,12 @@ def open_target(on: TargetName, folder: Path | None, config: Config | None) -> T
     return target.local(folder or address.default_folder())
 
 
+def open_both(project: Path, on: TargetName, folder: Path | None) -> tuple[Config, Target]:
+    """Return the project and what the command acts on."""
+    config = open_project(project)
+    return config, open_target(on, folder, config)
+
+
 def print_json(value: Any) -> None:
     """Print a value for a script; times in ISO 8601."""
     typer.echo(json.dumps(value, indent=1, default=lambda found: found.isoformat()))

@@ -57,8 +57,7 @@ def run(
     """
     from boostline.pipeline import execution
 
-    config = options.open_project(project)
-    target = options.open_target(on, folder, config)
+    config, target = options.open_both(project, on, folder)
     pipeline, found = sources.of_project(config, target, sources.Given(champion=champion))
     execution.upsert(target, pipeline)
     found |= _parameters(parameter)
@@ -133,8 +132,7 @@ def start(
     """Start an execution of the pipeline as it is, and print its ARN."""
     from boostline.pipeline import execution
 
-    config = options.open_project(project)
-    target = options.open_target(on, folder, config)
+    config, target = options.open_both(project, on, folder)
     typer.echo(execution.start(target, config.name, _parameters(parameter)))
 
 
@@ -147,8 +145,7 @@ def wait(
     as_json: AsJson = False,
 ) -> None:
     """Follow an execution to its end, as `run` does."""
-    config = options.open_project(project)
-    target = options.open_target(on, folder, config)
+    config, target = options.open_both(project, on, folder)
     _follow(config, target, target.execution_arn(config.name, execution), as_json)
 
 
@@ -162,8 +159,7 @@ def stop(
     """Stop an execution and its jobs."""
     import uuid
 
-    config = options.open_project(project)
-    target = options.open_target(on, folder, config)
+    config, target = options.open_both(project, on, folder)
     arn = target.execution_arn(config.name, execution)
     target.client("sagemaker").stop_pipeline_execution(
         PipelineExecutionArn=arn, ClientRequestToken=uuid.uuid4().hex

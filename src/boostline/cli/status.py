@@ -21,8 +21,8 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show what the project has on its target: executions, versions, endpoints."""
-    config = options.open_project(project)
-    found = _collect(options.open_target(on, folder, config), config)
+    config, target = options.open_both(project, on, folder)
+    found = _collect(target, config)
     if as_json:
         options.print_json(found)
         return

@@ -12,6 +12,7 @@ from boostline.features.spec import FeatureSpec
 
 BOUNDS = {"min": ">=", "max": "<=", "max_drop": "drop <="}
 NAME, NAME_LENGTH = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", 32
+SAMPLE = "sample_request.json"
 ROLES = ("process", "train", "evaluate", "serve")
 PROJECT_TAG = "sagemaker:project"  # SageMaker Projects tag what is theirs with -name and -id
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -217,6 +218,11 @@ class Config(_Section):
     def table(self) -> Path:
         """The table's file or folder."""
         return self.root / self.data.path
+
+    @property
+    def sample(self) -> Path:
+        """The file of a raw record to try the model with."""
+        return self.root / SAMPLE
 
     @property
     def spec(self) -> FeatureSpec:

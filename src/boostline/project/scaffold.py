@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from boostline.features.columns import read_categories, read_numbers
 from boostline.features.files import is_table, read_header, read_table
-from boostline.project.config import NAME, NAME_LENGTH
+from boostline.project.config import NAME, NAME_LENGTH, SAMPLE
 from boostline.project.file import FILE, read
 from boostline.project.guess import COMMENTS, Guess, ScaffoldError, check_header, infer
 
 if TYPE_CHECKING:
     import polars as pl
 
-SAMPLE = "sample_request.json"
 GATES = {
     "auc": "0.5 is chance",
     "accuracy": "what always answering the most frequent class reaches",
