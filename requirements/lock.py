@@ -11,6 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+# The SDK and what it needs are there in Lambda's runtime.
+PROVIDED = ("botocore", "jmespath", "python-dateutil", "six", "urllib3")
 FLAGS = ("--quiet", "--universal", "--python-version=3.11", "--generate-hashes", "--no-header")
 
 
@@ -32,7 +34,8 @@ def main() -> None:
     resolve(locks / "runtime.txt", "pyproject.toml", *runtime, same)
     resolve(locks / "build.txt", "-", same, requirements="flit-core")
     gateway = ROOT / "src/boostline/gateway/requirements.txt"
-    resolve(gateway, "-", same, requirements="\n".join(EXTRAS["gateway"]))
+    left_out = [f"--no-emit-package={name}" for name in PROVIDED]
+    resolve(gateway, "-", same, *left_out, requirements="\n".join(EXTRAS["gateway"]))
 
 
 if __name__ == "__main__":
