@@ -11,6 +11,7 @@ from typing import Any
 
 from boostline.artifact.folder import read_contract
 from boostline.contracts.errors import BoostlineError
+from boostline.contracts.uri import split_uri
 from boostline.deploy import api, endpoint, function, openapi, registry
 from boostline.deploy.api import RestApi
 from boostline.features.contract import FeatureContract
@@ -91,7 +92,7 @@ def deploy(
 
 def _contract(target: Target, package: dict[str, Any]) -> FeatureContract:
     """Return the feature contract of a version, out of its artifact."""
-    bucket, _, key = registry.model_uri(package).removeprefix("s3://").partition("/")
+    bucket, key = split_uri(registry.model_uri(package))
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "model.tar.gz")
         target.client("s3").download_file(bucket, key, str(archive))

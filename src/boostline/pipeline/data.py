@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from boostline.contracts.errors import BoostlineError
 from boostline.pipeline.definition import Place
+from boostline.project import store
 from boostline.project.config import Config
+from boostline.project.store import Content
 from boostline.project.target import Target
 
 SUFFIXES = (".csv", ".gz", ".parquet")
-Content: TypeAlias = bytes | Path
 
 
 class DataError(BoostlineError):
@@ -36,8 +34,7 @@ def upload(config: Config, target: Target) -> Place:
     DataError
         If the table is no CSV or Parquet file, or a folder without any.
     """
-    s3 = target.client("s3")
-    ensure_bucket(s3, target)
+    store.ensure_bucket(target)
     files: dict[str, Mapping[str, Content]] = {
         "data": _table(config.table),
         "config": {"config.json": job_config(config)},
@@ -47,8 +44,7 @@ def upload(config: Config, target: Target) -> Place:
         **{f"code-{program}": found for program, found in code_files(config.code).items()},
     }
     uris = {
-        name: _upload(s3, target.bucket, f"{config.name}/{name}", found)
-        for name, found in files.items()
+        name: store.put(target, f"{config.name}/{name}", found) for name, found in files.items()
     }
     return Place(
         role=target.role,
@@ -100,20 +96,6 @@ def table_files(table: Path) -> list[Path]:
     return files
 
 
-def ensure_bucket(s3: Any, target: Target) -> None:
-    """Make the target's bucket if it is not there."""
-    try:
-        s3.head_bucket(Bucket=target.bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
-            raise BoostlineError(f"bucket {target.bucket}: {error}") from None
-        # us-east-1 is where a bucket goes that names no location, and cannot be named.
-        where = {} if target.region == "us-east-1" else {"LocationConstraint": target.region}
-        s3.create_bucket(
-            Bucket=target.bucket, **({"CreateBucketConfiguration": where} if where else {})
-        )
-
-
 def job_config(config: Config) -> bytes:
     """Return the `config.json` of the processing job: features and split, nothing else.
 
@@ -135,29 +117,3 @@ def evaluation_config(config: Config) -> bytes:
 
 def _json(plain: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(plain), indent=1)
-
-
-def _upload(s3: Any, bucket: str, prefix: str, files: Mapping[str, Content]) -> str:
-    whole = hashlib.sha256()
-    for name, content in files.items():
-        whole.update(f"{_digest(content)} {name}\n".encode())
-    prefix = f"{prefix}/{whole.hexdigest()[:32]}"
-    there = s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("Contents", [])
-    known = {found["Key"]: found["Size"] for found in there}
-    for name, content in files.items():
-        key = f"{prefix}/{name}"
-        size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        if known.get(key) == size:
-            continue
-        if isinstance(content, bytes):
-            s3.put_object(Bucket=bucket, Key=key, Body=content)
-        else:
-            s3.upload_file(str(content), bucket, key)
-    return f"s3://{bucket}/{prefix}"
-
-
-def _digest(content: Content) -> str:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    with content.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from boostline.contracts import metrics
 from boostline.contracts.errors import BoostlineError
+from boostline.contracts.uri import split_uri
 from boostline.pipeline.definition import EVALUATION
 from boostline.project.config import Config, Gate
 from boostline.project.target import Target
@@ -183,7 +184,7 @@ def evaluation(target: Target, done: list[dict[str, Any]]) -> dict[str, Any] | N
 
 def read_json(target: Target, uri: str) -> dict[str, Any]:
     """Return the JSON object at an S3 URI."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    bucket, key = split_uri(uri)
     found = json.loads(target.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
     if not isinstance(found, dict):
         raise ExecutionError(f"{uri}: expected a JSON object")

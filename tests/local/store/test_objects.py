@@ -12,7 +12,6 @@ from boostline.local.store.objects import (
     NoSuchBucket,
     NoSuchKey,
     Objects,
-    split_uri,
 )
 
 
@@ -30,20 +29,6 @@ def fill(objects: Objects, *keys: str) -> None:
 
 def keys(objects: Objects, prefix: str = "", **more: str | int) -> list[str]:
     return [found.key for found in objects.list("b", prefix, **more)]  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("uri", "parts"),
-    [("s3://b", ("b", "")), ("s3://b/", ("b", "")), ("s3://b/a//c", ("b", "a//c"))],
-)
-def test_a_uri_is_split(uri: str, parts: tuple[str, str]) -> None:
-    assert split_uri(uri) == parts
-
-
-@pytest.mark.parametrize("uri", ["b/key", "s3:///key", "file://b/key", "s3://"])
-def test_what_is_no_uri_is_refused(uri: str) -> None:
-    with pytest.raises(ValueError, match="expected s3://bucket/key"):
-        split_uri(uri)
 
 
 def test_buckets_are_made_and_removed(objects: Objects) -> None:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from boostline.contracts.uri import split_uri
 from boostline.local.platform import Platform
 from boostline.local.runners.base import ML, Command, Program, Runner, Sink
 from boostline.local.runners.images import command_line, resolve
 from boostline.local.store.blobs import Blob
-from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
+from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
 
 REASON_LENGTH = 1024  # characters of FailureReason

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boostline.contracts.archives import ArchiveError, unpack
+from boostline.contracts.uri import split_uri
 from boostline.local.hosting.client import LOOPBACK
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Program, last_words
 from boostline.local.runners.images import resolve
-from boostline.local.store.objects import NoSuchBucket, NoSuchKey, split_uri
+from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 
 REASON_LINES = 700  # characters of last lines, so that the very last are in a FailureReason
 PORT = "SAGEMAKER_BIND_TO_PORT"  # AWS's own name, there only set where containers share a host

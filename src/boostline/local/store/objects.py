@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from boostline.contracts.uri import split_uri
 from boostline.local.store.blobs import Blob, Blobs
 from boostline.local.store.database import Database
 
@@ -66,21 +67,6 @@ class Object:
     etag: str
     modified: float
     headers: dict[str, Any]
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """Return bucket and key of an `s3://bucket/key` URI.
-
-    Raises
-    ------
-    ValueError
-        If it is not one.
-    """
-    scheme, _, rest = uri.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not bucket:
-        raise ValueError(f"{uri!r} is not an S3 URI: expected s3://bucket/key")
-    return bucket, key
 
 
 class Objects:

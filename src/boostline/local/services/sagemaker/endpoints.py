@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from boostline.contracts.uri import split_uri
 from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.services.sagemaker.models import MODEL
 from boostline.local.services.sagemaker.part import (
@@ -13,7 +14,7 @@ from boostline.local.services.sagemaker.part import (
     describing,
     listed,
 )
-from boostline.local.store.objects import NoSuchBucket, split_uri
+from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 

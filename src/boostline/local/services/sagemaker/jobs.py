@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from boostline.contracts.uri import split_uri
 from boostline.local.engine.attempt import change_secondary
 from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
 from boostline.local.engine.training import artifacts_uri
@@ -20,7 +21,6 @@ from boostline.local.services.sagemaker.part import (
     describing,
     listed,
 )
-from boostline.local.store.objects import split_uri
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from boostline.contracts.uri import split_uri
 from boostline.local.runners.images import UnknownImage, resolve
 from boostline.local.services.sagemaker.part import Kind, deleting, describing, listed
 from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
-from boostline.local.store.objects import NoSuchBucket, split_uri
+from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 

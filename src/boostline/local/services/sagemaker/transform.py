@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from boostline.contracts.uri import split_uri
 from boostline.local.hosting.records import Processing
 from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.services.sagemaker.endpoints import HEALTH_TIMEOUT
 from boostline.local.services.sagemaker.jobs import DAY, PROCESSING_JOB, JobOperations, stopping
 from boostline.local.services.sagemaker.models import MODEL
 from boostline.local.services.sagemaker.part import Kind, describing, listed
-from boostline.local.store.objects import split_uri
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
