@@ -15,24 +15,32 @@ NOWHERE = "/nonexistent"
 
 
 def scrubbed(platform: Platform, home: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a job, a model server or a function.
+    """Return all of the environment of a process of this host: `host`, and `given`, which wins."""
+    return host(home) | given(platform, extra)
 
-    Only PATH (the platform's Python first) and LANG come from the caller. The platform's key and
-    endpoint take the place of credentials, profiles and instance metadata. Python writes its lines
-    at once, as it is set to in SageMaker's images.
 
-    Parameters
-    ----------
-    home
-        The program's own folder, as HOME and for temporary files.
-    extra
-        What the request and the program's contract give; it wins.
+def host(home: Path) -> dict[str, str]:
+    """Return what a process has of this host; an image has its own.
+
+    Only PATH (the platform's Python first) and LANG come from the caller. `home` is the program's
+    own folder, as HOME and for temporary files.
     """
-    environment = {
+    return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
         "HOME": str(home),
         "TMPDIR": str(home),
+    }
+
+
+def given(platform: Platform, extra: Mapping[str, str]) -> dict[str, str]:
+    """Return what the platform tells a job, a model server or a function.
+
+    Its key and endpoint take the place of credentials, profiles and instance metadata. Python
+    writes its lines at once, as it is set to in SageMaker's images. `extra` is what the request
+    and the program's contract give; it wins.
+    """
+    environment = {
         "PYTHONUNBUFFERED": "1",
         "AWS_ENDPOINT_URL": platform.endpoint,
         "AWS_REGION": platform.settings.region,

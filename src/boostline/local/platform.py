@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
 import importlib
 import inspect
 import os
@@ -19,6 +20,8 @@ from boostline.contracts.address import FILE as ADDRESS_FILE
 from boostline.contracts.address import Address
 from boostline.contracts.strict import message, problems
 from boostline.local.operations import SERVICES
+from boostline.local.runners.base import Runner
+from boostline.local.runners.process import ProcessRunner
 from boostline.local.service import Service
 from boostline.local.store.blobs import Blobs
 from boostline.local.store.database import Database
@@ -47,6 +50,10 @@ class Settings:
     images
         Which local program stands for an image: glob of the image URI → command line, to which the
         container's arguments are added. The first match counts.
+    containers
+        Whether the images themselves run, by a container engine, and not local programs.
+    memory
+        What a container may have of it, as Docker writes it (`4g`); nothing: no limit.
     """
 
     folder: Path
@@ -54,6 +61,8 @@ class Settings:
     account: str = "000000000000"
     region: str = "us-east-1"
     images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    containers: bool = False
+    memory: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,21 @@ class Platform:
         self.port = settings.port
         self.loop: asyncio.AbstractEventLoop | None = None  # which serves requests, once it does
         self._services: dict[str, Service] = {}
+
+    @functools.cached_property
+    def runner(self) -> Runner:
+        """What starts programs.
+
+        Raises
+        ------
+        RunnerError
+            If no container engine answers.
+        """
+        if not self.settings.containers:
+            return ProcessRunner(self.database, self.settings.images)
+        module = importlib.import_module("boostline.local.runners.container")  # it needs `docker`
+        runner: Runner = module.ContainerRunner(self.credentials.access_key, self.settings.memory)
+        return runner
 
     @property
     def endpoint(self) -> str:

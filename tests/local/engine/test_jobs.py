@@ -24,7 +24,8 @@ def test_job_runs_where_opt_ml_has_to_be_moved(tmp_path: Path) -> None:
     )
     platform.objects.create_bucket("bench")
     platform.objects.write("s3://bench/data/a.csv", b"a")
-    jobs = Jobs(platform, ProcessRunner(platform.database, moved=True), (TRAINING,))
+    platform.runner = ProcessRunner(platform.database, platform.settings.images, moved=True)
+    jobs = Jobs(platform, (TRAINING,))
     source = {"S3DataSource": {"S3Uri": "s3://bench/data/", "S3DataType": "S3Prefix"}}
     service = platform.get(SageMaker)
     service.jobs = jobs

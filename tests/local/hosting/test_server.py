@@ -14,7 +14,6 @@ from boostline.local.hosting.client import Unavailable
 from boostline.local.hosting.container import Container, ServerFailed
 from boostline.local.hosting.server import Server
 from boostline.local.platform import Platform, Settings
-from boostline.local.runners.process import ProcessRunner
 from tests.local.services.sagemaker_bench import HEADER, SERVER
 
 Make = Callable[..., Server]
@@ -31,7 +30,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     def make(body: str, timeout: float = 20, data: str = "", period: float = 5) -> Server:
         program.write_text(HEADER + SERVER + textwrap.dedent(body))
         container = Container("any", data=data, timeout=timeout)
-        server = Server(platform, ProcessRunner(platform.database), container, "live", "A", period)
+        server = Server(platform, container, "live", "A", period)
         made.append(server)
         server.start()
         return server

@@ -8,13 +8,14 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from boostline.local.environment import scrubbed
 from boostline.local.platform import Platform, Settings
-from boostline.local.runners.base import Command, RunnerError
+from boostline.local.runners.base import Call, Command, RunnerError
 from boostline.local.runners.namespace import namespace
 from boostline.local.runners.process import ProcessRunner
 from boostline.local.runners.processes import started
@@ -55,7 +56,7 @@ class Bench:
         path.write_text(textwrap.dedent(program))
         return Command(
             "test/one",
-            (sys.executable, str(path), *arguments),
+            Call("any", (sys.executable, str(path)), arguments),
             scrubbed(self.platform, home, environment),
             ml,
             home,
@@ -72,7 +73,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.mark.parametrize("moved", MODES)
 def test_program_finds_its_folder_and_returns_its_code(bench: Bench, moved: bool) -> None:
-    runner = ProcessRunner(bench.platform.database, moved=moved)
+    runner = ProcessRunner(bench.platform.database, {}, moved=moved)
     command = bench.command(
         """
         import os, pathlib, sys
@@ -106,7 +107,7 @@ def test_private_folder_leaves_the_host_as_it_was(bench: Bench) -> None:
             print(error.strerror)
         """
     )
-    ProcessRunner(bench.platform.database).start(command, bench.sink).wait(20)
+    ProcessRunner(bench.platform.database, {}).start(command, bench.sink).wait(20)
     assert bench.lines[0] == str(sorted({*before, "ml"}))
     assert bench.lines[1] == "Read-only file system"
     assert sorted(os.listdir("/opt")) == before
@@ -135,7 +136,7 @@ def test_nothing_of_the_callers_environment_reaches_a_program(
         """,
         MINE="yes",
     )
-    ProcessRunner(bench.platform.database).start(command, bench.sink).wait(20)
+    ProcessRunner(bench.platform.database, {}).start(command, bench.sink).wait(20)
     seen = json.loads(bench.lines[0])
     assert "decoy" not in bench.lines[0]
     assert seen["key"] == bench.platform.credentials.access_key
@@ -155,7 +156,7 @@ def test_stop_asks_then_ends_the_whole_session(bench: Bench) -> None:
             time.sleep(600)
         """
     )
-    program = ProcessRunner(bench.platform.database).start(command, bench.sink)
+    program = ProcessRunner(bench.platform.database, {}).start(command, bench.sink)
     bench.await_line("ready")
     child = int(bench.lines[0].split()[1])
     assert program.wait(0) is None
@@ -177,7 +178,7 @@ def test_what_a_program_leaves_behind_ends_with_it(bench: Bench, session: bool) 
         print(child.pid, flush=True)
         """
     )
-    program = ProcessRunner(bench.platform.database).start(command, bench.sink)
+    program = ProcessRunner(bench.platform.database, {}).start(command, bench.sink)
     assert program.wait(20) == 0
     assert started(int(bench.lines[0])) is None
 
@@ -190,7 +191,7 @@ def test_chatty_program_loses_no_line_and_long_lines_are_cut(bench: Bench) -> No
             print(number)
         """
     )
-    program = ProcessRunner(bench.platform.database).start(command, bench.sink)
+    program = ProcessRunner(bench.platform.database, {}).start(command, bench.sink)
     assert program.wait(60) == 0
     assert [len(line) for line in bench.lines[:2]] == [262_144, 300_000 - 262_144]
     assert bench.lines[2:] == [str(number) for number in range(100_000)]
@@ -200,19 +201,19 @@ def test_a_later_platform_ends_what_a_killed_one_started(bench: Bench, tmp_path:
     killed = """
         import os, queue, signal, sys
         from pathlib import Path
-        from boostline.local.runners.base import Command
+        from boostline.local.runners.base import Call, Command
         from boostline.local.runners.process import ProcessRunner
         from boostline.local.store.database import Database
         folder = Path(sys.argv[1])
-        runner = ProcessRunner(Database(folder / "killed.sqlite"))
+        runner = ProcessRunner(Database(folder / "killed.sqlite"), {})
         leave = "import subprocess, time; print(subprocess.Popen(['sleep', '600'], "
         leave += "start_new_session=True).pid, flush=True); time.sleep(600)"
-        argv = (sys.executable, "-c", leave)
+        call = Call("any", (sys.executable, "-c", leave))
         left = queue.SimpleQueue()
         program = runner.start(
-            Command("job/x", argv, dict(os.environ), folder, folder / "home"), left.put
+            Command("job/x", call, dict(os.environ), folder, folder / "home"), left.put
         )
-        print(program.pid, *left.get(), flush=True)
+        print(program._popen.pid, *left.get(), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     done = subprocess.run(
@@ -225,7 +226,7 @@ def test_a_later_platform_ends_what_a_killed_one_started(bench: Bench, tmp_path:
     assert started(pid) is not None
     assert started(left) is not None
     database = Database(tmp_path / "killed.sqlite")
-    runner = ProcessRunner(database)
+    runner = ProcessRunner(database, {})
     assert runner.end_left_over() == ["job/x"]
     assert started(pid) is None
     assert started(left) is None
@@ -237,13 +238,13 @@ def test_host_that_is_full_is_another_error() -> None:
     full = """
         import os, resource, sys, tempfile
         from pathlib import Path
-        from boostline.local.runners.base import Command, NoCapacity
+        from boostline.local.runners.base import Call, Command, NoCapacity
         from boostline.local.runners.process import ProcessRunner
         from boostline.local.store.database import Database
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            runner = ProcessRunner(Database(folder / "full.sqlite"), moved=True)
-            command = Command("job/x", ("true",), {}, folder, folder / "home")
+            runner = ProcessRunner(Database(folder / "full.sqlite"), {}, moved=True)
+            command = Command("job/x", Call("any", ("true",)), {}, folder, folder / "home")
             (folder / "home/.opt").mkdir(parents=True)
             limit = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc") else 8
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -260,12 +261,10 @@ def test_host_that_is_full_is_another_error() -> None:
 
 def test_program_that_cannot_start_says_why(bench: Bench) -> None:
     command = bench.command("")
-    missing = Command(
-        "job/y", ("/no/such/program",), command.environment, command.folder, command.home
-    )
-    program = ProcessRunner(bench.platform.database).start(missing, bench.sink)
+    missing = replace(command, call=Call("any", ("/no/such/program",)))
+    program = ProcessRunner(bench.platform.database, {}).start(missing, bench.sink)
     assert program.wait(20) in (126, 127)
     assert "/no/such/program" in bench.lines[-1]
-    bad = Command("job/z", ("a\0b",), command.environment, command.folder, command.home)
-    with pytest.raises(RunnerError, match="job/z"):
-        ProcessRunner(bench.platform.database).start(bad, bench.sink)
+    bad = replace(command, call=Call("any", ("a\0b",)))
+    with pytest.raises(RunnerError, match="test/one"):
+        ProcessRunner(bench.platform.database, {}).start(bad, bench.sink)

@@ -21,17 +21,9 @@ from boostline.local.engine.work import (
     stage,
     status_of,
 )
-from boostline.local.environment import scrubbed
+from boostline.local.environment import given
 from boostline.local.platform import Platform
-from boostline.local.runners.base import (
-    Command,
-    NoCapacity,
-    Program,
-    Runner,
-    RunnerError,
-    last_words,
-)
-from boostline.local.runners.images import UnknownImage
+from boostline.local.runners.base import Command, NoCapacity, Program, RunnerError, last_words
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document, Missing
 
@@ -69,9 +61,8 @@ STOPPED = Outcome("Stopped", "Stopped")
 class Attempt:
     """Runs a job in a thread of its own; `ended` is set when there is nothing more to come."""
 
-    def __init__(self, platform: Platform, runner: Runner, work: Work, name: str) -> None:
+    def __init__(self, platform: Platform, work: Work, name: str) -> None:
         self._platform = platform
-        self._runner = runner
         self._work = work
         self._name = name
         self._folder = platform.folder / "jobs" / work.kind / name
@@ -118,7 +109,7 @@ class Attempt:
             reason = error.reason
         except NoCapacity as error:
             reason = f"CapacityError: {error}"
-        except (RunnerError, UnknownImage) as error:
+        except RunnerError as error:
             reason = f"ClientError: {error}"
         except Exception:
             LOG.exception("%s %s", self._work.kind, self._name)
@@ -158,10 +149,10 @@ class Attempt:
 
     def _start(self, document: Document) -> Program:
         launch, home = self._work.launch(self._platform, document), self._folder / "home"
-        environment = scrubbed(self._platform, home, launch.environment)
+        environment = given(self._platform, launch.environment)
         owner = self._thread.name
-        command = Command(owner, launch.argv, environment, self._ml, home, launch.read_only)
-        return launch.start(self._runner, command, self._sink)
+        command = Command(owner, launch.call, environment, self._ml, home, launch.read_only)
+        return launch.start(self._platform.runner, command, self._sink)
 
     def _sink(self, lines: Sequence[str]) -> None:
         self._platform.logs.append(self._work.log_group, self._stream, lines)

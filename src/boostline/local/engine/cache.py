@@ -11,9 +11,8 @@ from typing import Any
 
 from boostline.contracts.pipeline import CacheConfig
 from boostline.local.engine.paths import names
-from boostline.local.engine.programs import CODE, LIBRARY, identity
 from boostline.local.platform import Platform
-from boostline.local.runners.images import resolve
+from boostline.local.runners.programs import CODE, LIBRARY
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
 
@@ -126,7 +125,7 @@ class Cache:
         return f"{CONTENT}{digest.hexdigest()}"
 
     def _program(self, uri: str, _label: str) -> Iterator[tuple[str, str]]:
-        yield from identity(resolve(self._platform.settings.images, uri)).items()
+        yield from self._platform.runner.identity(uri).items()
 
     def _model(self, name: str, label: str) -> Iterator[tuple[str, str]]:
         model = self._platform.resources.find("model", name) or {"Containers": name}

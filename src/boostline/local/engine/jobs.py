@@ -11,7 +11,6 @@ from boostline.local.engine.processing import Processing
 from boostline.local.engine.training import Training
 from boostline.local.engine.work import Work, remove, status_of
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Runner
 from boostline.local.store.resources import Document
 
 TRAINING, PROCESSING = Training(), Processing()
@@ -24,10 +23,9 @@ class Jobs:
     attempt is visible before its end. `kinds` are all there are, by the kind of their resource.
     """
 
-    def __init__(self, platform: Platform, runner: Runner, kinds: Sequence[Work]) -> None:
+    def __init__(self, platform: Platform, kinds: Sequence[Work]) -> None:
         self.kinds = {work.kind: work for work in kinds}
         self._platform = platform
-        self._runner = runner
         self._lock = threading.Lock()
         self._attempts: dict[tuple[str, str], Attempt] = {}
         self._closed = False
@@ -42,7 +40,7 @@ class Jobs:
 
     def start(self, work: Work, name: str) -> None:
         """Run a job whose document is there."""
-        attempt = Attempt(self._platform, self._runner, work, name)
+        attempt = Attempt(self._platform, work, name)
         with self._lock:
             if self._closed:
                 return

@@ -11,7 +11,7 @@ from boostline.local.engine.work import (
     JobFailed,
     Launch,
     Upload,
-    command,
+    call,
     download,
     head,
     inside,
@@ -58,11 +58,10 @@ class Processing:
         for output in _outputs(document):
             inside(ml, output["LocalPath"]).mkdir(parents=True, exist_ok=True)
 
-    def launch(self, platform: Platform, document: Document) -> Launch:
+    def launch(self, platform: Platform, document: Document) -> Launch:  # noqa: ARG002
         """Return the image's command, overridden as Docker does."""
         application = document["AppSpecification"]
-        argv = command(platform, application["ImageUri"], (), application)
-        return Launch(argv, document.get("Environment", {}))
+        return Launch(call(application["ImageUri"], application), document.get("Environment", {}))
 
     def message(self, ml: Path) -> str:
         """Return the beginning of `/opt/ml/output/message`, which must be UTF-8."""

@@ -11,7 +11,7 @@ from boostline.local.engine.work import (
     JobFailed,
     Launch,
     Upload,
-    command,
+    call,
     download,
     head,
     inside,
@@ -55,16 +55,16 @@ class Training:
             if any(platform.objects.below(checkpoints["S3Uri"])):
                 download(platform, checkpoints["S3Uri"], folder, "checkpoints")
 
-    def launch(self, platform: Platform, document: Document) -> Launch:
+    def launch(self, platform: Platform, document: Document) -> Launch:  # noqa: ARG002
         """Return the image's command with `train`, or what the request has in its place."""
         algorithm = document["AlgorithmSpecification"]
-        argv = command(platform, algorithm["TrainingImage"], ("train",), algorithm)
         environment = {
             "TRAINING_JOB_NAME": document["TrainingJobName"],
             "TRAINING_JOB_ARN": document["TrainingJobArn"],
             **document.get("Environment", {}),
         }
-        return Launch(argv, environment, ("input/data",))
+        called = call(algorithm["TrainingImage"], algorithm, "train")
+        return Launch(called, environment, ("input/data",))
 
     def message(self, ml: Path) -> str:
         """Return the beginning of `/opt/ml/output/failure`."""

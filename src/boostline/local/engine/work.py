@@ -12,8 +12,7 @@ from typing import Protocol
 
 from boostline.contracts.uri import split_uri
 from boostline.local.platform import Platform
-from boostline.local.runners.base import ML, Command, Program, Runner, Sink
-from boostline.local.runners.images import command_line, resolve
+from boostline.local.runners.base import ML, Call, Command, Program, Runner, Sink
 from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
@@ -45,13 +44,13 @@ def start(runner: Runner, command: Command, sink: Sink) -> Program:
 
 @dataclass(frozen=True)
 class Launch:
-    """How a job's program starts: command line, variables of its own, folders it may only read.
+    """How a job's program starts: the call, variables of its own, folders it may only read.
 
     `start` starts it: what it returns ends with the job, and its exit code is the job's; see
     `NO_PROGRAM`.
     """
 
-    argv: tuple[str, ...]
+    call: Call
     environment: dict[str, str]
     read_only: tuple[str, ...] = ()
     start: Callable[[Runner, Command, Sink], Program] = start
@@ -98,12 +97,15 @@ def require_buckets(platform: Platform, work: Work, document: Document) -> None:
             raise JobFailed(f"ClientError: {uri}: the bucket {error} does not exist") from None
 
 
-def command(
-    platform: Platform, image: str, default: tuple[str, ...], given: Document
-) -> tuple[str, ...]:
-    """Return the command line of an image, with what a request has in place of its parts."""
-    entrypoint, arguments = given.get("ContainerEntrypoint"), given.get("ContainerArguments")
-    return command_line(resolve(platform.settings.images, image), default, entrypoint, arguments)
+def call(image: str, given: Document, *default: str) -> Call:
+    """Return how an image is called, with what a request has in place of its parts.
+
+    `default` are the arguments that a request need not give; an entrypoint of its own drops them.
+    """
+    entrypoint, arguments = given.get("ContainerEntrypoint", ()), given.get("ContainerArguments")
+    if arguments is None:
+        arguments = () if entrypoint else default or None
+    return Call(image, tuple(entrypoint), None if arguments is None else tuple(arguments))
 
 
 def inside(ml: Path, local_path: str) -> Path:

@@ -10,7 +10,8 @@ from functools import partial
 
 import urllib3
 
-LOOPBACK = "127.0.0.1"
+from boostline.local.runners.base import LOOPBACK
+
 PING_TIMEOUT = 2.0
 FIRST_PAUSE = 0.05  # seconds between the first pings; then longer, up to PING_TIMEOUT
 CONNECT_TIMEOUT = 1.0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from boostline.contracts.archives import ArchiveError, unpack
 from boostline.contracts.uri import split_uri
-from boostline.local.hosting.client import LOOPBACK
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Program, last_words
-from boostline.local.runners.images import resolve
+from boostline.local.runners.base import LOOPBACK, Call, Program, last_words
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 
 REASON_LINES = 700  # characters of last lines, so that the very last are in a FailureReason
@@ -69,19 +66,16 @@ class Container:
         except ValueError as error:
             raise ServerFailed(f"{self.data}: {error}") from None
 
-    def serving(self, platform: Platform) -> tuple[tuple[str, ...], dict[str, str]]:
-        """Return the command line that serves, and its variables, a free `PORT` among them.
+    def serving(self, platform: Platform) -> tuple[Call, dict[str, str]]:
+        """Return how it is called to serve, and its variables, a free `PORT` among them.
 
         Raises
         ------
-        UnknownImage
-            If no local program stands for the image.
+        RunnerError
+            If there is no such image.
         """
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = str(probe.getsockname()[1])
-        argv = (*resolve(platform.settings.images, self.image), "serve")
-        return argv, {**self.environment, PORT: port, "BOOSTLINE_BIND_ADDRESS": LOOPBACK}
+        told = {PORT: str(platform.runner.port(self.image)), "BOOSTLINE_BIND_ADDRESS": LOOPBACK}
+        return Call(self.image, arguments=("serve",)), {**self.environment, **told}
 
 
 def unhealthy(program: Program, waited: float) -> ServerFailed:

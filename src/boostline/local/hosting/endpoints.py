@@ -15,7 +15,6 @@ from boostline.local.hosting.client import ANSWER_TIMEOUT
 from boostline.local.hosting.container import ServerFailed
 from boostline.local.hosting.fleet import Fleet
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Runner
 from boostline.local.store.resources import Document, Missing
 
 ENDPOINT = "endpoint"
@@ -34,9 +33,8 @@ class Endpoints:
     weights. Changes to configurations and models made later do not touch an endpoint.
     """
 
-    def __init__(self, platform: Platform, runner: Runner) -> None:
+    def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._runner = runner
         self.captures = Captures(platform)
         self._lock = threading.Lock()
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -105,7 +103,7 @@ class Endpoints:
             if before is not None and wanted.get("Kept"):
                 before.weigh(wanted)
                 return ""
-            fleet = Fleet(self._platform, self._runner, name, wanted)
+            fleet = Fleet(self._platform, name, wanted)
             with self._lock:
                 document = self._platform.resources.find(ENDPOINT, name) or {}
                 if self._closed.is_set() or document.get("EndpointStatus") == "Deleting":

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from boostline.local.hosting.container import Container, ServerFailed
 from boostline.local.hosting.server import GRACE, Server
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Runner
 from boostline.local.store.resources import Document
 
 
@@ -25,10 +24,10 @@ class Fleet:
         What an endpoint is to become; see `Endpoints`.
     """
 
-    def __init__(self, platform: Platform, runner: Runner, endpoint: str, plan: Document) -> None:
+    def __init__(self, platform: Platform, endpoint: str, plan: Document) -> None:
         self.endpoint = endpoint
         self._servers = {
-            variant: Server(platform, runner, Container(**container), endpoint, variant)
+            variant: Server(platform, Container(**container), endpoint, variant)
             for variant, container in plan["Containers"].items()
         }
         self.capture: Document | None = plan.get("DataCaptureConfig")

@@ -11,12 +11,11 @@ from concurrent.futures import Future
 import urllib3
 
 from boostline.local.engine.work import remove
-from boostline.local.environment import scrubbed
+from boostline.local.environment import given
 from boostline.local.hosting.client import Client, Unavailable
 from boostline.local.hosting.container import PORT, Container, ServerFailed, unhealthy
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, Program, Runner, RunnerError
-from boostline.local.runners.images import UnknownImage
+from boostline.local.runners.base import Command, Program, RunnerError
 
 PING_PERIOD = 5.0  # seconds between the pings of a healthy program
 FAILED_PINGS = 3  # in a row: the program is replaced
@@ -39,14 +38,12 @@ class Server:
     def __init__(
         self,
         platform: Platform,
-        runner: Runner,
         container: Container,
         endpoint: str,
         variant: str,
         period: float = PING_PERIOD,
     ) -> None:
         self._platform = platform
-        self._runner = runner
         self._container = container
         self._period = period
         instance = f"i-{secrets.token_hex(8)}"
@@ -116,7 +113,7 @@ class Server:
             while not self._closing.wait(self._backoff()):
                 self._live()
             raise ServerFailed("the endpoint is being ended")
-        except (ServerFailed, RunnerError, UnknownImage, OSError) as error:
+        except (ServerFailed, RunnerError, OSError) as error:
             if not self._healthy.done():
                 self._healthy.set_exception(ServerFailed(str(error)))
         finally:
@@ -145,17 +142,17 @@ class Server:
             client.close()
 
     def _launch(self) -> tuple[Program, Client]:
-        argv, environment = self._container.serving(self._platform)
+        call, environment = self._container.serving(self._platform)
         home = self._folder / "home"
         command = Command(
             f"endpoint/{self._folder.name}",
-            argv,
-            scrubbed(self._platform, home, environment),
+            call,
+            given(self._platform, environment),
             self._folder / "ml",
             home,
             ("model",),
         )
-        return self._runner.start(command, self._sink), Client(int(environment[PORT]))
+        return self._platform.runner.start(command, self._sink), Client(int(environment[PORT]))
 
     def _serve_with(self, client: Client | None) -> None:
         with self._idle:

@@ -60,10 +60,10 @@ class Transform:
 
     def launch(self, platform: Platform, document: Document) -> Launch:
         """Return how the model's server starts, with the one who feeds it."""
-        argv, environment = Container(**document["Container"]).serving(platform)
+        call, environment = Container(**document["Container"]).serving(platform)
         told = {TOLD[member][0]: value for member, value in _asked(document).items()}
         environment |= {**told, "SAGEMAKER_BATCH": "true"}
-        return Launch(argv, environment, ("model",), partial(Transformation, platform, document))
+        return Launch(call, environment, ("model",), partial(Transformation, platform, document))
 
     def message(self, ml: Path) -> str:
         """Return why objects could not be transformed."""
@@ -101,7 +101,7 @@ class Transformation(Ending):
         self._program = runner.start(command, sink)
         self._program.when_done(self._ended.set)
         self._client = Client(int(command.environment[PORT]))
-        self.pid, self.tail = self._program.pid, self._program.tail
+        self.tail = self._program.tail
         name = f"feed {document['TransformJobName']}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 ML = "/opt/ml"
+LOOPBACK = "127.0.0.1"
 
 Sink = Callable[[Sequence[str]], None]
 
@@ -21,6 +23,22 @@ class NoCapacity(RunnerError):
     """The host has no room for another program just now."""
 
 
+class UnknownImage(RunnerError):
+    """An image that is not here."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """An image by its URI, and what a request has in place of its entrypoint and its arguments.
+
+    As in Docker, an entrypoint of the request's also drops the image's own arguments.
+    """
+
+    image: str
+    entrypoint: tuple[str, ...] = ()
+    arguments: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True)
 class Command:
     """A container's program.
@@ -29,8 +47,8 @@ class Command:
     ----------
     owner
         Whose program it is, for example `training-job/churn-1`.
-    argv, environment
-        The command line, and all of the environment.
+    call, environment
+        What starts, and what it is told; to the latter a runner adds what its programs need.
     folder
         What the program sees as `/opt/ml`.
     home
@@ -40,7 +58,7 @@ class Command:
     """
 
     owner: str
-    argv: tuple[str, ...]
+    call: Call
     environment: Mapping[str, str]
     folder: Path
     home: Path
@@ -55,9 +73,6 @@ def last_words(lines: Sequence[str], length: int) -> str:
 
 class Program(Protocol):
     """A started program."""
-
-    pid: int
-    """The process that leads the program's group."""
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Return the exit code (128 + n after signal n), or None if it still runs.
@@ -93,11 +108,30 @@ class Ending:
         self._code.add_done_callback(lambda _: call())
 
 
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
 class Runner(Protocol):
-    """Starts programs."""
+    """Starts programs, and knows the images that they are in.
+
+    Each method raises `RunnerError` if it cannot do it, `UnknownImage` if the image is not here.
+    """
+
+    def identity(self, image: str) -> dict[str, str]:
+        """Return what distinguishes the program in an image, by its parts' names."""
+
+    def require(self, image: str) -> None:
+        """Refuse an image that could not be started."""
+
+    def port(self, image: str) -> int:
+        """Return a free port at which a server in an image can be made to listen."""
+
+    def end_left_over(self) -> list[str]:
+        """End what an earlier platform of this folder started; return the owners."""
 
     def start(self, command: Command, sink: Sink) -> Program:
-        """Start a program whose output goes to `sink` line by line, in batches.
-
-        Raises `RunnerError` if it cannot be started.
-        """
+        """Start a program whose output goes to `sink` line by line, in batches."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-
-class UnknownImage(LookupError):
-    """An image that no local program stands for."""
+from boostline.local.runners.base import UnknownImage
 
 
 def resolve(images: Mapping[str, tuple[str, ...]], uri: str) -> tuple[str, ...]:
@@ -23,15 +21,3 @@ def resolve(images: Mapping[str, tuple[str, ...]], uri: str) -> tuple[str, ...]:
         f"no local program stands for the image {uri!r}; the patterns known here: {known}. "
         "Add one to the platform's table of images."
     )
-
-
-def command_line(
-    entrypoint: tuple[str, ...],
-    arguments: tuple[str, ...],
-    override: list[str] | None,
-    given: list[str] | None,
-) -> tuple[str, ...]:
-    """Return what starts: as in Docker, an overridden entrypoint drops the default arguments."""
-    if override:
-        return (*override, *(given or ()))
-    return (*entrypoint, *(arguments if given is None else given))

@@ -8,12 +8,25 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
-from boostline.local.runners.base import ML, Command, Ending, NoCapacity, Program, RunnerError, Sink
+from boostline.local.environment import host
+from boostline.local.runners.base import (
+    ML,
+    Command,
+    Ending,
+    NoCapacity,
+    Program,
+    RunnerError,
+    Sink,
+    free_port,
+)
+from boostline.local.runners.images import resolve
 from boostline.local.runners.namespace import namespace, private
 from boostline.local.runners.output import Output
 from boostline.local.runners.processes import MARK, Processes, end_session
+from boostline.local.runners.programs import identity
 from boostline.local.store.database import Database
 
 # Nothing starts before the platform has recorded the process: it then writes its mark to the pipe.
@@ -30,35 +43,58 @@ PATIENCE = 5.0  # seconds for the last output of a program that has ended
 
 
 class ProcessRunner:
-    """Starts programs as processes.
+    """Starts programs as processes: local ones, that stand for images.
 
     Parameters
     ----------
     database
         Where running processes are recorded.
+    images
+        Glob of an image's URI → command line; the first match counts.
     moved
         Whether programs find `/opt/ml` elsewhere, by `SAGEMAKER_BASE_DIR`, the name that AWS's
         toolkits use. Without a word: only where there can be no mount namespace.
     """
 
-    def __init__(self, database: Database, *, moved: bool | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        images: Mapping[str, tuple[str, ...]],
+        *,
+        moved: bool | None = None,
+    ) -> None:
+        self._images = images
         self._processes = Processes(database)
         self.end_left_over = self._processes.end_left_over
         self._way = namespace() if not moved else None
         if moved is False and self._way is None:
             raise RunnerError(f"no mount namespace can be made: programs have no {ML} of their own")
 
+    def identity(self, image: str) -> dict[str, str]:
+        """Return what distinguishes the program, as `Runner` says."""
+        return identity(resolve(self._images, image))
+
+    def require(self, image: str) -> None:
+        """Refuse an image that no program stands for."""
+        resolve(self._images, image)
+
+    def port(self, image: str) -> int:  # noqa: ARG002 - any program here is told its port
+        """Return a free port."""
+        return free_port()
+
     def start(self, command: Command, sink: Sink) -> Program:
         """Start a program, as `Runner` says."""
+        call = command.call
+        argv = (*(call.entrypoint or resolve(self._images, call.image)), *(call.arguments or ()))
         scratch = command.home / ".opt"
         scratch.mkdir(parents=True, exist_ok=True)
-        environment = dict(command.environment)
+        environment = host(command.home) | dict(command.environment)
         if self._way is None:
             environment["SAGEMAKER_BASE_DIR"] = str(command.folder)
-            line = [_moved(word, command.folder) for word in command.argv]
+            line = [_moved(word, command.folder) for word in argv]
         else:
             prefix = private(self._way, command.folder, scratch, command.read_only)
-            line = [*prefix, *command.argv]
+            line = [*prefix, *argv]
         try:
             popen = subprocess.Popen(
                 ["sh", "-c", LAUNCH, "sh", *line],
@@ -71,7 +107,7 @@ class ProcessRunner:
             )
         except (OSError, ValueError) as error:
             kind = NoCapacity if getattr(error, "errno", None) in FULL else RunnerError
-            raise kind(f"{command.owner}: {command.argv[0]}: {error}") from None
+            raise kind(f"{command.owner}: {argv[0]}: {error}") from None
         return _Process(popen, command.owner, self._processes, sink)
 
 
@@ -89,11 +125,10 @@ class _Process(Ending):
         self._popen = popen
         self._processes = processes
         self._lock = threading.Lock()
-        self.pid = popen.pid
         assert popen.stdin and popen.stdout  # noqa: S101, PT018
         self._output = Output(popen.stdout, sink)
         self.tail = self._output.tail
-        self._mark = processes.add(self.pid, owner)
+        self._mark = processes.add(popen.pid, owner)
         with contextlib.suppress(BrokenPipeError):
             popen.stdin.write(f"{self._mark}\n".encode())
             popen.stdin.close()
@@ -103,20 +138,20 @@ class _Process(Ending):
         with self._lock:
             if self._popen.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.pid, signal.SIGTERM)
+                    os.kill(self._popen.pid, signal.SIGTERM)
         if self.wait(grace) is None:
-            end_session(self.pid, self._mark)
+            end_session(self._popen.pid, self._mark)
         return self._code.result()
 
     def _reap(self) -> None:
         # The dead leader is kept until its group is ended: nobody else can get its pid meanwhile.
         if hasattr(os, "waitid"):
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
         else:  # macOS before Python 3.13
             self._popen.wait()
-        end_session(self.pid, self._mark)
+        end_session(self._popen.pid, self._mark)
         self._output.close(PATIENCE)
         with self._lock:
             code = self._popen.wait()
-        self._processes.remove(self.pid)
+        self._processes.remove(self._popen.pid)
         self._code.set_result(128 - code if code < 0 else code)

@@ -12,8 +12,7 @@ from boostline.local.engine.attempt import change_secondary
 from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
 from boostline.local.engine.training import artifacts_uri
 from boostline.local.engine.work import Work, status_of
-from boostline.local.runners.base import ML
-from boostline.local.runners.images import UnknownImage, resolve
+from boostline.local.runners.base import ML, RunnerError
 from boostline.local.services.sagemaker.part import (
     Kind,
     Operation,
@@ -141,8 +140,8 @@ class JobOperations(Part):
 
     def _check_image(self, uri: str) -> None:
         try:
-            resolve(self.platform.settings.images, uri)
-        except UnknownImage as error:
+            self.platform.runner.require(uri)
+        except RunnerError as error:
             raise invalid(str(error)) from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from boostline.contracts.uri import split_uri
-from boostline.local.runners.images import UnknownImage, resolve
+from boostline.local.runners.base import RunnerError
 from boostline.local.services.sagemaker.part import Kind, deleting, describing, listed
 from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
 from boostline.local.store.objects import NoSuchBucket
@@ -40,8 +40,8 @@ class ModelOperations(RegistryOperations):
         if "Image" not in found:
             raise invalid("A container needs an Image, or a ModelPackageName")
         try:
-            resolve(self.platform.settings.images, found["Image"])
-        except UnknownImage as error:
+            self.platform.runner.require(found["Image"])
+        except RunnerError as error:
             raise invalid(str(error)) from None
         data, packed = _data(found)
         self._require_data(data)

@@ -7,7 +7,6 @@ from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
 from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.platform import Platform
-from boostline.local.runners.process import ProcessRunner
 from boostline.local.services.sagemaker.endpoints import EndpointOperations
 from boostline.local.services.sagemaker.models import ModelOperations
 from boostline.local.services.sagemaker.pipelines import PipelineOperations
@@ -28,14 +27,13 @@ class SageMaker(
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self.runner = ProcessRunner(platform.database)
-        self.jobs = Jobs(platform, self.runner, (TRAINING, PROCESSING, TRANSFORM))
+        self.jobs = Jobs(platform, (TRAINING, PROCESSING, TRANSFORM))
         self.executions = Executions(platform, self.jobs)
-        self.endpoints = Endpoints(platform, self.runner)
+        self.endpoints = Endpoints(platform)
 
     def start(self) -> None:
         """End orphans, then take up jobs, executions and endpoints."""
-        self.runner.end_left_over()
+        self.platform.runner.end_left_over()
         self.jobs.resume()
         self.executions.resume()
         self.endpoints.resume()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from boostline.local.engine.programs import CODE, identity
+from boostline.local.runners.programs import CODE, identity
 
 
 def changed(command: tuple[str, ...], path: Path, text: str) -> bool:
