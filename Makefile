@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CORES := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench clean lock
+.PHONY: help demo test quick lint bench clean lock images
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ lint: $(VENV)/dev  ## style, types, import rules
 
 bench: $(VENV)/dev  ## the figures in the README
 	@$(BIN)/python -m benchmarks
+
+images:  ## the model image, by docker, podman or IMAGE_BUILDER; FLAVORS="lightgbm" builds another
+	@images/build
 
 lock: $(VENV)/dev  ## resolve the dependencies anew
 	@$(BIN)/python requirements/lock.py

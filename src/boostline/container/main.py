@@ -1,11 +1,15 @@
 """The script ``boostline-container``: one program of the container, named by the first argument."""
 
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from boostline.artifact.errors import ArtifactError
 from boostline.container.checkpoints import EXIT_CODE, Interrupted
@@ -54,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"usage: boostline-container {{{'|'.join(PROGRAMS)}}}", file=sys.stderr)
         return 2
     paths = Paths.from_environment()
+    if program.reason is not None and os.getpid() == 1:
+        # The first process of a container has no default actions: SIGTERM would not end it.
+        signal.signal(signal.SIGTERM, _end)
     try:
         run: Callable[[Paths], None] = import_module(program.module).run
         run(paths)
@@ -71,8 +78,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fail(program: Program, paths: Paths, reason: str) -> int:
     print(f"error: {reason}", file=sys.stderr, flush=True)
     if program.reason is not None:
-        _write_reason(paths.output / program.reason, reason)
+        try:
+            _write_reason(paths.output / program.reason, reason)
+        except OSError as error:
+            print(f"error: the reason is not kept: {error}", file=sys.stderr, flush=True)
     return 1
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(EXIT_CODE)
 
 
 def _write_reason(path: Path, reason: str) -> None:
