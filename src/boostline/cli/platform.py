@@ -6,8 +6,9 @@ import os
 import shlex
 import sqlite3
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,16 +31,40 @@ Port = Annotated[
 ]
 
 
-def up(port: Port = PORT, folder: Dir = None) -> None:
+class Starter(StrEnum):
+    """How the programs of images are started."""
+
+    PROCESS = "process"
+    CONTAINER = "container"
+
+
+Memory = Annotated[str, typer.Option(help="What each container may have of it, for example 4g.")]
+
+
+def up(
+    port: Port = PORT,
+    runner: Annotated[
+        Starter, typer.Option(help="Local programs stand for images, or the images run.")
+    ] = Starter.PROCESS,
+    memory: Memory = "",
+    folder: Dir = None,
+) -> None:
     """Run the local platform until it is interrupted."""
     from boostline.contracts.address import default_folder
     from boostline.contracts.errors import BoostlineError
+    from boostline.local.runners.base import RunnerError
     from boostline.local.wire import server
 
     place = (folder or default_folder()).expanduser().resolve()
     _forget_credentials()
     os.umask(0o077)  # what is made here is its owner's alone, wherever the folder is
-    platform = _open(place, port)
+    if memory and runner is Starter.PROCESS:
+        raise BoostlineError("--memory limits containers: give --runner container with it")
+    platform = _open(place, port, containers=runner is Starter.CONTAINER, memory=memory)
+    try:
+        platform.runner  # noqa: B018 - it is made here
+    except RunnerError as error:
+        raise BoostlineError(str(error)) from None
 
     def ready(port: int) -> None:
         where = f" --dir {shlex.quote(str(folder))}" if folder else ""
@@ -81,13 +106,13 @@ def gc(folder: Dir = None, as_json: AsJson = False) -> None:
         typer.echo(f"{found.removed} contents removed, {found.freed} bytes; {found.kept} kept")
 
 
-def _open(folder: Path, port: int) -> Platform:
+def _open(folder: Path, port: int, **settings: Any) -> Platform:
     from boostline.contracts.errors import BoostlineError
     from boostline.local.platform import Platform, PlatformInUse, Settings
     from boostline.local.store.database import OtherFormat
 
     try:
-        return Platform(Settings(folder, port, images=IMAGES))
+        return Platform(Settings(folder, port, images=IMAGES, **settings))
     except (PlatformInUse, OtherFormat) as error:
         raise BoostlineError(str(error)) from None
     except OSError as error:

@@ -23,7 +23,14 @@ from boostline.local.engine.work import (
 )
 from boostline.local.environment import given
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, NoCapacity, Program, RunnerError, last_words
+from boostline.local.runners.base import (
+    KILLED,
+    Command,
+    NoCapacity,
+    Program,
+    RunnerError,
+    last_words,
+)
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document, Missing
 
@@ -41,6 +48,10 @@ STATUS_MESSAGES = {
     "Stopped": "Training job stopped",
     "MaxRuntimeExceeded": "Training job ran longer than MaxRuntimeInSeconds",
 }
+OUT_OF_MEMORY = (  # SageMaker's words
+    "ClientError: Please use an instance type with more memory, or reduce the size of job data "
+    "processed on an instance."
+)
 INTERNAL = "InternalServerError: see the platform's own log"
 
 
@@ -165,6 +176,8 @@ class Attempt:
         return Outcome(status, secondary, reason, message, tuple(uploads))
 
     def _failure(self, code: int, program: Program) -> Outcome:
+        if code == KILLED:
+            return self._ending("Failed", "Failed", OUT_OF_MEMORY)
         message = self._work.message(self._ml)
         if code != NO_PROGRAM:
             ending = f"exit code: {code}"

@@ -9,11 +9,10 @@ from pathlib import Path
 from boostline.contracts.archives import ArchiveError, unpack
 from boostline.contracts.uri import split_uri
 from boostline.local.platform import Platform
-from boostline.local.runners.base import LOOPBACK, Call, Program, last_words
+from boostline.local.runners.base import KILLED, LOOPBACK, PORT, Call, Program, last_words
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 
 REASON_LINES = 700  # characters of last lines, so that the very last are in a FailureReason
-PORT = "SAGEMAKER_BIND_TO_PORT"  # AWS's own name, there only set where containers share a host
 
 
 class ServerFailed(Exception):
@@ -82,7 +81,8 @@ def unhealthy(program: Program, waited: float) -> ServerFailed:
     """Return why a program that was waited for does not serve, with its last lines."""
     code = program.wait(0)
     if code is not None:
-        what = f"the program ended with exit code {code}"
+        killed = ": it was killed, as when it needs more memory than there is"
+        what = f"the program ended with exit code {code}{killed if code == KILLED else ''}"
     else:
         what = f"/ping did not answer 200 within {waited:.0f} s"
     return ServerFailed(what + last_words(program.tail(), REASON_LINES))

@@ -13,9 +13,9 @@ import urllib3
 from boostline.local.engine.work import remove
 from boostline.local.environment import given
 from boostline.local.hosting.client import Client, Unavailable
-from boostline.local.hosting.container import PORT, Container, ServerFailed, unhealthy
+from boostline.local.hosting.container import Container, ServerFailed, unhealthy
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, Program, RunnerError
+from boostline.local.runners.base import PORT, Command, Program, RunnerError
 
 PING_PERIOD = 5.0  # seconds between the pings of a healthy program
 FAILED_PINGS = 3  # in a row: the program is replaced
@@ -124,7 +124,14 @@ class Server:
         self._changed.clear()
         if self._closing.is_set():
             return
-        program, client = self._launch()
+        try:
+            program, client = self._launch()
+        except RunnerError as error:
+            if not self._healthy.done():
+                raise
+            self._failures += 1
+            self._sink([str(error)])
+            return
         program.when_done(self._changed.set)
         began = time.monotonic()
         try:

@@ -22,11 +22,11 @@ from boostline.local.engine.work import (
     head,
 )
 from boostline.local.hosting.client import Client, Unavailable
-from boostline.local.hosting.container import PORT, Container, ServerFailed, unhealthy
+from boostline.local.hosting.container import Container, ServerFailed, unhealthy
 from boostline.local.hosting.records import BadRecords, Processing, batches
 from boostline.local.hosting.server import GRACE
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, Ending, Runner, Sink
+from boostline.local.runners.base import PORT, Command, Ending, Runner, Sink
 from boostline.local.store.objects import NoSuchBucket, Object
 from boostline.local.store.resources import Document
 
