@@ -35,16 +35,9 @@ def upload(config: Config, target: Target) -> Place:
         If the table is no CSV or Parquet file, or a folder without any.
     """
     store.ensure_bucket(target)
-    files: dict[str, Mapping[str, Content]] = {
-        "data": _table(config.table),
-        "config": {"config.json": job_config(config)},
-        "evaluation": {"config.json": evaluation_config(config)},
-        # An input must name something: this is the champion of a project that has none.
-        "champion": {"none.json": b"{}\n"},
-        **{f"code-{program}": found for program, found in code_files(config.code).items()},
-    }
     uris = {
-        name: store.put(target, f"{config.name}/{name}", found) for name, found in files.items()
+        name: store.put(target, f"{config.name}/{name}", found)
+        for name, found in contents(config).items()
     }
     return Place(
         role=target.role,
@@ -60,6 +53,24 @@ def upload(config: Config, target: Target) -> Place:
             if name.startswith("code-")
         },
     )
+
+
+def contents(config: Config) -> dict[str, Mapping[str, Content]]:
+    """Return all files that the jobs of a project read, by the input that they are.
+
+    Raises
+    ------
+    DataError
+        If the table is no CSV or Parquet file, or a folder without any.
+    """
+    return {
+        "data": _table(config.table),
+        "config": {"config.json": job_config(config)},
+        "evaluation": {"config.json": evaluation_config(config)},
+        # An input must name something: this is the champion of a project that has none.
+        "champion": {"none.json": b"{}\n"},
+        **{f"code-{program}": found for program, found in code_files(config.code).items()},
+    }
 
 
 def code_files(code: Mapping[str, Path]) -> dict[str, dict[str, Content]]:
