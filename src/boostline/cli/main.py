@@ -7,7 +7,19 @@ import sys
 import typer
 
 from boostline import __version__
-from boostline.cli import api, data, deploy, doctor, logs, models, new, pipeline, platform, status
+from boostline.cli import (
+    api,
+    conformance,
+    data,
+    deploy,
+    doctor,
+    logs,
+    models,
+    new,
+    pipeline,
+    platform,
+    status,
+)
 from boostline.cli.failure import exit_code
 
 app = typer.Typer(
@@ -18,7 +30,19 @@ app = typer.Typer(
     help="From a table to a governed, accelerated prediction API: on this machine, and with the "
     "same files on Amazon SageMaker.",
 )
-for group in (new, platform, data, pipeline, models, deploy, api, logs, status, doctor):
+for group in (
+    new,
+    platform,
+    data,
+    pipeline,
+    models,
+    deploy,
+    api,
+    logs,
+    status,
+    doctor,
+    conformance,
+):
     group.add(app)
 
 
