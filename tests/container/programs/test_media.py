@@ -25,5 +25,5 @@ def test_negotiation(header: str, expected: str | None) -> None:
     assert negotiate(header, (JSON, CSV)) == expected
 
 
-def test_media_types_have_no_parameters() -> None:
-    assert media_type(" Text/CSV ; header=absent") == CSV
+def test_a_media_type_and_its_parameters() -> None:
+    assert media_type(' Text/CSV ; Header = "absent"') == (CSV, {"header": "absent"})

@@ -1,74 +1,61 @@
 """Scoring of one request: it knows bytes and media types, and no HTTP server."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
 from boostline.container.errors import ContainerError
-from boostline.container.flavors.base import FunctionModel, Scores
+from boostline.container.explain import Explainer, ExplainError, Explanation
+from boostline.container.flavors.base import FunctionModel, Rows
 from boostline.container.loading import LoadedModel
-from boostline.container.programs.media import CSV, JSON, media_type, negotiate
-from boostline.features.contract import FeatureContract
-from boostline.features.record import RecordError, RecordTransform
-from boostline.features.values import number_parser
+from boostline.container.programs.answers import Answers
+from boostline.container.programs.csv_rows import CsvReader
+from boostline.container.programs.forms import Forms
+from boostline.container.programs.json_records import read_json, read_json_lines
+from boostline.container.programs.media import CSV, JSON, PARQUET, Route, find_route
+from boostline.container.programs.refusals import ScoringError, too_many_rows
 
-_SHOWN_PROBLEMS = 100
+__all__ = ["Reply", "Request", "Scorer", "ScoringError"]
 
-
-class RowProblem(NamedTuple):
-    """What is wrong with one field of a request; rows are counted from 1."""
-
-    row: int
-    field: str
-    message: str
+MOST_CONTRIBUTIONS = 100
+_COUNTS = frozenset(map(str, range(1, MOST_CONTRIBUTIONS + 1)))
+MOST_EXPLAINED = 1_000  # rows; the framework needs some milliseconds a row for many deep trees
 
 
-class ScoringError(Exception):
-    """A request that cannot be scored; it carries its HTTP status."""
-
-    def __init__(
-        self, status: int, code: str, message: str, problems: Sequence[RowProblem] = ()
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.problems = list(problems)
-
-    def to_json(self) -> bytes:
-        """Write the body of the answer."""
-        error: dict[str, Any] = {"code": self.code, "message": self.message}
-        if self.problems:
-            first = self.problems[0]
-            error |= {"row": first.row, "column": first.field}
-            error["problems"] = [p._asdict() for p in self.problems[:_SHOWN_PROBLEMS]]
-        return msgspec.json.encode({"error": error})
-
-
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What arrives: media types as the headers have them, and the custom attributes."""
 
     body: bytes
     content_type: str
     accept: str = ""
     attributes: str = ""
+    content_encoding: str = ""
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """What is answered."""
 
     body: bytes
     media_type: str
 
 
+class Asked(NamedTuple):
+    """What the custom attributes ask for.
+
+    Attributes
+    ----------
+    features
+        The digest of the contract that made the rows; empty where it is not told.
+    explain
+        How many contributions each explanation shows; 0 for no explanations.
+    """
+
+    features: str = ""
+    explain: int = 0
+
+
 class Scorer:
-    """Scores requests with one model.
+    """Scores requests with one model; safe to call from threads.
 
     Parameters
     ----------
@@ -81,13 +68,13 @@ class Scorer:
     def __init__(self, loaded: LoadedModel, version: str = "") -> None:
         manifest, contract = loaded.artifact.manifest, loaded.artifact.contract
         self._engine = loaded.choice.engine
-        self._contract = contract
-        self._record = RecordTransform(contract).transform
-        self._number = number_parser()
-        self._prediction = _predictor(contract, manifest.threshold)
+        self._digest = contract.digest
+        self._forms = Forms(contract)
+        self._csv = CsvReader(self._forms)
+        self._answers = Answers(contract, manifest.threshold)
+        self._explainer = Explainer(loaded.model, contract)
         # Even one row may take long.
         self.slow = isinstance(loaded.model, FunctionModel)
-        self._readers = {CSV: self._read_csv, JSON: self._read_json}
         self.attributes = ";".join(
             (
                 f"artifact={manifest.artifact[:16]}",
@@ -104,139 +91,79 @@ class Scorer:
         Parameters
         ----------
         request
-            Feature rows as CSV (float32 in the contract's order, an empty field is missing), or
-            raw records as JSON: one, a list, or ``{"instances": [...]}``.
+            Its rows are raw records by the user's column names, or features. CSV without a header
+            has features (float32 in the contract's order, an empty field is missing), and so has
+            a table with a header that names a derived column, or where the custom attributes have
+            ``features=<digest>``. All other rows are records: JSON (one, a list, or
+            ``{"instances": [...]}``), JSON lines, CSV with a header, Parquet.
 
         Returns
         -------
         Reply
-            ``{"predictions": [{"score", "label"}]}``: binary. Multiclass has the probability of
-            the label as ``score``, and beside it ``scores`` by class; regression has no label. Or
-            CSV with one row's score, or its scores in the order of the classes, a line.
+            ``{"predictions": [{"score", "label"}]}``, or a prediction a line as JSON lines:
+            binary. Multiclass has the probability of the label as ``score``, and beside it
+            ``scores`` by class; regression has no label. With ``explain=<k>`` in the custom
+            attributes each has an ``explanation``. Or CSV with one row's score, or its scores in
+            the order of the classes, a line.
 
         Raises
         ------
         ScoringError
-            With status 400, 406, 409 or 415 and every problem found; 500 where the user's code
+            With status 400, 406, 409, 413 or 415 and the problems found; 500 where the user's code
             fails.
         """
-        kind = media_type(request.content_type)
-        reader = self._readers.get(kind)
-        if reader is None:
-            known = " or ".join(self._readers)
-            raise ScoringError(415, "unsupported_media_type", f"send {known}, not {kind or 'none'}")
-        answer = negotiate(request.accept, (JSON, CSV))
-        if answer is None:
-            raise ScoringError(406, "not_acceptable", f"accept {JSON} or {CSV}")
-        if kind == CSV:
-            self._check_digest(request.attributes)
-        if not request.body.strip():
-            raise ScoringError(400, "empty_body", "the body is empty: send at least one row")
-        rows = reader(request.body)
+        asked = _asked(request.attributes) if request.attributes else _NOTHING
+        route = find_route(
+            request.content_type, request.accept, request.content_encoding, asked.explain > 0
+        )
+        rows = self._read(request.body, route, asked)
         try:
             scores = self._engine.score(rows)
         except ContainerError as error:
             raise ScoringError(500, "model_failed", str(error)) from None
-        return Reply(self._write_json(scores) if answer == JSON else _write_csv(scores), answer)
+        explanations = self._explain(rows, asked.explain) if asked.explain else ()
+        return Reply(self._answers.write(route.answer, scores, explanations), route.answer)
 
-    def _check_digest(self, attributes: str) -> None:
-        sent = dict(part.strip().partition("=")[::2] for part in attributes.split(";"))
-        digest = sent.get("features", self._contract.digest)
-        if digest != self._contract.digest:
+    def _read(self, body: bytes, route: Route, asked: Asked) -> Rows:
+        if route.kind == JSON:
+            return read_json(self._forms.records, body)
+        if route.kind not in (CSV, PARQUET):
+            return read_json_lines(self._forms.records, body)
+        if asked.features and asked.features != self._digest:
             raise ScoringError(
                 409,
                 "other_features",
-                f"the rows were made by feature contract {digest[:16]}, this model has "
-                f"{self._contract.digest[:16]}: send the raw records as {JSON}",
+                f"the rows were made by feature contract {asked.features[:16]}, this model has "
+                f"{self._digest[:16]}: send the raw records as {JSON}",
             )
+        transformed = bool(asked.features)
+        if route.kind == CSV:
+            return self._csv.read(body, route.header, transformed)
+        tables: Any = import_module("boostline.container.programs.tables")  # as for large CSV
+        rows: Rows = tables.read_parquet(body, self._forms, transformed)
+        return rows
 
-    def _read_csv(self, body: bytes) -> NDArray[np.float32]:
+    def _explain(self, rows: Rows, count: int) -> list[Explanation]:
+        if len(rows) > MOST_EXPLAINED:
+            raise too_many_rows(MOST_EXPLAINED)
         try:
-            lines = body.decode("ascii").strip("\r\n").split("\n")
-        except UnicodeDecodeError:
-            raise ScoringError(400, "bad_csv", "the body is not ASCII text") from None
-        rows: list[list[float]] = []
-        problems: list[RowProblem] = []
-        for number, line in enumerate(lines, 1):
-            fields = line.rstrip("\r").split(",")
-            try:
-                rows.append([self._number(field) for field in fields])
-            except ValueError:
-                problems += self._field_problems(number, fields)
-            if len(fields) != len(self._contract.columns):
-                expected = f"has {len(fields)} fields, expected {len(self._contract.columns)}"
-                problems.append(RowProblem(number, "", expected))
-        if problems:
-            raise _refused(problems)
-        return np.array(rows, dtype=np.float32)
-
-    def _field_problems(self, number: int, fields: list[str]) -> list[RowProblem]:
-        problems = []
-        for name, field in zip(self._contract.columns, fields, strict=False):
-            try:
-                self._number(field)
-            except ValueError as error:
-                problems.append(RowProblem(number, name, str(error)))
-        return problems
-
-    def _read_json(self, body: bytes) -> NDArray[np.float32]:
-        records = _records(body)
-        rows: list[list[float]] = []
-        problems: list[RowProblem] = []
-        for number, record in enumerate(records, 1):
-            try:
-                rows.append(self._record(record))
-            except RecordError as error:
-                problems += [RowProblem(number, *problem) for problem in error.problems]
-        if problems:
-            raise _refused(problems)
-        return np.array(rows, dtype=np.float32)
-
-    def _write_json(self, scores: Scores) -> bytes:
-        predictions = [self._prediction(score) for score in scores.tolist()]
-        return msgspec.json.encode({"predictions": predictions})
+            return self._explainer.explain(rows, count)
+        except ExplainError as error:
+            raise ScoringError(400, "no_explanation", str(error)) from None
+        except ContainerError as error:
+            raise ScoringError(500, "model_failed", str(error)) from None
 
 
-def _predictor(
-    contract: FeatureContract, threshold: float | None
-) -> Callable[[Any], dict[str, Any]]:
-    """Return what makes the answer for one row of its score, or of its scores by class."""
-    labels = contract.classes or []
-
-    def multiclass(scores: list[float]) -> dict[str, Any]:
-        best = max(scores)
-        by_class = dict(zip(labels, scores, strict=True))
-        return {"score": best, "label": labels[scores.index(best)], "scores": by_class}
-
-    if contract.objective == "multiclass":
-        return multiclass
-    if contract.objective == "regression":
-        return lambda score: {"score": score}
-    if threshold is None:
-        raise ContainerError("a binary model without a threshold cannot be served: train again")
-    return lambda score: {"score": score, "label": labels[score >= threshold]}
+@lru_cache(maxsize=64)
+def _asked(attributes: str) -> Asked:
+    sent = dict(part.strip().partition("=")[::2] for part in attributes.split(";"))
+    text = sent.get("explain")
+    if text is None:
+        return Asked(sent.get("features", ""))
+    if text not in _COUNTS:
+        reason = f"explain must be a whole number of 1 to {MOST_CONTRIBUTIONS}, not {text[:20]!r}"
+        raise ScoringError(400, "bad_attribute", f"custom attributes: {reason}")
+    return Asked(sent.get("features", ""), int(text))
 
 
-def _records(body: bytes) -> list[Any]:
-    try:
-        content = msgspec.json.decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise ScoringError(400, "bad_json", f"the body is not JSON: {error}") from None
-    if isinstance(content, dict) and isinstance(content.get("instances"), list):
-        content = content["instances"]
-    records = content if isinstance(content, list) else [content]
-    if not records:
-        raise ScoringError(400, "empty_body", "the list is empty: send at least one record")
-    return records
-
-
-def _refused(problems: list[RowProblem]) -> ScoringError:
-    row, field, message = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    place = f"row {row}, column {field!r}" if field else f"row {row}"
-    return ScoringError(400, "invalid_rows", f"{place}: {message}{more}", problems)
-
-
-def _write_csv(scores: Scores) -> bytes:
-    rows = scores.reshape(len(scores), -1).tolist()
-    return "".join(",".join(map(repr, row)) + "\n" for row in rows).encode()
+_NOTHING = Asked()

@@ -1,0 +1,137 @@
+"""CSV: features in the contract's order, or by a header that names them or the raw columns."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from itertools import chain
+from struct import Struct, error
+from typing import Any
+
+import numpy as np
+
+from boostline.container.flavors.base import Rows
+from boostline.container.programs.forms import Form, Forms, Wrong
+from boostline.container.programs.refusals import (
+    MAX_ROWS,
+    ScoringError,
+    bad_encoding,
+    empty_body,
+    too_many_rows,
+)
+from boostline.features.values import NAN
+
+LARGE = 64_000  # bytes from which on a table is read as one
+BOM = b"\xef\xbb\xbf"
+
+_INFINITE = float("inf")
+# Of these characters Python's float reads exactly what the grammar of numbers has.
+_PLAIN = b"0123456789.+-eE,\n"
+
+
+class CsvReader:
+    """Reads the rows of CSV.
+
+    Most bodies are a few plain lines of numbers, or many: both have a fast way. It gives up on
+    whatever is unusual, and the careful way, which defines what is right, finds what is wrong.
+    """
+
+    def __init__(self, forms: Forms) -> None:
+        self._forms = forms
+        self._columns = forms.features.inputs
+        self._width = len(self._columns)
+        self._struct = Struct(f"{self._width}f")
+
+    def read(self, body: bytes, header: str, transformed: bool) -> Rows:
+        """Read rows.
+
+        Parameters
+        ----------
+        body
+            RFC 4180 in UTF-8.
+        header
+            Whether the first line is one: ``present``, ``absent``, or empty where it is to be
+            found out.
+        transformed
+            Whether rows with a header are known to be features.
+
+        Raises
+        ------
+        ScoringError
+            With every problem found.
+        """
+        if len(body) <= LARGE and header != "present":
+            try:
+                lines = body.rstrip(b"\r\n")
+                if not lines.translate(None, _PLAIN):
+                    packed = b"".join([self._pack(line) for line in lines.split(b"\n")])
+                    return np.frombuffer(packed, np.float32).reshape(-1, self._width)
+            except (ValueError, OverflowError, error):
+                pass  # the careful way finds out what it is
+        body = body.removeprefix(BOM).strip(b"\r\n")
+        if not body.strip():
+            raise empty_body("the body is empty: send at least one row")
+        if body.count(b"\n") > MAX_ROWS:
+            raise too_many_rows()
+        rows = self._large(body, header, transformed) if len(body) > LARGE else None
+        return self._careful(body, header, transformed) if rows is None else rows
+
+    def _pack(self, line: bytes) -> bytes:
+        if not line:
+            raise ValueError("a blank line")
+        row = [float(field) if field else NAN for field in line.split(b",")]
+        if _INFINITE in row or -_INFINITE in row:
+            raise OverflowError
+        return self._struct.pack(*row)
+
+    def _large(self, body: bytes, header: str, transformed: bool) -> Rows | None:
+        body = body.replace(b"\r\n", b"\n") if b"\r" in body else body
+        if b"\r" in body or b'"' in body:
+            return None
+        first, _, rest = body.partition(b"\n")
+        try:
+            fields = first.decode().split(",")
+        except UnicodeDecodeError:
+            return None
+        if self._has_header(fields, header):
+            form, body = self._forms.of(fields, transformed), rest
+        else:
+            form, fields = self._forms.features, self._columns
+        # Polars is imported by the first large request: it would be a third of the start.
+        tables: Any = import_module("boostline.container.programs.tables")
+        found: Rows | None = tables.read_csv(body, fields, form)
+        return found
+
+    def _careful(self, body: bytes, header: str, transformed: bool) -> Rows:
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            raise bad_encoding() from None
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        rows = _rows(lines)
+        first = next(rows)
+        if not self._has_header(first, header):
+            return self._collect(self._forms.features, chain([first], rows), self._columns)
+        return self._collect(self._forms.of(first, transformed), rows, first)
+
+    def _has_header(self, fields: Sequence[str], header: str) -> bool:
+        return header == "present" or (not header and self._forms.is_header(fields))
+
+    def _collect(self, form: Form, rows: Iterator[list[str]], names: Sequence[str]) -> Rows:
+        return form.collect(_named(fields, names) for fields in rows)
+
+
+def _rows(lines: Any) -> Iterator[list[str]]:
+    try:
+        yield from lines
+    except csv.Error as error:
+        place = f"line {lines.line_num}"
+        raise ScoringError(400, "bad_csv", f"{place}: not readable as CSV: {error}") from None
+
+
+def _named(fields: list[str], names: Sequence[str]) -> object:
+    if len(fields) == len(names):
+        return dict(zip(names, fields, strict=True))
+    if not fields:
+        return Wrong("", 'is blank: leave it out, or write "" for a missing value')
+    return Wrong("", f"has {len(fields)} fields, expected {len(names)}")
