@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from struct import Struct
 from typing import NamedTuple
 
@@ -9,6 +10,9 @@ from boostline.features.contract import FeatureContract, Input
 from boostline.features.errors import FeatureError
 from boostline.features.expressions import compile_python, parse
 from boostline.features.values import NAN, category_parser, number_parser
+
+# Strangers send records: what is wrong with one is told in bounded time.
+_MOST_UNEXPECTED, _MOST_GUESSED, _LONGEST_GUESSED = 100, 200, 100
 
 _Convert = Callable[[object], float]
 
@@ -79,11 +83,13 @@ class RecordTransform:
                 problems.append(Problem(name, "is required: send null if the value is missing"))
             except ValueError as error:
                 problems.append(Problem(name, str(error)))
-        extra = [str(name) for name in record if name not in self._known]
-        return problems + [Problem(name, self._unexpected(name)) for name in extra]
+        extra = (str(name) for name in record if name not in self._known)
+        return problems + [
+            Problem(name, self._unexpected(name)) for name in islice(extra, _MOST_UNEXPECTED)
+        ]
 
     def _unexpected(self, name: str) -> str:
-        near = get_close_matches(name, sorted(self._known), n=1)
+        near = get_close_matches(name[:_LONGEST_GUESSED], sorted(self._known), n=1)
         return "is not a column of this model" + (f": did you mean {near[0]!r}?" if near else "")
 
 
@@ -115,7 +121,8 @@ def _category_converter(contract: FeatureContract, categories: list[str]) -> _Co
 
 
 def _unknown(text: str, categories: list[str]) -> str:
-    near = get_close_matches(text, categories, n=3) or categories[:5]
+    guessed = categories[:_MOST_GUESSED]
+    near = get_close_matches(text[:_LONGEST_GUESSED], guessed, n=3) or categories[:5]
     shown = ", ".join(repr(name) for name in near)
     more = f" or one of {len(categories) - len(near)} more" if len(categories) > len(near) else ""
     found = text if len(text) <= 40 else text[:37] + "..."
