@@ -36,7 +36,7 @@ class ScoringError(Exception):
         """Write the body of the answer: with as many of the problems as a client can be sent."""
         row, field, _ = self.problems[0] if self.problems else (None, None, "")
         error: dict[str, Any] = {"code": self.code, "message": _shown(self.message)}
-        error |= {"row": row, "column": field and _shown(field)}
+        error |= {"row": row, "column": _shown(field) if field else None}
         count = min(len(self.problems), SHOWN_PROBLEMS)
         while True:
             found = [(row, _shown(field), _shown(text)) for row, field, text in self.problems]
