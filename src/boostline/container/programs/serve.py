@@ -1,118 +1,109 @@
-"""serve: a sealed artifact behind SageMaker's hosting contract (Starlette on uvicorn)."""
+"""serve: a sealed artifact behind SageMaker's hosting contract."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+import socket
+import time
+from importlib import import_module
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request as HttpRequest
-from starlette.responses import Response
-from starlette.routing import Route
-
-from boostline.artifact.folder import open_artifact
+from boostline.artifact.folder import Artifact, open_artifact
 from boostline.container.errors import ContainerError
+from boostline.container.flavors import find_flavor
 from boostline.container.loading import load_model
 from boostline.container.paths import Paths
-from boostline.container.programs.media import JSON
-from boostline.container.programs.scoring import Request, Scorer, ScoringError
-
-ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-MAX_BODY = 25_000_000  # what InvokeEndpoint passes on at most
-# Larger bodies, and slow models, are scored in a thread: a health check is answered meanwhile.
-_LARGE_BODY = 64_000
-_GRACE_SECONDS = 25  # SageMaker kills 30 s after SIGTERM
+from boostline.container.programs.scoring import Scorer
+from boostline.container.server.app import App
+from boostline.container.server.metrics import Board
+from boostline.container.server.settings import Settings
+from boostline.container.server.supervisor import Ready, Supervisor
+from boostline.container.server.worker import serve
 
 
 def run(paths: Paths) -> None:
-    """Load and verify the model, then serve until SIGTERM.
+    """Serve until SIGTERM, with workers that each loaded and verified the model.
 
     Raises
     ------
     ContainerError, ArtifactError
         The model or the port cannot be used: nothing is served.
     """
-    host = os.environ.get("BOOSTLINE_BIND_ADDRESS") or "0.0.0.0"  # noqa: S104
-    port = _port(os.environ)
-    loaded = load_model(open_artifact(paths.model))
-    scorer = Scorer(loaded, _version(os.environ))
-    print(f"serving on {host}:{port}: {scorer.attributes}", flush=True)
-    uvicorn.run(
-        create_app(scorer),
-        host=host,
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
+    settings = Settings.read(os.environ)
+    artifact = open_artifact(paths.model)
+    with bind(settings) as listener:
+        _import_libraries(artifact)
+        Serving(artifact, settings, listener).run()
 
 
-def create_app(scorer: Scorer) -> Starlette:
-    """Make the web application of a loaded model.
+class Serving:
+    """The workers of one artifact.
 
     Parameters
     ----------
-    scorer
-        What answers; the application only translates HTTP.
-
-    Returns
-    -------
-    Starlette
-        With ``/ping`` and ``/invocations``.
+    artifact
+        What they load.
+    settings
+        As the environment has them.
+    listener
+        A socket that is bound and does not block.
     """
-    headers = {ATTRIBUTES: scorer.attributes}
 
-    async def ping(_request: HttpRequest) -> Response:
-        return Response(status_code=200)
+    def __init__(self, artifact: Artifact, settings: Settings, listener: socket.socket) -> None:
+        self._artifact = artifact
+        self._settings = settings
+        self._listener = listener
+        self._board = Board(settings.workers)
+        self._told = self._board.total()
 
-    async def invocations(http: HttpRequest) -> Response:
-        try:
-            body = await _body(http)
-            request = Request(
-                body=body,
-                content_type=http.headers.get("content-type", ""),
-                accept=http.headers.get("accept", ""),
-                attributes=http.headers.get(ATTRIBUTES, ""),
-            )
-            if scorer.slow or len(body) > _LARGE_BODY:
-                reply = await run_in_threadpool(scorer.score, request)
-            else:
-                reply = scorer.score(request)
-        except ScoringError as error:
-            return Response(error.to_json(), error.status, headers, media_type=JSON)
-        return Response(reply.body, 200, headers, media_type=reply.media_type)
+    def run(self) -> None:
+        """Return at SIGTERM, once what was under way is answered."""
+        Supervisor(self._settings.workers, self._work, self._announce, self._tell_metrics).run()
 
-    return Starlette(
-        routes=[
-            Route("/ping", ping, methods=["GET"]),
-            Route("/invocations", invocations, methods=["POST"]),
-        ]
-    )
+    def _work(self, place: int, alive: int, ready: Ready) -> None:
+        loaded = load_model(self._artifact)
+        self._board.fallback = bool(loaded.choice.reason)
+        scorer = Scorer(loaded, self._settings.version)
+        app = App(scorer, self._settings, self._board, place)
+        serve(app, self._settings.limit, self._listener, alive, lambda: ready(scorer.attributes))
 
+    def _announce(self, attributes: str) -> None:
+        settings = self._settings
+        place = f"{settings.host}:{settings.port}, workers={settings.workers}"
+        print(f"serving on {place}: {attributes}", flush=True)
 
-async def _body(http: HttpRequest) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in http.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise ScoringError(413, "too_large", f"the body is larger than {MAX_BODY} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+    def _tell_metrics(self) -> None:
+        now = self._board.total()
+        span, self._told = now.since(self._told), now
+        if span.requests:
+            model = self._settings.version or self._artifact.manifest.artifact[:16]
+            print(span.to_emf(model, self._board.fallback, int(time.time() * 1000)), flush=True)
 
 
-def _port(environment: Mapping[str, str]) -> int:
-    text = environment.get("SAGEMAKER_BIND_TO_PORT") or "8080"
-    if not text.isdecimal() or not 0 < int(text) < 65_536:
-        raise ContainerError(f"SAGEMAKER_BIND_TO_PORT: {text!r} is not a port")
-    return int(text)
+def _import_libraries(artifact: Artifact) -> None:
+    """Import, once for all workers, what they load the model with."""
+    find_flavor(artifact.manifest.flavor)
+    if artifact.manifest.flavor != "code":
+        with contextlib.suppress(ImportError):  # where it is missing the native engine serves
+            import_module("daal4py.mb")
 
 
-def _version(environment: Mapping[str, str]) -> str:
-    version = environment.get("BOOSTLINE_MODEL_VERSION", "")
-    if len(version) > 256 or not all(" " < char < "\x7f" and char != ";" for char in version):
-        raise ContainerError(f"BOOSTLINE_MODEL_VERSION: {version!r} is not short plain text")
-    return version
+def bind(settings: Settings) -> socket.socket:
+    """Take the port that is told, without listening yet.
+
+    Raises
+    ------
+    ContainerError
+        It cannot be had.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # each connection inherits it
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise ContainerError(
+            f"port {settings.port} on {settings.host} cannot be listened on ({error.strerror}): "
+            "stop what has it, or name another by SAGEMAKER_BIND_TO_PORT"
+        ) from None
+    listener.setblocking(False)
+    return listener

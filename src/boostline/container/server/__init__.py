@@ -1,0 +1,1 @@
+"""The server of the hosting contract: transport, workers, metrics; scoring is elsewhere."""
