@@ -86,7 +86,7 @@ def _fail(program: Program, paths: Paths, reason: str) -> int:
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(EXIT_CODE)
+    os._exit(EXIT_CODE)  # as the default action ends it, whatever runs
 
 
 def _write_reason(path: Path, reason: str) -> None:
