@@ -10,12 +10,11 @@ import unicodedata
 # Written so in botocore's models, and no regular expression in Python: what is meant instead.
 CORRECTED = {
     r"[\w-_]*": r"[\w\-_]*",
-    "[\\u0020-\\uD7FF\\uE000-\\uFFFD\\uD800\\uDC00-\\uDBFF\\uDFFF\\t]*": (
-        "[\\u0020-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010FFFF\\t]*"
-    ),
     r"([\p{L}\p{Z}\p{N}_.:\/=+\-@]*)${1,128}": r"[\p{L}\p{Z}\p{N}_.:\/=+\-@]{0,128}",
     r"([\p{L}\p{Z}\p{N}_.:\/=+\-@]*)${1,256}": r"[\p{L}\p{Z}\p{N}_.:\/=+\-@]{0,256}",
 }
+# Java's way to write what lies beyond 16 bits.
+_SURROGATES = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
 # Character classes that Python has no name for, as ranges.
 _POSIX = {"ASCII": r"\x00-\x7f", "Print": r"\x20-\x7e", "Alnum": "a-zA-Z0-9"}
 _PROPERTY = re.compile(r"(\[[^\]]*)?\\p\{(\w+)\}")
@@ -32,7 +31,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     re.error
         If Python cannot compile it, even so.
     """
-    translated = CORRECTED.get(pattern, pattern).replace(r"\z", r"\Z")
+    translated = CORRECTED.get(pattern, pattern).replace(r"\z", r"\Z").replace(*_SURROGATES)
     while found := _PROPERTY.search(translated):
         ranges = _ranges(found[2])
         inside = found[1] is not None
