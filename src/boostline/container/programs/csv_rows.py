@@ -2,10 +2,10 @@
 
 import csv
 import io
+import struct
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import chain
-from struct import Struct, error
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from boostline.features.values import NAN
 LARGE = 64_000  # bytes from which on a table is read as one
 BOM = b"\xef\xbb\xbf"
 
+_LONGEST_LINE = 1_000_000
 _INFINITE = float("inf")
 # Of these characters Python's float reads exactly what the grammar of numbers has.
 _PLAIN = b"0123456789.+-eE,\n"
@@ -40,7 +41,7 @@ class CsvReader:
         self._forms = forms
         self._columns = forms.features.inputs
         self._width = len(self._columns)
-        self._struct = Struct(f"{self._width}f")
+        self._struct = struct.Struct(f"{self._width}f")
 
     def read(self, body: bytes, header: str, transformed: bool) -> Rows:
         """Read rows.
@@ -66,7 +67,7 @@ class CsvReader:
                 if not lines.translate(None, _PLAIN):
                     packed = b"".join([self._pack(line) for line in lines.split(b"\n")])
                     return np.frombuffer(packed, np.float32).reshape(-1, self._width)
-            except (ValueError, OverflowError, error):
+            except (ValueError, OverflowError, struct.error):
                 pass  # the careful way finds out what it is
         body = body.removeprefix(BOM).strip(b"\r\n")
         if not body.strip():
@@ -94,12 +95,14 @@ class CsvReader:
         except UnicodeDecodeError:
             return None
         if self._has_header(fields, header):
-            form, body = self._forms.of(fields, transformed), rest
+            form, names, body = self._forms.of(fields, transformed), fields, rest
         else:
-            form, fields = self._forms.features, self._columns
+            form, names = self._forms.features, self._columns
+        if len(names) != len(fields):  # Polars makes a column of each field of the first line
+            return None
         # Polars is imported by the first large request: it would be a third of the start.
         tables: Any = import_module("boostline.container.programs.tables")
-        found: Rows | None = tables.read_csv(body, fields, form)
+        found: Rows | None = tables.read_csv(body, names, form)
         return found
 
     def _careful(self, body: bytes, header: str, transformed: bool) -> Rows:
@@ -107,8 +110,7 @@ class CsvReader:
             text = body.decode()
         except UnicodeDecodeError:
             raise bad_encoding() from None
-        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-        rows = _rows(lines)
+        rows = _rows(csv.reader(_lines(text), strict=True))
         first = next(rows)
         if not self._has_header(first, header):
             return self._collect(self._forms.features, chain([first], rows), self._columns)
@@ -121,12 +123,22 @@ class CsvReader:
         return form.collect(_named(fields, names) for fields in rows)
 
 
+def _lines(text: str) -> Iterator[str]:
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):
+        if len(line) > _LONGEST_LINE:
+            raise _bad_csv(number, f"longer than {_LONGEST_LINE:,} characters")
+        yield line
+
+
 def _rows(lines: Any) -> Iterator[list[str]]:
     try:
         yield from lines
     except csv.Error as error:
-        place = f"line {lines.line_num}"
-        raise ScoringError(400, "bad_csv", f"{place}: not readable as CSV: {error}") from None
+        raise _bad_csv(lines.line_num, str(error)) from None
+
+
+def _bad_csv(line: int, reason: str) -> ScoringError:
+    return ScoringError(400, "bad_csv", f"line {line}: not readable as CSV: {reason}")
 
 
 def _named(fields: list[str], names: Sequence[str]) -> object:
