@@ -75,6 +75,30 @@ def test_the_order_of_keys_does_not_matter(client: Client, runtime: Runtime) -> 
     assert runtime.calls[0][2] == runtime.calls[1][2]
 
 
+def test_an_explanation_is_asked_for_and_passed_on(
+    client: Client, runtime: Runtime, contract: FeatureContract
+) -> None:
+    why = {"base": -1.5, "contributions": [{"column": "day", "value": 1.5, "contribution": 2.0}]}
+    answer = {"predictions": [{"score": 0.93, "label": "True.", "explanation": why}]}
+    runtime.answers = [model_error(409, "other features"), Answer(body=answer)]
+    asked = {"queryStringParameters": {"explain": "1"}}
+    status, body = client.call("POST", "/predict", RECORD, **asked)
+    assert (status, body["explanation"]) == (200, why)
+    attributes = [call[1]["x-amzn-sagemaker-custom-attributes"] for call in runtime.calls]
+    assert attributes == [f"features={contract.digest};explain=1", "explain=1"]
+
+
+@pytest.mark.parametrize("value", ["", "0", "101", "-1", "1.5", "three", "1" * 5000, "٣"])
+def test_an_explanation_of_no_number_is_refused(
+    client: Client, runtime: Runtime, value: str
+) -> None:
+    asked = {"queryStringParameters": {"explain": value}}
+    status, body = client.call("POST", "/predict", RECORD, **asked)
+    assert (status, body["error"]["code"]) == (400, "bad_parameter")
+    assert body["error"]["fields"][0]["field"] == "explain"
+    assert not runtime.calls
+
+
 def test_all_problems_are_told_at_once(client: Client, runtime: Runtime) -> None:
     record = {"day": "many", "plan": "maybe", "extra": 1, "phone": "ignored"}
     status, body = client.call("POST", "/predict", record)

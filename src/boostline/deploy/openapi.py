@@ -13,6 +13,13 @@ ROUTES = {
     ("/schema", "get"): ("The JSON schema of a raw record", True),
     ("/health", "get"): ("Which feature contract the API holds", True),
 }
+_EXPLAIN = {
+    "name": "explain",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "integer", "minimum": 1, "maximum": 100},
+    "description": "Explain the score by so many of the largest contributions of its columns",
+}
 
 
 def document(title: str, contract: FeatureContract, region: str, function: str) -> dict[str, Any]:
@@ -32,7 +39,7 @@ def document(title: str, contract: FeatureContract, region: str, function: str) 
         paths.setdefault(path, {})[method] = {
             "summary": summary,
             **({"security": [{KEY_SCHEME: []}]} if keyed else {}),
-            **({"requestBody": _body()} if method == "post" else {}),
+            **({"parameters": [_EXPLAIN], "requestBody": _body()} if method == "post" else {}),
             "responses": {"200": {"description": "OK"}, "400": {"description": "Bad request"}},
             "x-amazon-apigateway-integration": _integration(region, function),
         }

@@ -36,7 +36,8 @@ class Gateway:
 
     `prediction` is the class as the table has it, `label` its code; with more than two classes,
     `scores` has each one's probability and there is no threshold; of a regression, there are only
-    `prediction`, `score`, `model` and `requestId`. `GET /schema` answers the JSON
+    `prediction`, `score`, `model` and `requestId`. `POST /predict?explain=3` adds an
+    `explanation` with the three largest contributions. `GET /schema` answers the JSON
     schema of a record, `GET /health` the digest of the feature contract. A refusal answers
     `{"error": {"code", "message", "fields": [{"field", "message"}]}, "requestId"}`.
 
@@ -106,6 +107,7 @@ class Gateway:
         raise ApiError(404, "not_found", "the API has POST /predict, GET /schema and GET /health")
 
     def _predict(self, event: Mapping[str, Any], line: Document) -> Document:
+        explain = request.explained(event)
         body = request.read(event)
         try:
             row = self._transform(body.record)
@@ -113,7 +115,7 @@ class Gateway:
             count = len(error.problems)
             message = f"the record has {count} problem{'s' * (count > 1)}: see fields"
             raise ApiError(400, "invalid_record", message, error.problems) from error
-        prediction = self._endpoint.predict(row, self._contract.digest, body.text)
+        prediction = self._endpoint.predict(row, self._contract.digest, body.text, explain)
         line["model"] = prediction.model
         return prediction.document()
 

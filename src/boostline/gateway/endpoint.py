@@ -34,7 +34,7 @@ class Prediction(NamedTuple):
 
     `prediction` is the class, `label` its code, `score` its probability, `scores` those of all
     classes if there are more than two; of a regression, `prediction` and `score` are the value.
-    `model` is the version in the registry.
+    `model` is the version in the registry. `explanation` is there if it was asked for.
     """
 
     prediction: str | float
@@ -43,6 +43,7 @@ class Prediction(NamedTuple):
     label: int | None = None
     threshold: float | None = None
     scores: dict[str, float] | None = None
+    explanation: dict[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
         """Return what is known of it, as JSON."""
@@ -64,7 +65,9 @@ class Endpoint:
         self.name = name
         self._client = client or get_session().create_client("sagemaker-runtime", config=TIMEOUTS)
 
-    def predict(self, row: Sequence[float], digest: str, record: str) -> Prediction:
+    def predict(
+        self, row: Sequence[float], digest: str, record: str, explain: int = 0
+    ) -> Prediction:
         """Score a record: its feature row, or the raw record where the row is refused.
 
         Parameters
@@ -76,6 +79,8 @@ class Endpoint:
             the features itself.
         record
             The raw record as JSON text.
+        explain
+            How many contributions an explanation is to show; 0 for none.
 
         Raises
         ------
@@ -83,12 +88,13 @@ class Endpoint:
             If there is no prediction.
         """
         row_text = ",".join("" if isnan(value) else repr(value) for value in row)
-        attempts = [(ROW, row_text, f"features={digest}"), (RECORD, record, "")]
+        asked = [f"explain={explain}"] if explain else []
+        attempts = [(ROW, row_text, [f"features={digest}", *asked]), (RECORD, record, asked)]
         for content_type, body, attributes in attempts:
             try:
                 # A single missing value makes no row; the record says the same.
                 if body:
-                    return self._invoke(content_type, body, attributes)
+                    return self._invoke(content_type, body, ";".join(attributes))
             except ClientError as error:
                 other = error.response.get("OriginalStatusCode") == OTHER_FEATURES
                 if content_type == RECORD or not other:
@@ -113,15 +119,16 @@ def _prediction(body: bytes, attributes: str) -> Prediction:
     model = said.get("model") or said.get("artifact", "")
     try:
         first = json.loads(body)["predictions"][0]
-        score = float(first["score"])
+        score, why = float(first["score"]), first.get("explanation")
         if "label" not in first:
-            return Prediction(score, score, model)
+            return Prediction(score, score, model, explanation=why)
         prediction = str(first["label"])
         if "scores" in first:
             scores = {str(name): float(value) for name, value in first["scores"].items()}
-            return Prediction(prediction, score, model, [*scores].index(prediction), None, scores)
+            place = [*scores].index(prediction)
+            return Prediction(prediction, score, model, place, None, scores, why)
         threshold = float(said["threshold"])
-        return Prediction(prediction, score, model, int(score >= threshold), threshold)
+        return Prediction(prediction, score, model, int(score >= threshold), threshold, None, why)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         message = f"the endpoint's answer is no prediction, or has no threshold: {error!r}"
         raise ApiError(502, "bad_answer", message) from error

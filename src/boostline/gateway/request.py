@@ -1,9 +1,10 @@
-"""The body of a request: one raw record, read strictly."""
+"""What a request holds: one raw record, and whether to explain; read strictly."""
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
@@ -11,6 +12,9 @@ from boostline.gateway.errors import ApiError
 
 JSON = "application/json"
 MOST_DIGITS = 400  # more than any float64 has before its point
+MOST_CONTRIBUTIONS = 100  # the container's own limit
+
+_COUNT = re.compile("[1-9][0-9]{0,2}")
 
 
 class Body(NamedTuple):
@@ -57,6 +61,23 @@ def read(event: Mapping[str, Any]) -> Body:
     if not isinstance(record, dict):
         raise ApiError(400, "not_an_object", "send one record: an object with a value a column")
     return Body(record, text)
+
+
+def explained(event: Mapping[str, Any]) -> int:
+    """Return how many contributions the query asks for by `explain`; 0 for no explanation.
+
+    Raises
+    ------
+    ApiError
+        With status 400: it is no whole number of 1 to 100.
+    """
+    text = (event.get("queryStringParameters") or {}).get("explain")
+    if text is None:
+        return 0
+    if not _COUNT.fullmatch(text) or int(text) > MOST_CONTRIBUTIONS:
+        reason = f"must be a whole number of 1 to {MOST_CONTRIBUTIONS}"
+        raise ApiError(400, "bad_parameter", f"explain {reason}", [("explain", reason)])
+    return int(text)
 
 
 def _check_type(event: Mapping[str, Any]) -> None:
