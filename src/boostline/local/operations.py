@@ -84,10 +84,22 @@ SERVICES: dict[str, ServiceEntry] = {
         "apigateway.service:ApiGateway",
         """
         ImportRestApi PutRestApi GetRestApi GetRestApis DeleteRestApi
-        CreateDeployment GetStage
-        CreateApiKey GetApiKey GetApiKeys DeleteApiKey
+        CreateDeployment DeleteDeployment
+        CreateStage GetStage UpdateStage DeleteStage
+        CreateApiKey GetApiKey GetApiKeys UpdateApiKey DeleteApiKey
         CreateUsagePlan GetUsagePlan GetUsagePlans UpdateUsagePlan DeleteUsagePlan
-        CreateUsagePlanKey
+        CreateUsagePlanKey DeleteUsagePlanKey
+        """,
+    ),
+    # The last: when it starts, and goes on with its stacks, the others have started.
+    "cloudformation": _entry(
+        "cloudformation.service:CloudFormation",
+        """
+        ValidateTemplate GetTemplateSummary GetTemplate
+        CreateStack UpdateStack CancelUpdateStack ContinueUpdateRollback DeleteStack
+        DescribeStacks ListStacks
+        DescribeStackEvents DescribeStackResource DescribeStackResources ListStackResources
+        CreateChangeSet DescribeChangeSet ListChangeSets DeleteChangeSet ExecuteChangeSet
         """,
     ),
 }

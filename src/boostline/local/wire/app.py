@@ -62,6 +62,7 @@ INVALID = {
     "s3": "InvalidRequest",
     "sts": "ValidationError",
     "iam": "ValidationError",
+    "cloudformation": "ValidationError",
     "logs": "InvalidParameterException",
     "sagemaker-runtime": "ValidationError",
     "apigateway": "BadRequestException",

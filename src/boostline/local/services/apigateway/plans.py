@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from boostline.local.services.apigateway.resources import bad_request
+from boostline.local.services.apigateway.resources import bad_request, replace
 from boostline.local.store.resources import Exists, Resources
 
 USAGE = "apigateway.usage"
@@ -37,18 +37,8 @@ def patch(plan: dict[str, Any], operations: list[Mapping[str, str]]) -> None:
             plan["apiStages"] = [*rest, given] if op == "add" else rest
         elif (op, path) == ("remove", "/quota"):
             plan.pop("quota", None)
-        elif path in VALUES and op in {"add", "replace"}:
-            *parents, name = path[1:].split("/")
-            place = plan.setdefault(parents[0], {}) if parents else plan
-            try:
-                place[name] = VALUES[path](value)
-            except ValueError:
-                raise bad_request(f"Invalid patch value {value!r} for {path}") from None
         else:
-            has = f"add, remove of /apiStages, remove of /quota, replace of {', '.join(VALUES)}"
-            raise bad_request(
-                f"Invalid patch: the local platform has no {op!r} of {path!r}; it has {has}"
-            )
+            replace(plan, one, VALUES, "add, remove of /apiStages, remove of /quota, ")
 
 
 def check(plan: Mapping[str, Any]) -> None:

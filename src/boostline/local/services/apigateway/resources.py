@@ -120,6 +120,36 @@ def refuse(request: Mapping[str, Any], *names: str) -> None:
         raise bad_request(f"the local platform does not have {', '.join(asked)} here")
 
 
+def replace(
+    document: Members,
+    operation: Mapping[str, str],
+    values: Mapping[str, Callable[[str], Any]],
+    others: str = "",
+) -> None:
+    """Apply a patch operation that sets a value, or refuse it.
+
+    Parameters
+    ----------
+    values
+        How the value is read, by its path; `/*` at an end stands for any member.
+    others
+        What is said in a refusal of the operations that the caller has beside.
+    """
+    op, path, value = operation.get("op"), operation.get("path", ""), operation.get("value", "")
+    *parents, name = path[1:].split("/")
+    read = values.get(path) or values.get("/".join(["", *parents, "*"]))
+    if read is None or op not in {"add", "replace"}:
+        has = f"{others}replace of {', '.join(values)}"
+        raise bad_request(
+            f"Invalid patch: the local platform has no {op!r} of {path!r}; it has {has}"
+        )
+    place = document.setdefault(parents[0], {}) if parents else document
+    try:
+        place[name] = read(value)
+    except ValueError:
+        raise bad_request(f"Invalid patch value {value!r} for {path}") from None
+
+
 def new_id(length: int) -> str:
     """Return a random identifier of lower-case letters and digits."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(length))

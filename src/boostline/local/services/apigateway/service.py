@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -26,8 +26,21 @@ from boostline.local.services.apigateway.resources import (
     not_found,
     page,
     refuse,
+    replace,
 )
 from boostline.local.wire.errors import AwsError
+
+# What UpdateStage and UpdateApiKey can change, and how its text is read.
+STAGE: dict[str, Callable[[str], Any]] = {
+    "/deploymentId": str,
+    "/description": str,
+    "/variables/*": str,
+}
+NAMED: dict[str, Callable[[str], Any]] = {
+    "/name": str,
+    "/description": str,
+    "/enabled": lambda text: text == "true",
+}
 
 
 class ApiGateway(Service):
@@ -95,6 +108,55 @@ class ApiGateway(Service):
             raise not_found("Stage identifier")
         return dict(stages[request["stageName"]])
 
+    def create_stage(self, request: Members) -> Members:
+        """Put a deployment on a new stage."""
+        refuse(request, "cacheClusterEnabled", "cacheClusterSize", "canarySettings")
+        now = time.time()
+        made = given(request, "stageName", "deploymentId", "description", "variables", "tags")
+        made |= {"createdDate": now, "lastUpdatedDate": now}
+
+        def add(api: Members) -> None:
+            if made["stageName"] in api["stages"]:
+                raise AwsError("ConflictException", "Stage already exists", 409)
+            api["stages"][made["stageName"]] = made
+            _check_stages(api)
+
+        return dict(self.documents.change(API, request, add)["stages"][made["stageName"]])
+
+    def update_stage(self, request: Members) -> Members:
+        """Move a stage to another deployment, or change what is said of it."""
+        self.get_stage(request)
+
+        def change(api: Members) -> None:
+            stage = api["stages"][request["stageName"]]
+            for operation in request.get("patchOperations", []):
+                replace(stage, operation, STAGE)
+            stage["lastUpdatedDate"] = time.time()
+            _check_stages(api)
+
+        self.documents.change(API, request, change)
+        return self.get_stage(request)
+
+    def delete_stage(self, request: Members) -> None:
+        """Remove a stage: its routes are gone."""
+        self.get_stage(request)
+        self.documents.change(API, request, lambda api: api["stages"].pop(request["stageName"]))
+
+    def delete_deployment(self, request: Members) -> None:
+        """Remove a deployment that no stage shows."""
+
+        def remove(api: Members) -> None:
+            if api["deployments"].pop(request["deploymentId"], None) is None:
+                raise not_found("Deployment identifier")
+            if any(
+                one["deploymentId"] == request["deploymentId"] for one in api["stages"].values()
+            ):
+                raise bad_request(
+                    "Active stages pointing to this deployment must be moved or deleted"
+                )
+
+        self.documents.change(API, request, remove)
+
     def create_api_key(self, request: Members) -> Members:
         """Make a key; its value is made here unless it is given."""
         refuse(request, "stageKeys", "generateDistinctId", "customerId")
@@ -106,6 +168,16 @@ class ApiGateway(Service):
         made = {"id": new_id(10), "createdDate": now, "lastUpdatedDate": now, "enabled": False}
         told = given(request, "name", "description", "enabled", "tags")
         return self.documents.create(KEY, made | told | {"value": value})
+
+    def update_api_key(self, request: Members) -> Members:
+        """Change what is said of a key, or switch it on or off."""
+
+        def change(key: Members) -> None:
+            for operation in request.get("patchOperations", []):
+                replace(key, operation, NAMED)
+            key["lastUpdatedDate"] = time.time()
+
+        return _shown(self.documents.change(KEY, request, change), with_value=False)
 
     def get_api_key(self, request: Members) -> Members:
         """Return a key, with its value if asked."""
@@ -165,6 +237,16 @@ class ApiGateway(Service):
         self.documents.change(PLAN, request, add)
         return {"type": "API_KEY", **given(key, "id", "name", "value")}
 
+    def delete_usage_plan_key(self, request: Members) -> None:
+        """Take a key out of a usage plan."""
+
+        def remove(plan: Members) -> None:
+            if request["keyId"] not in plan["keys"]:
+                raise not_found("API Key identifier")
+            plan["keys"].remove(request["keyId"])
+
+        self.documents.change(PLAN, request, remove)
+
     def _check_plan(self, plan: Mapping[str, Any]) -> None:
         plans.check(plan)
         for each in plan["apiStages"]:
@@ -212,6 +294,12 @@ def _imported(request: Mapping[str, Any]) -> Members:
         "disableExecuteApiEndpoint": False,
         "body": content,
     }
+
+
+def _check_stages(api: Members) -> None:
+    for stage in api["stages"].values():
+        if stage["deploymentId"] not in api["deployments"]:
+            raise bad_request("Deployment id does not exist")
 
 
 def _shown(key: Members, with_value: object) -> Members:

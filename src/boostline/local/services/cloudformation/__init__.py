@@ -1,0 +1,1 @@
+"""CloudFormation: stacks of the types that the project's templates have."""

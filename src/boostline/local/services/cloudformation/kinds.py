@@ -1,0 +1,317 @@
+"""The table of resource types: their properties, the calls that make them, what they give back.
+
+Names, what is replaced and what GetAtt knows are the registry's (`aws cloudformation
+describe-type`); what Ref gives is from the Template Reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type of resource.
+
+    Parameters
+    ----------
+    declared
+        Its properties: `Name!` makes another resource if it changes, `Name~` is only recorded.
+    calls
+        Service, and what is called to create, update and delete it; empty for a type that is only
+        recorded. A call gets those properties that its operation has as members. `?Call` is made
+        if all that it requires is there, `?Call|Undo` undone with the second once it is not.
+    name
+        The fact that names it: a property, or one made up.
+    ref
+        What Ref gives, of facts: properties, `name`, what `keeps` keeps of the answers,
+        `account`, `region`, and `unique`, 12 letters and digits of this resource alone.
+    attributes
+        What GetAtt gives, of the same.
+    keeps
+        Facts from the answers: fact → member.
+    others
+        Facts that are properties of another name: fact → property, or `property.member`.
+    defaults
+        Facts that hold where no property says otherwise.
+    describe
+        What is asked until the resource is ready, or gone.
+    """
+
+    declared: str
+    calls: tuple[str, str, str, str] = ("", "", "", "")
+    name: str = ""
+    ref: str = "{name}"
+    attributes: dict[str, str] = field(default_factory=dict)
+    keeps: dict[str, str] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    defaults: dict[str, object] = field(default_factory=dict)
+    describe: str = ""
+
+    @property
+    def service(self) -> str:
+        """The service that has it; empty if it is only recorded."""
+        return self.calls[0]
+
+    @property
+    def properties(self) -> set[str]:
+        """Return the names of all properties."""
+        return {each.rstrip("!~") for each in self.declared.split()}
+
+    @property
+    def replacing(self) -> set[str]:
+        """Return those whose change makes another resource."""
+        return {each[:-1] for each in self.declared.split() if each.endswith("!")}
+
+    @property
+    def recorded(self) -> set[str]:
+        """Return those that have no effect here."""
+        return {each[:-1] for each in self.declared.split() if each.endswith("~")}
+
+
+def _recorded(declared: str, name: str, ref: str = "{name}", **attributes: str) -> Kind:
+    defaults: dict[str, object] = {"Path": "/"} if "Path!" in declared else {}
+    return Kind(declared, name=name, ref=ref, attributes=attributes, defaults=defaults)
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{{region}}:{{account}}:{resource}"
+
+
+def _sagemaker(stem: str, declared: str, update: str = "", describe: str = "") -> Kind:
+    path = {"EndpointConfig": "endpoint-config", "ModelPackageGroup": "model-package-group"}
+    arn = _arn("sagemaker", f"{path.get(stem, stem.lower())}/{{name}}")
+    return Kind(
+        declared,
+        ("sagemaker", f"Create{stem}", f"{update} ?AddTags ?DeleteTags", f"Delete{stem}"),
+        name=f"{stem}Name",
+        ref=arn,
+        attributes={f"{stem}Name": "{name}", f"{stem}Arn": arn},
+        describe=describe,
+    )
+
+
+_SCALED = "{ResourceId}|{ScalableDimension}|{ServiceNamespace}"
+_SCALING = _arn("autoscaling", "scalingPolicy:{unique}:policyName/{PolicyName}")
+_POLICY = "arn:aws:iam::{account}:policy{Path}{name}"
+_PROVIDER = "arn:aws:iam::{account}:oidc-provider/{Host}"
+_ENCRYPTION = "ServerSideEncryptionConfiguration"
+_DOCUMENTS = (
+    "?PutBucketEncryption|DeleteBucketEncryption ?PutBucketVersioning "
+    "?PutPublicAccessBlock|DeletePublicAccessBlock "
+    "?PutBucketOwnershipControls|DeleteBucketOwnershipControls "
+    "?PutBucketLifecycleConfiguration|DeleteBucketLifecycle ?PutBucketTagging|DeleteBucketTagging"
+)
+
+KINDS: dict[str, Kind] = {
+    "AWS::ApiGateway::Account": _recorded("CloudWatchRoleArn", "", "{unique}", Id="{unique}"),
+    "AWS::ApiGateway::ApiKey": Kind(
+        "CustomerId Description Enabled GenerateDistinctId! Name! StageKeys Tags Value!",
+        ("apigateway", "CreateApiKey", "UpdateApiKey", "DeleteApiKey"),
+        name="Name",
+        ref="{apiKey}",
+        attributes={"APIKeyId": "{apiKey}"},
+        keeps={"apiKey": "id"},
+    ),
+    "AWS::ApiGateway::Deployment": Kind(
+        "DeploymentCanarySettings! Description RestApiId! StageDescription StageName",
+        ("apigateway", "CreateDeployment", "", "DeleteDeployment"),
+        ref="{deploymentId}",
+        attributes={"DeploymentId": "{deploymentId}"},
+        keeps={"deploymentId": "id"},
+    ),
+    "AWS::ApiGateway::RestApi": Kind(
+        "ApiKeySourceType~ BinaryMediaTypes~ Body BodyS3Location CloneFrom Description~ "
+        "DisableExecuteApiEndpoint~ EndpointAccessMode~ EndpointConfiguration~ FailOnWarnings "
+        "MinimumCompressionSize~ Mode Name~ Parameters Policy~ SecurityPolicy~ Tags~ Version~",
+        ("apigateway", "ImportRestApi", "PutRestApi", "DeleteRestApi"),
+        ref="{restApiId}",
+        attributes={"RestApiId": "{restApiId}", "RootResourceId": "{rootResourceId}"},
+        keeps={"restApiId": "id", "rootResourceId": "rootResourceId"},
+        defaults={"mode": "overwrite"},
+    ),
+    "AWS::ApiGateway::Stage": Kind(
+        "AccessLogSetting~ CacheClusterEnabled CacheClusterSize CanarySetting ClientCertificateId "
+        "DeploymentId Description DocumentationVersion MethodSettings~ RestApiId! StageName! Tags "
+        "TracingEnabled~ Variables",
+        ("apigateway", "CreateStage", "UpdateStage", "DeleteStage"),
+        name="StageName",
+    ),
+    "AWS::ApiGateway::UsagePlan": Kind(
+        "ApiStages Description Quota Tags Throttle UsagePlanName",
+        ("apigateway", "CreateUsagePlan", "UpdateUsagePlan", "UpdateUsagePlan DeleteUsagePlan"),
+        name="UsagePlanName",
+        ref="{usagePlanId}",
+        attributes={"Id": "{usagePlanId}"},
+        keeps={"usagePlanId": "id"},
+        others={"name": "UsagePlanName"},
+    ),
+    "AWS::ApiGateway::UsagePlanKey": Kind(
+        "KeyId! KeyType! UsagePlanId!",
+        ("apigateway", "CreateUsagePlanKey", "", "DeleteUsagePlanKey"),
+        ref="{KeyId}:{UsagePlanId}",
+        attributes={"Id": "{KeyId}:{UsagePlanId}"},
+    ),
+    "AWS::ApplicationAutoScaling::ScalableTarget": _recorded(
+        "MaxCapacity MinCapacity ResourceId! RoleARN ScalableDimension! ScheduledActions "
+        "ServiceNamespace! SuspendedState Tags",
+        "",
+        _SCALED,
+        Id=_SCALED,
+    ),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": _recorded(
+        "PolicyName! PolicyType PredictiveScalingPolicyConfiguration ResourceId! "
+        "ScalableDimension! ScalingTargetId! ServiceNamespace! StepScalingPolicyConfiguration "
+        "TargetTrackingScalingPolicyConfiguration",
+        "PolicyName",
+        _SCALING,
+        Arn=_SCALING,
+    ),
+    "AWS::CloudWatch::Alarm": _recorded(
+        "ActionConfiguration ActionsEnabled AlarmActions AlarmDescription AlarmName! "
+        "ComparisonOperator DatapointsToAlarm Dimensions EvaluateLowSampleCountPercentile "
+        "EvaluationCriteria EvaluationInterval EvaluationPeriods EvaluationWindow "
+        "ExtendedStatistic InsufficientDataActions MetricName Metrics Namespace OKActions Period "
+        "Statistic Tags Threshold ThresholdMetricId TreatMissingData Unit WarmUpConfiguration",
+        "AlarmName",
+        Arn=_arn("cloudwatch", "alarm:{name}"),
+    ),
+    "AWS::CodeBuild::Project": _recorded(
+        "Artifacts AutoRetryLimit BadgeEnabled BuildBatchConfig Cache ConcurrentBuildLimit "
+        "Description EncryptionKey Environment FileSystemLocations LogsConfig Name! "
+        "QueuedTimeoutInMinutes ResourceAccessRole SecondaryArtifacts SecondarySourceVersions "
+        "SecondarySources ServiceRole Source SourceVersion Tags TimeoutInMinutes Triggers "
+        "Visibility VpcConfig",
+        "Name",
+        Id="{name}",
+        Arn=_arn("codebuild", "project/{name}"),
+    ),
+    "AWS::CodePipeline::Pipeline": _recorded(
+        "ArtifactStore ArtifactStores DisableInboundStageTransitions ExecutionMode Name! "
+        "PipelineType RestartExecutionOnUpdate RoleArn Stages Tags Triggers Variables",
+        "Name",
+        Arn=_arn("codepipeline", "{name}"),
+    ),
+    "AWS::ECR::Repository": _recorded(
+        "EmptyOnDelete EncryptionConfiguration! ImageScanningConfiguration ImageTagMutability "
+        "ImageTagMutabilityExclusionFilters LifecyclePolicy RepositoryName! RepositoryPolicyText "
+        "Tags",
+        "RepositoryName",
+        Arn=_arn("ecr", "repository/{name}"),
+        RepositoryUri="{account}.dkr.ecr.{region}.amazonaws.com/{name}",
+    ),
+    "AWS::Events::ApiDestination": _recorded(
+        "ConnectionArn Description HttpMethod InvocationEndpoint InvocationRateLimitPerSecond "
+        "Name!",
+        "Name",
+        Arn=_arn("events", "api-destination/{name}/{unique}"),
+    ),
+    "AWS::Events::Connection": _recorded(
+        "AuthParameters AuthorizationType Description InvocationConnectivityParameters "
+        "KmsKeyIdentifier Name!",
+        "Name",
+        Arn=_arn("events", "connection/{name}/{unique}"),
+    ),
+    "AWS::Events::Rule": _recorded(
+        "Description EventBusName EventPattern Name! RoleArn ScheduleExpression State Tags Targets",
+        "Name",
+        RuleName="{name}",
+        Arn=_arn("events", "rule/{name}"),
+    ),
+    "AWS::IAM::ManagedPolicy": _recorded(
+        "Description! Groups ManagedPolicyName! Path! PolicyDocument Roles Users",
+        "ManagedPolicyName",
+        _POLICY,
+        PolicyArn=_POLICY,
+    ),
+    "AWS::IAM::OIDCProvider": _recorded(
+        "ClientIdList Tags ThumbprintList Url!", "", _PROVIDER, Arn=_PROVIDER
+    ),
+    "AWS::IAM::Role": _recorded(
+        "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path! "
+        "PermissionsBoundary Policies RoleName! Tags",
+        "RoleName",
+        Arn="arn:aws:iam::{account}:role{Path}{name}",
+        RoleId="AROA{unique}",
+    ),
+    "AWS::Lambda::Function": Kind(
+        "Architectures CapacityProviderConfig Code CodeSigningConfigArn DeadLetterConfig "
+        "Description DurableConfig Environment EphemeralStorage FileSystemConfigs FunctionName! "
+        "FunctionScalingConfig Handler ImageConfig KmsKeyArn~ Layers LoggingConfig MemorySize "
+        "PackageType! PublishToLatestPublished RecursiveLoop ReservedConcurrentExecutions~ Role "
+        "Runtime RuntimeManagementConfig SnapStart Tags TenancyConfig! Timeout TracingConfig "
+        "VpcConfig~",
+        (
+            "lambda",
+            "CreateFunction",
+            "UpdateFunctionCode UpdateFunctionConfiguration",
+            "DeleteFunction",
+        ),
+        name="FunctionName",
+        attributes={"Arn": _arn("lambda", "function:{name}")},
+        others={m: f"Code.{m}" for m in ("ZipFile", "S3Bucket", "S3Key", "ImageUri")},
+    ),
+    "AWS::Lambda::Permission": Kind(
+        "Action! EventSourceToken! FunctionName! FunctionUrlAuthType! InvokedViaFunctionUrl! "
+        "Principal! PrincipalOrgID! SourceAccount! SourceArn!",
+        ("lambda", "AddPermission", "", "RemovePermission"),
+        name="StatementId",
+        attributes={"Id": "{name}"},
+    ),
+    "AWS::Logs::LogGroup": _recorded(
+        "BearerTokenAuthenticationEnabled DataProtectionPolicy DeletionProtectionEnabled "
+        "FieldIndexPolicies KmsKeyId LogGroupClass LogGroupName! ResourcePolicyDocument "
+        "RetentionInDays Tags",
+        "LogGroupName",
+        Arn=_arn("logs", "log-group:{name}:*"),
+    ),
+    "AWS::S3::Bucket": Kind(
+        "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption "
+        "BucketName! BucketNamePrefix! BucketNamespace! CorsConfiguration "
+        "IntelligentTieringConfigurations InventoryConfigurations LifecycleConfiguration "
+        "LoggingConfiguration MetadataConfiguration MetadataTableConfiguration "
+        "MetricsConfigurations NotificationConfiguration ObjectLockConfiguration ObjectLockEnabled "
+        "OwnershipControls PublicAccessBlockConfiguration ReplicationConfiguration Tags "
+        "VersioningConfiguration WebsiteConfiguration",
+        ("s3", f"CreateBucket {_DOCUMENTS}", _DOCUMENTS, "DeleteBucket"),
+        name="BucketName",
+        attributes={
+            "Arn": "arn:aws:s3:::{name}",
+            "DomainName": "{name}.s3.amazonaws.com",
+            "RegionalDomainName": "{name}.s3.{region}.amazonaws.com",
+        },
+        others={
+            "Bucket": "BucketName",
+            _ENCRYPTION: f"BucketEncryption.{_ENCRYPTION}",
+            "Tagging": "Tags",
+        },
+    ),
+    "AWS::S3::BucketPolicy": Kind(
+        "Bucket! PolicyDocument",
+        ("s3", "PutBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"),
+        ref="{Bucket}",
+        others={"Policy": "PolicyDocument"},
+    ),
+    "AWS::SageMaker::Endpoint": _sagemaker(
+        "Endpoint",
+        "DeploymentConfig EndpointConfigName EndpointName! ExcludeRetainedVariantProperties "
+        "RetainAllVariantProperties RetainDeploymentConfig Tags",
+        "UpdateEndpoint",
+        describe="DescribeEndpoint",
+    ),
+    "AWS::SageMaker::EndpointConfig": _sagemaker(
+        "EndpointConfig",
+        "AsyncInferenceConfig! DataCaptureConfig! EnableNetworkIsolation! EndpointConfigName! "
+        "ExecutionRoleArn! ExplainerConfig! KmsKeyId! MetricsConfig! ProductionVariants! "
+        "ShadowProductionVariants! Tags VpcConfig!",
+    ),
+    "AWS::SageMaker::Model": _sagemaker(
+        "Model",
+        "Containers! EnableNetworkIsolation! ExecutionRoleArn! InferenceExecutionConfig! "
+        "ModelName! PrimaryContainer! Tags VpcConfig!",
+    ),
+    "AWS::SageMaker::ModelPackageGroup": _sagemaker(
+        "ModelPackageGroup",
+        "ModelPackageGroupDescription! ModelPackageGroupName! ModelPackageGroupPolicy~ Tags",
+    ),
+}
