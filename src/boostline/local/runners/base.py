@@ -135,5 +135,8 @@ class Runner(Protocol):
     def end_left_over(self) -> list[str]:
         """End what an earlier platform of this folder started; return the owners."""
 
+    def close(self) -> None:
+        """Let go of what it holds, when all programs have ended."""
+
     def start(self, command: Command, sink: Sink) -> Program:
         """Start a program whose output goes to `sink` line by line, in batches."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from docker import APIClient
 from docker.errors import DockerException, ImageNotFound
+from docker.types import CancellableStream
 from docker.utils import parse_bytes
 
 from boostline.local.runners.base import (
@@ -52,11 +53,11 @@ class ContainerRunner:
     """
 
     def __init__(self, platform: str, memory: str = "") -> None:
-        self._engine = connect()
         try:
             parse_bytes(memory)
         except DockerException:
             raise RunnerError(f"memory {memory!r}: give a number and k, m or g, as in 4g") from None
+        self._engine = connect()
         self._labels = {PLATFORM: platform}
         self._limits = {"mem_limit": memory, "memswap_limit": memory} if memory else {}
         self._lock = threading.Lock()
@@ -97,6 +98,10 @@ class ContainerRunner:
                 self._remove(made)
             release()
             raise RunnerError(f"{command.owner}: {call.image}: {reason(error)}") from None
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self._engine.close()
 
     def end_left_over(self) -> list[str]:
         """End the containers of an earlier platform, as `Runner` says."""
@@ -215,11 +220,12 @@ class _Container(Ending):
         with contextlib.suppress(*FAILED):  # it has ended
             self._engine.kill(self._id, name)
 
-    def _run(self, stream: Iterable[bytes], writing: int) -> None:
+    def _run(self, stream: CancellableStream, writing: int) -> None:
         code = ENGINE_LOST
         with open(writing, "wb", buffering=0) as pipe:
             try:
                 pipe.writelines(stream)
+                stream._response.close()  # noqa: SLF001 - `close` leaves the socket open
                 code = self._engine.wait(self._id, timeout=None)["StatusCode"]
             except FAILED as error:
                 pipe.write(f"the container engine was lost: {reason(error)}\n".encode())

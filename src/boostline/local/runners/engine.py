@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from docker import APIClient
@@ -30,12 +29,14 @@ def connect() -> APIClient:
     """
     tried = []
     for url in [os.environ["DOCKER_HOST"]] if os.environ.get("DOCKER_HOST") else _well_known():
+        if url.startswith("unix://") and not Path(url.removeprefix("unix://")).exists():
+            tried.append(f"{url} (not there)")
+            continue
         try:
             return APIClient(**{**kwargs_from_env(), "base_url": url}, timeout=TIMEOUT)
         except FAILED as error:
             tried.append(f"{url} ({error})")
-    where = "; ".join(tried or _well_known(there=False))
-    raise RunnerError(f"no container engine answers; tried {where}: {HOW}")
+    raise RunnerError(f"no container engine answers; tried {'; '.join(tried)}: {HOW}")
 
 
 def reason(error: Exception) -> str:
@@ -43,8 +44,8 @@ def reason(error: Exception) -> str:
     return str(getattr(error, "explanation", None) or error)
 
 
-def _well_known(*, there: bool = True) -> Iterator[str]:
-    own = os.environ.get("XDG_RUNTIME_DIR")
-    folders = ["/var/run/docker.sock", *([f"{own}/docker.sock"] if own else [])]
-    folders += [*([f"{own}/podman/podman.sock"] if own else []), "/run/podman/podman.sock"]
-    return (f"unix://{path}" for path in folders if not there or Path(path).exists())
+def _well_known() -> list[str]:
+    own = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    folders = ("/var/run", own, own, "/run")
+    names = ("docker.sock", "docker.sock", "podman/podman.sock", "podman/podman.sock")
+    return [f"unix://{folder}/{name}" for folder, name in zip(folders, names, strict=True)]

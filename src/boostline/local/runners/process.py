@@ -82,6 +82,9 @@ class ProcessRunner:
         """Return a free port."""
         return free_port()
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def start(self, command: Command, sink: Sink) -> Program:
         """Start a program, as `Runner` says."""
         call = command.call

@@ -42,3 +42,4 @@ class SageMaker(
         """End all programs; what was running is taken up at the next start."""
         self.executions.close()
         self.endpoints.close()
+        self.platform.runner.close()

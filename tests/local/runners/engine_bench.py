@@ -1,0 +1,91 @@
+"""A container engine for tests, and an image of this host's Python: neither is fetched."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+ROOT = Path(__file__).parents[3]
+CONFIGURATION = ROOT.parent / "shared/tools/containers.conf"  # for hosts of low limits
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+LEFT_OUT = ("test", "site-packages", "__pycache__", "idlelib", "ensurepip", "lib2to3")
+TAKES_PORT = "LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true"
+
+
+def engine(folder: Path) -> Iterator[str]:
+    """Run Podman's service while a generator is open; yield its address, for DOCKER_HOST."""
+    if shutil.which("podman") is None or sys.platform != "linux":
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI: podman is not installed")
+        pytest.skip("podman is not installed")
+    url = f"unix://{folder}/engine.sock"
+    variables = {"CONTAINERS_CONF": str(CONFIGURATION)} if CONFIGURATION.exists() else {}
+    process = subprocess.Popen(
+        ["podman", "system", "service", "--time=0", url],
+        # What Podman would pass on to containers of its own accord.
+        env={**os.environ, **variables, "HTTP_PROXY": "http://127.0.0.1:9"},
+    )
+    try:
+        await_engine(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def await_engine(url: str, process: subprocess.Popen[bytes]) -> None:
+    path = Path(url.removeprefix("unix://"))
+    while not path.exists():
+        with pytest.raises(subprocess.TimeoutExpired):  # it has not ended
+            process.wait(0.05)
+
+
+def images(url: str) -> Iterator[None]:
+    """Have the images `boostline-bench`: `plain`, `any-port` and `user`, which differ in that."""
+    packed, client = archive(), docker.APIClient(base_url=url, version="auto")
+    entry = f'ENTRYPOINT ["/usr/local/bin/{PYTHON}"]'
+    default = 'CMD ["-c", "print(\'by default\')"]'
+    for tag, more in {"plain": [], "any-port": [TAKES_PORT], "user": ["USER 1234:1234"]}.items():
+        changes = [entry, default, *more]
+        made = json.loads(client.import_image_from_data(packed, changes=changes))["status"]
+        client.tag(made, "localhost/boostline-bench", tag)
+    yield
+    for image in client.images("localhost/boostline-bench"):
+        client.remove_image(image["Id"], force=True)
+    client.close()
+
+
+def archive() -> bytes:
+    """Return a root file system: a shell and Python, with the libraries that they need."""
+    base, buffer = Path(sys.base_prefix), io.BytesIO()
+    python = (base / "bin" / PYTHON).resolve()
+    programs = {path: Path(path) for path in ("/bin/sh", "/bin/chown", "/bin/sleep")}
+    files = {**programs, f"/usr/local/bin/{PYTHON}": python}
+    listed = subprocess.run(["ldd", *files.values()], capture_output=True, text=True, check=True)
+    files |= {name: Path(name) for name in re.findall(r"(/\S+) \(0x", listed.stdout)}
+    with tarfile.open(fileobj=buffer, mode="w") as packed:
+        for name, path in files.items():
+            packed.add(path.resolve(), name)
+        packed.add(base / "lib" / PYTHON, f"/usr/local/lib/{PYTHON}", filter=_needed)
+        for name, mode in {"tmp": 0o1777, "opt": 0o755, "etc": 0o755}.items():
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, mode
+            packed.addfile(folder)
+    return buffer.getvalue()
+
+
+def _needed(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    parts = member.name.split("/")
+    left_out = any(part in LEFT_OUT or part.startswith("config-") for part in parts)
+    return None if left_out or member.name.endswith(".a") else member
