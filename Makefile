@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CORES := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench clean lock images
+.PHONY: help demo test quick lint bench bench-serving soak clean lock images
 
 help:  ## what there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 demo: $(VENV)/runtime  ## from a table to a REST answer, on this machine
 	@$(BIN)/python examples/customer_churn/demo.py
@@ -32,6 +32,14 @@ bench: $(VENV)/dev  ## the figures in the README
 
 images:  ## the model image, by docker, podman or IMAGE_BUILDER; FLAVORS="lightgbm" builds another
 	@images/build
+
+bench-serving: $(VENV)/dev  ## the model server against what one writes first (needs wrk)
+	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.picture
+
+SECONDS ?= 300
+soak: $(VENV)/dev  ## good and bad requests for SECONDS (300) against the model server
+	@$(BIN)/python -m benchmarks.soak --seconds $(SECONDS)
 
 lock: $(VENV)/dev  ## resolve the dependencies anew
 	@$(BIN)/python requirements/lock.py

@@ -1,16 +1,22 @@
-"""Draw the last results against what they must reach: `python -m benchmarks.picture`."""
+"""Draw the last results against what they must reach: `python -m benchmarks.picture`.
+
+The picture of the model server has its own file, since it has its own command.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from benchmarks.serving import TABLE
+
 HERE = Path(__file__).parent
-PICTURE = HERE.parent / "docs/benchmarks.svg"
+DOCS = HERE.parent / "docs"
 
 
 class Goal(NamedTuple):
@@ -42,6 +48,14 @@ GOALS = (
 )
 
 
+def serving_goals() -> tuple[Goal, ...]:
+    """Return what the model server must reach, as its benchmark's table has it."""
+    return tuple(
+        Goal(row.what, "serving", ("figures", name, "median"), row.required, row.unit, row.least)
+        for name, row in TABLE.items()
+    )
+
+
 def measured(goal: Goal) -> float:
     """Return a goal's last result."""
     found = json.loads((HERE / f"results/{goal.file}.json").read_text())
@@ -51,24 +65,30 @@ def measured(goal: Goal) -> float:
 
 
 def main() -> None:
+    """Draw both pictures."""
+    draw(GOALS, DOCS / "benchmarks.svg")
+    draw(serving_goals(), DOCS / "serving.svg")
+
+
+def draw(goals: Sequence[Goal], picture: Path) -> None:
     """Draw one bar a figure, as its share of what is allowed."""
     mpl.rcParams.update({"svg.hashsalt": "boostline", "svg.fonttype": "none", "font.size": 9})
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    for place, goal in enumerate(reversed(GOALS)):
+    for place, goal in enumerate(reversed(goals)):
         value = measured(goal)
         share = goal.bound / value if goal.least else value / goal.bound
         axes.barh(place, share, color="#2f6db3" if share <= 1 else "#c2542d", height=0.6)
         sign = "≥" if goal.least else "≤"
         text = f" {value:.3g} {goal.unit} (must be {sign} {goal.bound:g})"
         axes.text(share, place, text, va="center")
-    axes.set_yticks(range(len(GOALS)), [goal.title for goal in reversed(GOALS)])
+    axes.set_yticks(range(len(goals)), [goal.title for goal in reversed(goals)])
     axes.axvline(1, color="#555", linewidth=1)
     axes.set_xlim(0, 1.75)
     axes.set_xlabel("share of what is allowed")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(PICTURE, metadata={"Date": None})
-    print(PICTURE.relative_to(HERE.parent))
+    figure.savefig(picture, metadata={"Date": None})
+    print(picture.relative_to(HERE.parent))
 
 
 if __name__ == "__main__":

@@ -64,21 +64,21 @@ class Total:
     """Numbers of all workers at a time, or of a span of time."""
 
     def __init__(self, cells: Sequence[int]) -> None:
-        self._cells = cells
+        self.cells = cells
 
     @property
     def requests(self) -> int:
         """How many invocations were answered."""
-        return self._cells[_REQUESTS]
+        return self.cells[_REQUESTS]
 
     def since(self, before: "Total") -> "Total":
         """Return what came after another total."""
-        return Total([now - then for now, then in zip(self._cells, before._cells, strict=True)])
+        return Total([now - then for now, then in zip(self.cells, before.cells, strict=True)])
 
     def latency(self, share: float) -> float:
         """Return the bound in microseconds that a share of the invocations kept."""
         wanted, seen = share * self.requests, 0
-        for bound, count in zip(BOUNDS, self._cells[_BUCKETS:], strict=False):
+        for bound, count in zip(BOUNDS, self.cells[_BUCKETS:], strict=False):
             seen += count
             if seen >= wanted:
                 return float(bound)
@@ -104,8 +104,8 @@ class Total:
         """
         values = {
             "Invocations": (self.requests, "Count"),
-            "Invocation4XXErrors": (self._cells[_CLIENT], "Count"),
-            "Invocation5XXErrors": (self._cells[_SERVER], "Count"),
+            "Invocation4XXErrors": (self.cells[_CLIENT], "Count"),
+            "Invocation5XXErrors": (self.cells[_SERVER], "Count"),
             "LatencyP50": (self.latency(0.5), "Microseconds"),
             "LatencyP99": (self.latency(0.99), "Microseconds"),
             "EngineFallback": (int(fallback), "Count"),
@@ -127,19 +127,19 @@ class Total:
             "# TYPE boostline_invocations_total counter",
             f"boostline_invocations_total {self.requests}",
             "# TYPE boostline_invocation_errors_total counter",
-            f'boostline_invocation_errors_total{{class="4xx"}} {self._cells[_CLIENT]}',
-            f'boostline_invocation_errors_total{{class="5xx"}} {self._cells[_SERVER]}',
+            f'boostline_invocation_errors_total{{class="4xx"}} {self.cells[_CLIENT]}',
+            f'boostline_invocation_errors_total{{class="5xx"}} {self.cells[_SERVER]}',
             "# TYPE boostline_engine_fallback gauge",
             f"boostline_engine_fallback {int(fallback)}",
             f"# TYPE {name} histogram",
         ]
         seen = 0
-        for bound, count in zip(BOUNDS, self._cells[_BUCKETS:], strict=False):
+        for bound, count in zip(BOUNDS, self.cells[_BUCKETS:], strict=False):
             seen += count
             lines.append(f'{name}_bucket{{le="{bound / 1e6:g}"}} {seen}')
         lines += [
             f'{name}_bucket{{le="+Inf"}} {self.requests}',
-            f"{name}_sum {self._cells[_MICROSECONDS] / 1e6:.6f}",
+            f"{name}_sum {self.cells[_MICROSECONDS] / 1e6:.6f}",
             f"{name}_count {self.requests}",
         ]
         return "\n".join(lines) + "\n"

@@ -91,13 +91,13 @@ class Supervisor:
     def _watch(self) -> None:
         minute = time.monotonic() + 60
         while True:
-            open_ends = [worker.status for worker in self._workers if worker.status >= 0]
+            ends = [worker.status for worker in self._workers if worker.status >= 0]
             timeout = max(0.0, minute - time.monotonic())
-            readable, _, _ = select.select([self._wake, *open_ends], [], [], timeout)
+            readable, _, _ = select.select([self._wake.fileno(), *ends], [], [], timeout)
             for worker in self._workers:
                 if worker.status in readable:
                     self._listen(worker)
-            if self._wake in readable:
+            if self._wake.fileno() in readable:
                 if {signal.SIGTERM, signal.SIGINT} & set(self._wake.recv(_MESSAGE)):
                     return
                 self._reap()
@@ -140,7 +140,7 @@ class Supervisor:
             _tell(tell, str(error))
         finally:
             if sys.exc_info()[0] is not None:
-                sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+                sys.excepthook(*sys.exc_info())
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
@@ -188,7 +188,7 @@ class Supervisor:
         os.close(self._life)
         deadline = time.monotonic() + GRACE_SECONDS
         while self._workers and time.monotonic() < deadline:
-            select.select([self._wake], [], [], deadline - time.monotonic())
+            select.select([self._wake.fileno()], [], [], deadline - time.monotonic())
             with contextlib.suppress(BlockingIOError):
                 self._wake.recv(_MESSAGE)
             self._forget_ended()
