@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator, Sequence
@@ -28,14 +29,17 @@ REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 PLAIN, ANY_PORT, USER = (
     f"{REGISTRY}/boostline-bench:{tag}" for tag in ("plain", "any-port", "user")
 )
+NOBODY = 65534  # a user with no rights here
 WAIT = "import signal; signal.pause()"
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    for url in engine(tmp_path_factory.mktemp("engine")):
-        for _ in images(url):
-            yield url
+def url() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # an ordinary user is let in, too
+        for url in engine(Path(folder)):
+            for _ in images(url):
+                yield url
 
 
 @pytest.fixture(autouse=True)
@@ -276,3 +280,36 @@ def test_no_engine_is_said_with_what_was_tried(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DOCKER_HOST", "unix:///no/such.sock")
     with pytest.raises(RunnerError, match=r"no container engine answers; tried unix:///no/such"):
         ContainerRunner("x")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_nothing_of_roots_is_left_to_an_ordinary_user(url: str) -> None:
+    ordinary = f"""
+        import os, sys
+        from pathlib import Path
+        from boostline.local.runners.base import Call, Command
+        from boostline.local.runners.container import ContainerRunner
+        os.setgroups([])
+        os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
+        os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
+        ml = Path(sys.argv[1], "ml")
+        ml.mkdir()
+        make = "import os; os.umask(0o77); os.mkdir('/opt/ml/made'); "
+        make += "open('/opt/ml/made/file', 'w').write('x')"
+        runner = ContainerRunner("ordinary")
+        call = Call({PLAIN!r}, arguments=("-c", make))
+        code = runner.start(Command("job/x", call, {{}}, ml, Path("/")), print).wait(20)
+        made = [ml / "made", ml / "made/file"]
+        print(code, *(path.stat().st_uid for path in made), made[1].read_text())
+        runner.close()
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (Path(folder), Path(url.removeprefix("unix://"))):
+            os.chown(path, NOBODY, NOBODY)
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(ordinary), folder],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout == f"0 {NOBODY} {NOBODY} x\n", done.stderr

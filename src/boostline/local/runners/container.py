@@ -28,7 +28,7 @@ from boostline.local.runners.base import (
     UnknownImage,
     free_port,
 )
-from boostline.local.runners.engine import FAILED, connect, reason
+from boostline.local.runners.engine import FAILED, connect, reason, rootless
 from boostline.local.runners.output import Output
 from boostline.local.runners.programs import CODE
 
@@ -172,8 +172,8 @@ class ContainerRunner:
         own = os.geteuid()
         if own == 0 or all(path.lstat().st_uid == own for path in ml.rglob("*")):
             return
-        rootless = any("rootless" in each for each in self._engine.info()["SecurityOptions"])
-        owner = "0:0" if rootless else f"{own}:{os.getegid()}"  # the user is root in its namespace
+        # Without root an engine's containers see the user as root.
+        owner = "0:0" if rootless(self._engine.info()) else f"{own}:{os.getegid()}"
         made = self._engine.create_container(
             image,
             entrypoint=["chown", "-R", owner, ML],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from docker import APIClient
 from docker.errors import DockerException
@@ -42,6 +44,11 @@ def connect() -> APIClient:
 def reason(error: Exception) -> str:
     """Return why the engine refused, without its URLs."""
     return str(getattr(error, "explanation", None) or error)
+
+
+def rootless(info: Mapping[str, Any]) -> bool:
+    """Return whether an engine runs as an ordinary user: Podman says it its way, Docker its own."""
+    return bool(info.get("Rootless")) or any("rootless" in it for it in info["SecurityOptions"])
 
 
 def _well_known() -> list[str]:
