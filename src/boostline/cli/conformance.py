@@ -154,7 +154,7 @@ def _print(findings: Sequence[Finding], *, as_json: bool) -> None:
         table.add_row(finding.check.name, finding.check.level, outcome, Text(finding.why))
     console = Console()
     console.print(table)
-    counted = Counter(finding.outcome for finding in findings)
+    counted = Counter[str](finding.outcome for finding in findings)
     console.print(", ".join(f"{counted[outcome]} {outcome}" for outcome in STYLES))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -32,7 +33,6 @@ from boostline.conformance.server import (
     shared,
     start,
 )
-from boostline.conformance.subject import Launch
 
 BIND_LABEL = "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"
 REST = 0.5  # seconds to notice a request, or a signal
@@ -136,25 +136,31 @@ def _parameters(bench: Bench) -> None:
 
 
 def _batch(bench: Bench) -> None:
-    _also_serves(bench, extra(bench, BATCH))
+    _also_serves(bench, BATCH)
 
 
 def _model_read_only(bench: Bench) -> None:
-    sample(bench)
     if not bench.subject.mounts:
         raise NotApplicable("this host has no mount namespaces")
-    _also_serves(bench, replace(extra(bench), read_only=("model",)))
+    _also_serves(bench, read_only=("model",))
 
 
 def _sealed(bench: Bench) -> None:
-    sample(bench)
     if not bench.subject.seals:
         raise NotApplicable("only an image's root can be made read-only")
-    _also_serves(bench, replace(extra(bench), sealed=True))
+    _also_serves(bench, sealed=True)
 
 
-def _also_serves(bench: Bench, how: Launch) -> None:
+def _also_serves(
+    bench: Bench,
+    environment: Mapping[str, str] | None = None,
+    *,
+    read_only: tuple[str, ...] = (),
+    sealed: bool = False,
+) -> None:
+    """Start another server, which must answer as the shared one does."""
     _, request, _ = sample(bench)
+    how = replace(extra(bench, environment), read_only=read_only, sealed=sealed)
     server = start(bench, how)
     try:
         must_answer(bench, server, request)

@@ -157,7 +157,7 @@ def _stop(bench: Bench) -> None:
 
 
 def _checkpoints(bench: Bench) -> None:
-    bench.need(completed, COMPLETES)
+    bench.need(_model, "training.model")
     bench.need(stopped, "training.stop")
     launch = lay_training(bench, given(bench))
     kept = launch.folder / CHECKPOINTS

@@ -1,0 +1,191 @@
+"""Each fault of a small container is found by the check that is meant for it, and by no other."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from boostline.conformance.bench import Limits
+from boostline.conformance.client import taken
+from boostline.conformance.command import Command
+from boostline.conformance.inputs import Inputs, Request, read_job
+from boostline.conformance.suite import CHECKS, Finding, examine
+from boostline.contracts.archives import pack
+
+pytestmark = pytest.mark.slow
+
+CONTAINER = Path(__file__).with_name("container.py")
+LIMITS = Limits(job=20, start=10, job_stop=1, server_stop=1, watch=2)
+TRAINING = {
+    "never succeeds": "completes",
+    "no model": "model",
+    "link": "plain-files",
+    "writes to a channel": "channels",
+    "plain hyperparameters": "encoded-hyperparameters",
+    "undocumented member": "documented-configuration",
+    "no metrics": "metrics",
+    "takes any argument": "unknown-argument",
+    "failure is 0": "failure-exit",
+    "no reason": "failure-reason",
+    "long reason": "failure-length",
+    "ignores SIGTERM": "stop",
+    "does not resume": "checkpoints",
+}
+PROCESSING = {
+    "never succeeds": "completes",
+    "no output": "outputs",
+    "link": "plain-files",
+    "failure is 0": "failure-exit",
+    "no reason": "message",
+    "reason in Latin-1": "message-text",
+    "long reason": "message-length",
+}
+HOSTING = {
+    "never healthy": "ping",
+    "ping with a body": "ping-empty",
+    "slow ping after an invocation": "ping-in-time",
+    "model not needed": "ready",
+    "another port": "default-port",
+    "port 8080 alone": "asked-port",
+    "few connections": "connections",
+    "execution parameters": "execution-parameters",
+    "no batch": "batch",
+    "writes to the model": "model-read-only",
+    "ignores SIGTERM": "stop",
+    "drops requests": "in-flight",
+    "cannot restart": "restart",
+    "no invocations": "invocations",
+    "refuses unknown headers": "unknown-headers",
+    "refuses attributes": "attributes-taken",
+    "long attributes": "attributes-set",
+    "any Content-Type": "content-type",
+    "any Accept": "accept",
+    "no Content-Type": "answer-type",
+    "one request at once": "at-once",
+    "no chunks": "chunked",
+    "large body": "large-payload",
+    "5xx for a bad request": "bad-input",
+    "broken for good": "survives",
+}
+SHORT = {
+    "never healthy": {"start": 1.0},
+    "another port": {"start": 1.0},
+    "slow ping after an invocation": {"ping": 0.25},
+}
+PORTS = {"another port", "port 8080 alone"}
+# Faults that do not touch each other are looked for in one go.
+TOGETHER = (
+    ("training", "link", "writes to a channel", "no metrics", "takes any argument", "no reason"),
+    ("training", "plain hyperparameters", "undocumented member", "long reason", "ignores SIGTERM"),
+    ("training", "never succeeds"),
+    ("training", "no model"),
+    ("training", "failure is 0"),
+    ("training", "does not resume"),
+    ("processing", "link", "reason in Latin-1"),
+    ("processing", "no output", "long reason"),
+    ("processing", "never succeeds", "no reason"),
+    ("processing", "failure is 0"),
+    (
+        *("hosting", "ping with a body", "execution parameters", "refuses unknown headers"),
+        *("refuses attributes", "any Content-Type", "any Accept", "no batch"),
+        *("writes to the model", "drops requests", "cannot restart"),
+    ),
+    (
+        *("hosting", "no Content-Type", "long attributes", "one request at once", "no chunks"),
+        *("large body", "5xx for a bad request", "model not needed", "ignores SIGTERM"),
+    ),
+    ("hosting", "never healthy"),
+    ("hosting", "slow ping after an invocation", "broken for good"),
+    ("hosting", "another port"),
+    ("hosting", "port 8080 alone"),
+    ("hosting", "few connections"),
+    ("hosting", "no invocations"),
+)
+FAULTS = {"training": TRAINING, "processing": PROCESSING, "hosting": HOSTING}
+ELSEWHERE = {  # what a command cannot show
+    *("image.entry-point", "image.nothing-shipped", "image.root"),
+    *("training.sealed", "processing.sealed", "hosting.sealed"),
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """What fits the small container."""
+    folder = tmp_path_factory.mktemp("inputs")
+    job = {
+        "HyperParameters": {"rounds": "10"},
+        "AlgorithmSpecification": {
+            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}]
+        },
+    }
+    output = {"OutputName": "sum", "S3Output": {"LocalPath": "/opt/ml/processing/output/sum"}}
+    lay(folder / "training", "train", job)
+    lay(folder / "processing", "numbers", {"ProcessingOutputConfig": {"Outputs": [output]}})
+    (folder / "model").mkdir()
+    (folder / "model/model.txt").write_text("7")
+    pack(folder / "model", folder / "model.tar.gz")
+    return Inputs(
+        read_job(folder / "training"),
+        read_job(folder / "processing"),
+        folder / "model.tar.gz",
+        Request(b"[1, 2]", "application/json"),
+    )
+
+
+def lay(folder: Path, channel: str, request: dict[str, object]) -> None:
+    (folder / channel).mkdir(parents=True)
+    (folder / channel / "1.txt").write_text("1")
+    (folder / "job.json").write_text(json.dumps(request))
+
+
+def failing(findings: Sequence[Finding]) -> dict[str, str]:
+    return {f.check.name: f.why for f in findings if f.outcome == "fails"}
+
+
+def examined(fault: str, inputs: Inputs, limits: Limits = LIMITS) -> list[Finding]:
+    command = Command([sys.executable, str(CONTAINER), fault], {})
+    return list(examine(command, inputs, limits))
+
+
+def test_without_a_fault_all_holds(inputs: Inputs) -> None:
+    findings = examined("none", inputs)
+    assert [finding.check for finding in findings] == list(CHECKS)
+    assert failing(findings) == {}
+    missing = {f.check.name for f in findings if f.outcome == "not applicable"}
+    assert missing - {"hosting.default-port"} == ELSEWHERE
+
+
+@pytest.mark.parametrize("faults", TOGETHER, ids=",".join)
+def test_a_fault_is_found_by_its_check(inputs: Inputs, faults: tuple[str, ...]) -> None:
+    part, *asked = faults
+    if PORTS & set(asked) and taken(8080):
+        pytest.skip("port 8080 is taken")
+    given = {
+        "training": Inputs(training=inputs.training),
+        "processing": Inputs(processing=inputs.processing),
+        "hosting": Inputs(model=inputs.model, request=inputs.request),
+    }[part]
+    limits = replace(LIMITS, **SHORT.get(asked[0], {}))
+    found = failing(examined(",".join(asked), given, limits))
+    assert set(found) == {f"{part}.{FAULTS[part][fault]}" for fault in asked}, found
+
+
+def test_every_check_of_a_container_has_its_fault() -> None:
+    named = {f"{part}.{check}" for part, faults in FAULTS.items() for check in faults.values()}
+    assert {check.name for check in CHECKS} - named == ELSEWHERE
+    asked = {(part, fault) for part, *faults in TOGETHER for fault in faults}
+    assert asked == {(part, fault) for part, faults in FAULTS.items() for fault in faults}
+
+
+def test_what_was_not_given_is_said(inputs: Inputs) -> None:
+    findings = examined("none", Inputs())
+    assert {finding.outcome for finding in findings} == {"not applicable"}
+    whys = {f.check.name: f.why for f in findings}
+    assert "--training" in whys["training.model"]
+    assert "--processing" in whys["processing.outputs"]
+    assert "--model" in whys["hosting.ready"]
