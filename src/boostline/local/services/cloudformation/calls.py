@@ -138,8 +138,7 @@ class Calls:
 
     def _request(self, kind: Kind, operation: str, facts: Mapping[str, Any]) -> Document | None:
         """Return a call's request; None if what it requires is not there, and it is optional."""
-        name = operation.lstrip("?").partition("|")[0]
-        shape = service_model(kind.service).operation_model(name).input_shape
+        shape = _input(kind, operation)
         found = {
             member: shaped(inner, facts[fact])
             for member, inner in shape.members.items()
@@ -153,8 +152,16 @@ class Calls:
         return self._call(kind, kind.describe, self._request(kind, kind.describe, facts) or {})
 
     def _call(self, kind: Kind, operation: str, request: Document) -> Document:
-        name = operation.lstrip("?").partition("|")[0]
-        return self._platform.call(kind.service, name, request)
+        return self._platform.call(kind.service, _plain(operation), request)
+
+
+def _plain(operation: str) -> str:
+    """Return the name of an operation in the table without what is said of it."""
+    return operation.lstrip("?").partition("|")[0]
+
+
+def _input(kind: Kind, operation: str) -> AnyShape:
+    return service_model(kind.service).operation_model(_plain(operation)).input_shape
 
 
 def unchangeable(kind: Kind, changed: set[str]) -> set[str]:
@@ -163,8 +170,7 @@ def unchangeable(kind: Kind, changed: set[str]) -> set[str]:
         return set()
     able = {*kind.replacing, *kind.recorded, "Tags"}
     for operation in kind.calls[2].split():
-        name = operation.lstrip("?").partition("|")[0]
-        members = service_model(kind.service).operation_model(name).input_shape.members
+        members = _input(kind, operation).members
         if "patchOperations" in members:
             return set()
         able |= {member[:1].upper() + member[1:] for member in members}
@@ -229,6 +235,7 @@ def _changes(kind: Kind, old: Document, new: Document) -> Document:
     patches = [
         {"op": op, "path": path} | ({} if value is None else {"value": value})
         for name in sorted((old.keys() | new.keys()) - kind.recorded - {"Tags"})
+        if any("patchOperations" in _input(kind, each).members for each in kind.calls[2].split())
         for op, path, value in _patches(
             f"/{_lower(names.get(name, name))}", old.get(name), new.get(name)
         )

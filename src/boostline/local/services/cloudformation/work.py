@@ -65,14 +65,15 @@ class Work:
     def empty(self) -> None:
         """Remove all resources but those that are retained."""
         stack = self._stacks.get(self._id)
-        if failed := self._remove(stack, [*stack["Resources"].values()]):
+        if failed := self._remove([*stack["Resources"].values()], stack["Retired"]):
             raise Failed(f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
 
     def clean(self) -> None:
         """Remove what is no part of the stack any more; a failure leaves it behind, as on AWS."""
         stack = self._stacks.get(self._id)
         kept = self._stacks.deployment(stack, stack["Now"]).resources
-        self._remove(stack, [one for name, one in stack["Resources"].items() if name not in kept])
+        gone = [one for name, one in stack["Resources"].items() if name not in kept]
+        self._remove(gone, stack["Retired"])
 
         def forget(stack: Document) -> None:
             stack["Retired"] = []
@@ -111,6 +112,8 @@ class Work:
                 self._stacks.change(self._id, lambda stack, one=retired: drop(stack, one))  # type: ignore[misc]
                 self._stacks.note(self._id, retired, "UPDATE_COMPLETE")
                 return
+        if status == "CREATE_FAILED":
+            self._remove([record], [])
         if "PhysicalResourceId" not in record or status == "CREATE_FAILED":
             self._create(record, wanted)
         elif changed & kind.replacing:
@@ -125,8 +128,6 @@ class Work:
             self._stacks.change(self._id, lambda stack: put(stack, record))
 
     def _create(self, record: Document, wanted: Document) -> None:
-        if "PhysicalResourceId" in record:  # it did not become ready
-            self._remove(self._stacks.get(self._id), [record])
         kept = ("LogicalResourceId", "ResourceType", *POLICIES, "Needs")
         record = {member: record[member] for member in kept}
         self._stacks.note(self._id, record, "CREATE_IN_PROGRESS")
@@ -152,7 +153,7 @@ class Work:
             )
             raise self._failed(record, "UPDATE", refuse(said, "NotUpdatable"))
         self._retire(record)
-        self._create({**record, "ResourceStatus": ""}, wanted)
+        self._create(record, wanted)
 
     def _retire(self, record: Document) -> None:
         def retire(stack: Document) -> None:
@@ -187,14 +188,14 @@ class Work:
         if self._closed.wait(MOMENT):
             raise Ended
 
-    def _remove(self, stack: Document, records: list[Document]) -> list[str]:
-        """Remove records, then retired ones, those first that others do not need.
+    def _remove(self, records: list[Document], retired: list[Document]) -> list[str]:
+        """Remove records, then those that were replaced, those first that others do not need.
 
         Returns the names of what failed.
         """
         failed = []
-        for record in [*_reversed(records), *_reversed(stack["Retired"])]:
-            policy = POLICIES[record in stack["Retired"]]
+        for record in [*_reversed(records), *_reversed(retired)]:
+            policy = POLICIES[record in retired]
             try:
                 if "PhysicalResourceId" in record and record[policy] == "Retain":
                     self._stacks.note(self._id, record, "DELETE_SKIPPED")
