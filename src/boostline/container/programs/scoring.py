@@ -1,8 +1,7 @@
 """Scoring of one request: it knows bytes and media types, and no HTTP server."""
 
 from functools import lru_cache
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from boostline.container.errors import ContainerError
 from boostline.container.explain import Explainer, ExplainError, Explanation
@@ -13,6 +12,7 @@ from boostline.container.programs.csv_rows import CsvReader
 from boostline.container.programs.forms import Forms
 from boostline.container.programs.json_records import read_json, read_json_lines
 from boostline.container.programs.media import CSV, JSON, PARQUET, Route, find_route
+from boostline.container.programs.parquet import ParquetReader
 from boostline.container.programs.refusals import ScoringError, too_many_rows
 
 __all__ = ["Reply", "Request", "Scorer", "ScoringError"]
@@ -71,6 +71,7 @@ class Scorer:
         self._digest = contract.digest
         self._forms = Forms(contract)
         self._csv = CsvReader(self._forms)
+        self._parquet = ParquetReader(contract)
         self._answers = Answers(contract, manifest.threshold)
         self._explainer = Explainer(loaded.model, contract)
         # Even one row may take long.
@@ -139,9 +140,7 @@ class Scorer:
         transformed = bool(asked.features)
         if route.kind == CSV:
             return self._csv.read(body, route.header, transformed)
-        tables: Any = import_module("boostline.container.programs.tables")  # as for large CSV
-        rows: Rows = tables.read_parquet(body, self._forms, transformed)
-        return rows
+        return self._parquet.read(body, transformed)
 
     def _explain(self, rows: Rows, count: int) -> list[Explanation]:
         if len(rows) > MOST_EXPLAINED:

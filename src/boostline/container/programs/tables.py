@@ -8,7 +8,6 @@ import polars.selectors as cs
 
 from boostline.container.flavors.base import Rows
 from boostline.container.programs.forms import HEADER, Form, Forms
-from boostline.container.programs.parquet_size import measure
 from boostline.container.programs.refusals import (
     MAX_ROWS,
     RowProblem,
@@ -20,7 +19,6 @@ from boostline.container.programs.refusals import (
 from boostline.features.columns import TableError
 from boostline.features.table import transform
 
-MAX_DECODED = 512 << 20  # bytes
 MAX_TEXT = 1 << 17  # bytes: what Python's csv module takes as one field
 _SLICE = 1_000  # rows
 
@@ -50,7 +48,7 @@ def read_csv(body: bytes, names: Sequence[str], form: Form) -> Rows | None:
             return None
         if not form.plain:
             return _matrix(transform(form.contract, frame, form.contract.unknown_category))
-    except (pl.exceptions.PolarsError, TableError):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TableError):
         return None
     numbers = frame.select(pl.col(form.inputs).cast(pl.Float32))
     # Polars also reads "nan" and "inf", which are no numbers; and one may be too large.
@@ -73,7 +71,7 @@ def read_parquet(body: bytes, forms: Forms, transformed: bool) -> Rows:
     Raises
     ------
     ScoringError
-        It is broken or too large when decoded; or with the problems of its rows.
+        It is broken; or with the problems of its rows.
     """
     frame = _decoded(body)
     form = forms.of(frame.columns, transformed)
@@ -94,16 +92,9 @@ def _decoded(body: bytes) -> pl.DataFrame:
     if not body:
         raise empty_body("the body is empty: send at least one row")
     try:
-        size = measure(body)
-    except ValueError as error:
-        raise _bad_parquet(str(error)) from None
-    if size.rows > MAX_ROWS:
-        raise too_many_rows()
-    if size.decoded > MAX_DECODED:
-        limit = f"decoded it is larger than {MAX_DECODED} bytes: send fewer rows at a time"
-        raise ScoringError(413, "too_large", limit)
-    try:
-        return pl.read_parquet(io.BytesIO(body), glob=False)
+        if pl.scan_parquet(io.BytesIO(body)).select(pl.len()).collect().item() > MAX_ROWS:
+            raise too_many_rows()
+        return pl.read_parquet(io.BytesIO(body))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _bad_parquet(str(error)) from None
 
