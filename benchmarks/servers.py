@@ -60,8 +60,11 @@ def naive(way: str) -> flask.Flask:
 class Constant:
     """Answers as a scorer does, and scores nothing."""
 
-    slow = False
     attributes = "engine=none"
+
+    def takes_long(self, _request: Request) -> bool:
+        """Answer at once."""
+        return False
 
     def score(self, _request: Request) -> Reply:
         """Answer."""

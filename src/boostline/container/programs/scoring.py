@@ -8,7 +8,7 @@ from boostline.container.explain import Explainer, ExplainError, Explanation
 from boostline.container.flavors.base import FunctionModel, Rows
 from boostline.container.loading import LoadedModel
 from boostline.container.programs.answers import Answers
-from boostline.container.programs.csv_rows import CsvReader
+from boostline.container.programs.csv_rows import LARGE, CsvReader
 from boostline.container.programs.forms import Forms
 from boostline.container.programs.json_records import read_json, read_json_lines
 from boostline.container.programs.media import CSV, JSON, PARQUET, Route, find_route
@@ -74,8 +74,7 @@ class Scorer:
         self._parquet = ParquetReader(contract)
         self._answers = Answers(contract, manifest.threshold)
         self._explainer = Explainer(loaded.model, contract)
-        # Even one row may take long.
-        self.slow = isinstance(loaded.model, FunctionModel)
+        self._slow = isinstance(loaded.model, FunctionModel)  # even one row may take long
         self.attributes = ";".join(
             (
                 f"artifact={manifest.artifact[:16]}",
@@ -84,6 +83,15 @@ class Scorer:
                 *([] if manifest.threshold is None else [f"threshold={manifest.threshold!r}"]),
                 f"model={version}",
             )
+        )
+
+    def takes_long(self, request: Request) -> bool:
+        """Say whether to score a request in a thread, so that others are answered meanwhile."""
+        return (
+            self._slow
+            or len(request.body) > LARGE
+            or "explain" in request.attributes
+            or PARQUET in request.content_type.lower()
         )
 
     def score(self, request: Request) -> Reply:

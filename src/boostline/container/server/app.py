@@ -17,8 +17,6 @@ from boostline.container.server.settings import Settings
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _ATTRIBUTES = ATTRIBUTES.lower().encode()
-# Larger bodies, and slow models, are scored in a thread: a health check is answered meanwhile.
-_LARGE_BODY = 64_000
 _THREADS = 2  # more would only wait for the interpreter, each with its request in memory
 _PAYLOAD_MB, _BATCH_MB = 6, 100  # of a batch job: a request's, and all requests' at a time
 PROMETHEUS = "text/plain; version=0.0.4"
@@ -32,8 +30,10 @@ def refuse(status: int, code: str, message: str, headers: bytes = b"") -> Answer
 class Scoring(Protocol):
     """What answers ``/invocations``."""
 
-    slow: bool
     attributes: str
+
+    def takes_long(self, request: Request) -> bool:
+        """Say whether a health check cannot wait for the answer."""
 
     def score(self, request: Request) -> Reply:
         """Score a request; `ScoringError` refuses it."""
@@ -89,16 +89,17 @@ class App:
             self._count(answer.status, (time.perf_counter_ns() - began) // 1000)
             respond(answer)
 
-        if not self._scorer.slow and len(request.body) <= _LARGE_BODY:
-            finish(self._score(request))
+        scoring = _scoring_request(request)
+        if not self._scorer.takes_long(scoring):
+            finish(self._score(scoring))
             return
         loop = asyncio.get_running_loop()
-        task = loop.run_in_executor(self._threads, self._score, request)
+        task = loop.run_in_executor(self._threads, self._score, scoring)
         task.add_done_callback(lambda done: finish(done.result()))
 
-    def _score(self, request: HttpRequest) -> Answer:
+    def _score(self, request: Request) -> Answer:
         try:
-            reply = self._scorer.score(_scoring_request(request))
+            reply = self._scorer.score(request)
         except ScoringError as error:
             return Answer(error.status, error.to_json(), JSON, self._headers)
         except Exception as error:  # whatever it is, the connection gets its answer
