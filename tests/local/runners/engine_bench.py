@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -16,11 +17,32 @@ from pathlib import Path
 import docker
 import pytest
 
+from tests.local.services import sagemaker_bench
+
 ROOT = Path(__file__).parents[3]
 CONFIGURATION = ROOT.parent / "shared/tools/containers.conf"  # for hosts of low limits
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LEFT_OUT = ("test", "site-packages", "__pycache__", "idlelib", "ensurepip", "lib2to3")
-TAKES_PORT = "LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true"
+REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
+REPOSITORY = "boostline-bench"
+PLAIN, ANY_PORT, USER, SERVER = (
+    f"{REGISTRY}/{REPOSITORY}:{tag}" for tag in ("plain", "any-port", "user", "server")
+)
+INTERPRETER = f'ENTRYPOINT ["/usr/local/bin/{PYTHON}"]'
+SERVE = f"""{sagemaker_bench.HEADER}{sagemaker_bench.SERVER}
+Handler.invoke = lambda self, body: self.answer(200, (base / "model/name").read_bytes() + body)
+print("arguments", *sys.argv[1:], flush=True)
+run()
+"""
+CHANGES = {
+    PLAIN: [INTERPRETER, 'CMD ["-c", "print(\'by default\')"]'],
+    ANY_PORT: [
+        INTERPRETER,
+        "LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true",
+    ],
+    USER: [INTERPRETER, "USER 1234:1234"],
+    SERVER: [f"ENTRYPOINT {json.dumps([f'/usr/local/bin/{PYTHON}', '-c', SERVE])}"],
+}
 
 
 def engine(folder: Path) -> Iterator[str]:
@@ -51,17 +73,16 @@ def await_engine(url: str, process: subprocess.Popen[bytes]) -> None:
             process.wait(0.05)
 
 
+@contextlib.contextmanager
 def images(url: str) -> Iterator[None]:
-    """Have the images `boostline-bench`: `plain`, `any-port` and `user`, which differ in that."""
+    """Have the images of `CHANGES` while it is entered."""
     packed, client = archive(), docker.APIClient(base_url=url, version="auto")
-    entry = f'ENTRYPOINT ["/usr/local/bin/{PYTHON}"]'
-    default = 'CMD ["-c", "print(\'by default\')"]'
-    for tag, more in {"plain": [], "any-port": [TAKES_PORT], "user": ["USER 1234:1234"]}.items():
-        changes = [entry, default, *more]
+    for name, changes in CHANGES.items():
+        repository, _, tag = name.removeprefix(f"{REGISTRY}/").partition(":")
         made = json.loads(client.import_image_from_data(packed, changes=changes))["status"]
-        client.tag(made, "localhost/boostline-bench", tag)
+        client.tag(made, f"localhost/{repository}", tag)
     yield
-    for image in client.images("localhost/boostline-bench"):
+    for image in client.images(f"localhost/{REPOSITORY}"):
         client.remove_image(image["Id"], force=True)
     client.close()
 
@@ -72,7 +93,10 @@ def archive() -> bytes:
     python = (base / "bin" / PYTHON).resolve()
     programs = {path: Path(path) for path in ("/bin/sh", "/bin/chown", "/bin/sleep")}
     files = {**programs, f"/usr/local/bin/{PYTHON}": python}
-    listed = subprocess.run(["ldd", *files.values()], capture_output=True, text=True, check=True)
+    extensions = (base / "lib" / PYTHON / "lib-dynload").glob("*.so")
+    listed = subprocess.run(
+        ["ldd", *files.values(), *extensions], capture_output=True, text=True, check=True
+    )
     files |= {name: Path(name) for name in re.findall(r"(/\S+) \(0x", listed.stdout)}
     with tarfile.open(fileobj=buffer, mode="w") as packed:
         for name, path in files.items():

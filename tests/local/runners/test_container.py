@@ -21,30 +21,12 @@ from boostline.local.platform import Platform, Settings
 from boostline.local.runners import container
 from boostline.local.runners.base import Call, Command, RunnerError, UnknownImage, free_port
 from boostline.local.runners.container import ContainerRunner
-from tests.local.runners.engine_bench import engine, images
+from tests.local.runners.engine_bench import ANY_PORT, PLAIN, REGISTRY, USER
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("docker_host")]
 
-REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
-PLAIN, ANY_PORT, USER = (
-    f"{REGISTRY}/boostline-bench:{tag}" for tag in ("plain", "any-port", "user")
-)
 NOBODY = 65534  # a user with no rights here
 WAIT = "import signal; signal.pause()"
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # an ordinary user is let in, too
-        for url in engine(Path(folder)):
-            for _ in images(url):
-                yield url
-
-
-@pytest.fixture(autouse=True)
-def docker_host(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", url)
 
 
 class Bench:
@@ -283,7 +265,7 @@ def test_no_engine_is_said_with_what_was_tried(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_nothing_of_roots_is_left_to_an_ordinary_user(url: str) -> None:
+def test_nothing_of_roots_is_left_to_an_ordinary_user(engine_url: str) -> None:
     ordinary = f"""
         import os, sys
         from pathlib import Path
@@ -304,7 +286,7 @@ def test_nothing_of_roots_is_left_to_an_ordinary_user(url: str) -> None:
         runner.close()
     """
     with tempfile.TemporaryDirectory() as folder:
-        for path in (Path(folder), Path(url.removeprefix("unix://"))):
+        for path in (Path(folder), Path(engine_url.removeprefix("unix://"))):
             os.chown(path, NOBODY, NOBODY)
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(ordinary), folder],
