@@ -227,4 +227,6 @@ if __name__ == "__main__":
     name = (sys.argv[2:] or ["process"])[0]
     if "takes any argument" in FAULTS:
         name = "train" if name not in PROGRAMS else name
+    if "writes elsewhere" in FAULTS:
+        Path("/cache").write_text("1")
     PROGRAMS.get(name, lambda: sys.exit(2))()

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from boostline.conformance.bench import Limits
 from boostline.conformance.client import taken
 from boostline.conformance.command import Command
-from boostline.conformance.inputs import Inputs, Request, read_job
+from boostline.conformance.inputs import Inputs
 from boostline.conformance.suite import CHECKS, Finding, examine
-from boostline.contracts.archives import pack
+from tests.conformance.small import CONTAINER, IMAGE, SEALED, failing, lay_inputs
 
 pytestmark = pytest.mark.slow
 
-CONTAINER = Path(__file__).with_name("container.py")
 LIMITS = Limits(job=20, start=10, job_stop=1, server_stop=1, watch=2)
 TRAINING = {
     "never succeeds": "completes",
@@ -107,44 +103,11 @@ TOGETHER = (
     ("hosting", "no invocations"),
 )
 FAULTS = {"training": TRAINING, "processing": PROCESSING, "hosting": HOSTING}
-ELSEWHERE = {  # what a command cannot show
-    *("image.entry-point", "image.nothing-shipped", "image.root"),
-    *("training.sealed", "processing.sealed", "hosting.sealed"),
-}
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    """What fits the small container."""
-    folder = tmp_path_factory.mktemp("inputs")
-    job = {
-        "HyperParameters": {"rounds": "10"},
-        "AlgorithmSpecification": {
-            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}]
-        },
-    }
-    output = {"OutputName": "sum", "S3Output": {"LocalPath": "/opt/ml/processing/output/sum"}}
-    lay(folder / "training", "train", job)
-    lay(folder / "processing", "numbers", {"ProcessingOutputConfig": {"Outputs": [output]}})
-    (folder / "model").mkdir()
-    (folder / "model/model.txt").write_text("7")
-    pack(folder / "model", folder / "model.tar.gz")
-    return Inputs(
-        read_job(folder / "training"),
-        read_job(folder / "processing"),
-        folder / "model.tar.gz",
-        Request(b"[1, 2]", "application/json"),
-    )
-
-
-def lay(folder: Path, channel: str, request: dict[str, object]) -> None:
-    (folder / channel).mkdir(parents=True)
-    (folder / channel / "1.txt").write_text("1")
-    (folder / "job.json").write_text(json.dumps(request))
-
-
-def failing(findings: Sequence[Finding]) -> dict[str, str]:
-    return {f.check.name: f.why for f in findings if f.outcome == "fails"}
+    return lay_inputs(tmp_path_factory.mktemp("inputs"))
 
 
 def examined(fault: str, inputs: Inputs, limits: Limits = LIMITS) -> list[Finding]:
@@ -157,7 +120,7 @@ def test_without_a_fault_all_holds(inputs: Inputs) -> None:
     assert [finding.check for finding in findings] == list(CHECKS)
     assert failing(findings) == {}
     missing = {f.check.name for f in findings if f.outcome == "not applicable"}
-    assert missing - {"hosting.default-port"} == ELSEWHERE
+    assert missing - {"hosting.default-port"} == IMAGE | SEALED
 
 
 @pytest.mark.parametrize("faults", TOGETHER, ids=",".join)
@@ -177,7 +140,7 @@ def test_a_fault_is_found_by_its_check(inputs: Inputs, faults: tuple[str, ...]) 
 
 def test_every_check_of_a_container_has_its_fault() -> None:
     named = {f"{part}.{check}" for part, faults in FAULTS.items() for check in faults.values()}
-    assert {check.name for check in CHECKS} - named == ELSEWHERE
+    assert {check.name for check in CHECKS} - named == IMAGE | SEALED
     asked = {(part, fault) for part, *faults in TOGETHER for fault in faults}
     assert asked == {(part, fault) for part, faults in FAULTS.items() for fault in faults}
 
