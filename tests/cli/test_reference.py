@@ -40,7 +40,7 @@ def test_every_command_in_the_documents_exists() -> None:
             for line in COMMAND.findall(block):
                 found += 1
                 words = line.split("#")[0].split()
-                names = [word for word in words[:2] if word.isalpha()]
+                names = [word for word in words[:2] if re.fullmatch("[a-z][a-z-]*", word)]
                 path = " ".join(["boostline", *names])
                 if f"## `{path}`\n" not in reference:
                     path = f"boostline {names[0]}"
