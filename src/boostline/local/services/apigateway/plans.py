@@ -35,10 +35,10 @@ def patch(plan: dict[str, Any], operations: list[Mapping[str, str]]) -> None:
             given = {"apiId": api, "stage": stage}
             rest = [each for each in plan["apiStages"] if each != given]
             plan["apiStages"] = [*rest, given] if op == "add" else rest
-        elif (op, path) == ("remove", "/quota"):
-            plan.pop("quota", None)
+        elif op == "remove" and path in {"/quota", "/throttle"}:
+            plan.pop(path[1:], None)
         else:
-            replace(plan, one, VALUES, "add, remove of /apiStages, remove of /quota, ")
+            replace(plan, one, VALUES, "add, remove of /apiStages, remove of /quota, /throttle, ")
 
 
 def check(plan: Mapping[str, Any]) -> None:

@@ -119,9 +119,12 @@ class Calls:
         return template.format_map(self._facts(record))
 
     def _facts(self, record: Document) -> _Facts:
-        kind, properties = KINDS[record["ResourceType"]], record["Properties"]
+        kind, own = KINDS[record["ResourceType"]], record["Own"]
+        settings = self._platform.settings
         facts = _Facts(kind.defaults)
-        facts |= {n: value for n, value in properties.items() if n not in kind.recorded}
+        facts |= {n: value for n, value in record["Properties"].items() if n not in kind.recorded}
+        facts |= {"account": settings.account, "region": settings.region, **own}
+        facts |= {kind.name: own["name"]} if kind.name else {}
         match facts.get("Code"):
             case {"ZipFile": str(source)}:
                 facts["Code"] = {"ZipFile": _zipped(source)}
@@ -129,9 +132,6 @@ class Calls:
             outer, _, inner = path.partition(".")
             found = facts[outer].get(inner) if inner and facts[outer] else facts[outer]
             facts |= {fact: found} if found else {}
-        settings, own = self._platform.settings, record["Own"]
-        facts |= {"account": settings.account, "region": settings.region, **own}
-        facts |= {kind.name: own["name"]} if kind.name else {}
         facts["Host"] = facts["Url"].removeprefix("https://")
         facts["ResourceArn"] = record.get("PhysicalResourceId", "")
         return facts
@@ -145,8 +145,8 @@ class Calls:
             for fact in {member, _lower(member), member[:1].upper() + member[1:]}
             if fact in facts
         }
-        optional = operation.startswith("?")
-        return None if optional and not {*shape.required_members} <= found.keys() else found
+        needed = {*shape.required_members, shape.serialization.get("payload", "")} - {""}
+        return None if operation.startswith("?") and not needed <= found.keys() else found
 
     def _ask(self, kind: Kind, facts: Mapping[str, Any]) -> Document:
         return self._call(kind, kind.describe, self._request(kind, kind.describe, facts) or {})

@@ -69,31 +69,33 @@ class Kind:
         return {each[:-1] for each in self.declared.split() if each.endswith("~")}
 
 
-def _recorded(declared: str, name: str, ref: str = "{name}", **attributes: str) -> Kind:
-    defaults: dict[str, object] = {"Path": "/"} if "Path!" in declared else {}
-    return Kind(declared, name=name, ref=ref, attributes=attributes, defaults=defaults)
+def _recorded(declared: str, name: str = "", ref: str = "{name}", **attributes: str) -> Kind:
+    return Kind(declared, name=name, ref=ref, attributes=attributes)
 
 
 def _arn(service: str, resource: str) -> str:
     return f"arn:aws:{service}:{{region}}:{{account}}:{resource}"
 
 
-def _sagemaker(stem: str, declared: str, update: str = "", describe: str = "") -> Kind:
-    path = {"EndpointConfig": "endpoint-config", "ModelPackageGroup": "model-package-group"}
-    arn = _arn("sagemaker", f"{path.get(stem, stem.lower())}/{{name}}")
-    return Kind(
-        declared,
-        ("sagemaker", f"Create{stem}", f"{update} ?AddTags ?DeleteTags", f"Delete{stem}"),
+def _sagemaker(
+    stem: str, path: str, declared: str, update: str = "", describe: str = ""
+) -> dict[str, Kind]:
+    calls = (f"Create{stem}", f"{update} ?AddTags ?DeleteTags", f"Delete{stem}")
+    arn = _arn("sagemaker", f"{path}/{{name}}")
+    kind = Kind(
+        f"{stem}Name! Tags {declared}",
+        ("sagemaker", *calls),
         name=f"{stem}Name",
         ref=arn,
         attributes={f"{stem}Name": "{name}", f"{stem}Arn": arn},
         describe=describe,
     )
+    return {f"AWS::SageMaker::{stem}": kind}
 
 
 _SCALED = "{ResourceId}|{ScalableDimension}|{ServiceNamespace}"
 _SCALING = _arn("autoscaling", "scalingPolicy:{unique}:policyName/{PolicyName}")
-_POLICY = "arn:aws:iam::{account}:policy{Path}{name}"
+_POLICY = "arn:aws:iam::{account}:policy/{name}"
 _PROVIDER = "arn:aws:iam::{account}:oidc-provider/{Host}"
 _ENCRYPTION = "ServerSideEncryptionConfiguration"
 _DOCUMENTS = (
@@ -106,7 +108,7 @@ _DOCUMENTS = (
 KINDS: dict[str, Kind] = {
     "AWS::ApiGateway::Account": _recorded("CloudWatchRoleArn", "", "{unique}", Id="{unique}"),
     "AWS::ApiGateway::ApiKey": Kind(
-        "CustomerId Description Enabled GenerateDistinctId! Name! StageKeys Tags Value!",
+        "Enabled Name! Tags",
         ("apigateway", "CreateApiKey", "UpdateApiKey", "DeleteApiKey"),
         name="Name",
         ref="{apiKey}",
@@ -114,16 +116,14 @@ KINDS: dict[str, Kind] = {
         keeps={"apiKey": "id"},
     ),
     "AWS::ApiGateway::Deployment": Kind(
-        "DeploymentCanarySettings! Description RestApiId! StageDescription StageName",
+        "RestApiId!",
         ("apigateway", "CreateDeployment", "", "DeleteDeployment"),
         ref="{deploymentId}",
         attributes={"DeploymentId": "{deploymentId}"},
         keeps={"deploymentId": "id"},
     ),
     "AWS::ApiGateway::RestApi": Kind(
-        "ApiKeySourceType~ BinaryMediaTypes~ Body BodyS3Location CloneFrom Description~ "
-        "DisableExecuteApiEndpoint~ EndpointAccessMode~ EndpointConfiguration~ FailOnWarnings "
-        "MinimumCompressionSize~ Mode Name~ Parameters Policy~ SecurityPolicy~ Tags~ Version~",
+        "ApiKeySourceType~ Body EndpointConfiguration~ FailOnWarnings Name~ Policy~ Tags~",
         ("apigateway", "ImportRestApi", "PutRestApi", "DeleteRestApi"),
         ref="{restApiId}",
         attributes={"RestApiId": "{restApiId}", "RootResourceId": "{rootResourceId}"},
@@ -131,14 +131,12 @@ KINDS: dict[str, Kind] = {
         defaults={"mode": "overwrite"},
     ),
     "AWS::ApiGateway::Stage": Kind(
-        "AccessLogSetting~ CacheClusterEnabled CacheClusterSize CanarySetting ClientCertificateId "
-        "DeploymentId Description DocumentationVersion MethodSettings~ RestApiId! StageName! Tags "
-        "TracingEnabled~ Variables",
+        "AccessLogSetting~ DeploymentId MethodSettings~ RestApiId! StageName! Tags TracingEnabled~",
         ("apigateway", "CreateStage", "UpdateStage", "DeleteStage"),
         name="StageName",
     ),
     "AWS::ApiGateway::UsagePlan": Kind(
-        "ApiStages Description Quota Tags Throttle UsagePlanName",
+        "ApiStages Quota Tags Throttle UsagePlanName",
         ("apigateway", "CreateUsagePlan", "UpdateUsagePlan", "UpdateUsagePlan DeleteUsagePlan"),
         name="UsagePlanName",
         ref="{usagePlanId}",
@@ -153,49 +151,36 @@ KINDS: dict[str, Kind] = {
         attributes={"Id": "{KeyId}:{UsagePlanId}"},
     ),
     "AWS::ApplicationAutoScaling::ScalableTarget": _recorded(
-        "MaxCapacity MinCapacity ResourceId! RoleARN ScalableDimension! ScheduledActions "
-        "ServiceNamespace! SuspendedState Tags",
-        "",
-        _SCALED,
+        "MaxCapacity MinCapacity ResourceId! ScalableDimension! ServiceNamespace! Tags",
+        ref=_SCALED,
         Id=_SCALED,
     ),
     "AWS::ApplicationAutoScaling::ScalingPolicy": _recorded(
-        "PolicyName! PolicyType PredictiveScalingPolicyConfiguration ResourceId! "
-        "ScalableDimension! ScalingTargetId! ServiceNamespace! StepScalingPolicyConfiguration "
-        "TargetTrackingScalingPolicyConfiguration",
+        "PolicyName! PolicyType ScalingTargetId! TargetTrackingScalingPolicyConfiguration",
         "PolicyName",
         _SCALING,
         Arn=_SCALING,
     ),
     "AWS::CloudWatch::Alarm": _recorded(
-        "ActionConfiguration ActionsEnabled AlarmActions AlarmDescription AlarmName! "
-        "ComparisonOperator DatapointsToAlarm Dimensions EvaluateLowSampleCountPercentile "
-        "EvaluationCriteria EvaluationInterval EvaluationPeriods EvaluationWindow "
-        "ExtendedStatistic InsufficientDataActions MetricName Metrics Namespace OKActions Period "
-        "Statistic Tags Threshold ThresholdMetricId TreatMissingData Unit WarmUpConfiguration",
+        "AlarmActions AlarmDescription AlarmName! ComparisonOperator Dimensions EvaluationPeriods "
+        "ExtendedStatistic MetricName Namespace Period Statistic Tags Threshold TreatMissingData",
         "AlarmName",
         Arn=_arn("cloudwatch", "alarm:{name}"),
     ),
     "AWS::CodeBuild::Project": _recorded(
-        "Artifacts AutoRetryLimit BadgeEnabled BuildBatchConfig Cache ConcurrentBuildLimit "
-        "Description EncryptionKey Environment FileSystemLocations LogsConfig Name! "
-        "QueuedTimeoutInMinutes ResourceAccessRole SecondaryArtifacts SecondarySourceVersions "
-        "SecondarySources ServiceRole Source SourceVersion Tags TimeoutInMinutes Triggers "
-        "Visibility VpcConfig",
+        "Artifacts Description EncryptionKey Environment LogsConfig Name! ServiceRole Source Tags "
+        "TimeoutInMinutes",
         "Name",
-        Id="{name}",
         Arn=_arn("codebuild", "project/{name}"),
     ),
     "AWS::CodePipeline::Pipeline": _recorded(
-        "ArtifactStore ArtifactStores DisableInboundStageTransitions ExecutionMode Name! "
-        "PipelineType RestartExecutionOnUpdate RoleArn Stages Tags Triggers Variables",
+        "ArtifactStore ExecutionMode Name! PipelineType RoleArn Stages Tags",
         "Name",
         Arn=_arn("codepipeline", "{name}"),
     ),
     "AWS::ECR::Repository": _recorded(
-        "EmptyOnDelete EncryptionConfiguration! ImageScanningConfiguration ImageTagMutability "
-        "ImageTagMutabilityExclusionFilters LifecyclePolicy RepositoryName! RepositoryPolicyText "
-        "Tags",
+        "EncryptionConfiguration! ImageScanningConfiguration ImageTagMutability LifecyclePolicy "
+        "RepositoryName! RepositoryPolicyText Tags",
         "RepositoryName",
         Arn=_arn("ecr", "repository/{name}"),
         RepositoryUri="{account}.dkr.ecr.{region}.amazonaws.com/{name}",
@@ -207,44 +192,34 @@ KINDS: dict[str, Kind] = {
         Arn=_arn("events", "api-destination/{name}/{unique}"),
     ),
     "AWS::Events::Connection": _recorded(
-        "AuthParameters AuthorizationType Description InvocationConnectivityParameters "
-        "KmsKeyIdentifier Name!",
+        "AuthParameters AuthorizationType Description KmsKeyIdentifier Name!",
         "Name",
         Arn=_arn("events", "connection/{name}/{unique}"),
     ),
     "AWS::Events::Rule": _recorded(
-        "Description EventBusName EventPattern Name! RoleArn ScheduleExpression State Tags Targets",
+        "Description EventPattern Name! State Tags Targets",
         "Name",
-        RuleName="{name}",
         Arn=_arn("events", "rule/{name}"),
     ),
     "AWS::IAM::ManagedPolicy": _recorded(
-        "Description! Groups ManagedPolicyName! Path! PolicyDocument Roles Users",
+        "Description! ManagedPolicyName! PolicyDocument",
         "ManagedPolicyName",
         _POLICY,
         PolicyArn=_POLICY,
     ),
-    "AWS::IAM::OIDCProvider": _recorded(
-        "ClientIdList Tags ThumbprintList Url!", "", _PROVIDER, Arn=_PROVIDER
-    ),
-    "AWS::IAM::Role": _recorded(
+    "AWS::IAM::OIDCProvider": _recorded("ClientIdList Tags Url!", ref=_PROVIDER, Arn=_PROVIDER),
+    "AWS::IAM::Role": Kind(
         "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path! "
         "PermissionsBoundary Policies RoleName! Tags",
-        "RoleName",
-        Arn="arn:aws:iam::{account}:role{Path}{name}",
-        RoleId="AROA{unique}",
+        name="RoleName",
+        attributes={"Arn": "arn:aws:iam::{account}:role{Path}{name}", "RoleId": "AROA{unique}"},
+        defaults={"Path": "/"},
     ),
     "AWS::Lambda::Function": Kind(
-        "Architectures CapacityProviderConfig Code CodeSigningConfigArn DeadLetterConfig "
-        "Description DurableConfig Environment EphemeralStorage FileSystemConfigs FunctionName! "
-        "FunctionScalingConfig Handler ImageConfig KmsKeyArn~ Layers LoggingConfig MemorySize "
-        "PackageType! PublishToLatestPublished RecursiveLoop ReservedConcurrentExecutions~ Role "
-        "Runtime RuntimeManagementConfig SnapStart Tags TenancyConfig! Timeout TracingConfig "
-        "VpcConfig~",
+        "Code Description Environment FunctionName! Handler KmsKeyArn~ MemorySize PackageType! "
+        "Role Runtime Tags Timeout TracingConfig VpcConfig~",
         (
-            "lambda",
-            "CreateFunction",
-            "UpdateFunctionCode UpdateFunctionConfiguration",
+            *("lambda", "CreateFunction", "UpdateFunctionCode UpdateFunctionConfiguration"),
             "DeleteFunction",
         ),
         name="FunctionName",
@@ -252,27 +227,19 @@ KINDS: dict[str, Kind] = {
         others={m: f"Code.{m}" for m in ("ZipFile", "S3Bucket", "S3Key", "ImageUri")},
     ),
     "AWS::Lambda::Permission": Kind(
-        "Action! EventSourceToken! FunctionName! FunctionUrlAuthType! InvokedViaFunctionUrl! "
-        "Principal! PrincipalOrgID! SourceAccount! SourceArn!",
+        "Action! FunctionName! Principal! SourceAccount! SourceArn!",
         ("lambda", "AddPermission", "", "RemovePermission"),
         name="StatementId",
         attributes={"Id": "{name}"},
     ),
     "AWS::Logs::LogGroup": _recorded(
-        "BearerTokenAuthenticationEnabled DataProtectionPolicy DeletionProtectionEnabled "
-        "FieldIndexPolicies KmsKeyId LogGroupClass LogGroupName! ResourcePolicyDocument "
-        "RetentionInDays Tags",
+        "KmsKeyId LogGroupName! RetentionInDays Tags",
         "LogGroupName",
         Arn=_arn("logs", "log-group:{name}:*"),
     ),
     "AWS::S3::Bucket": Kind(
-        "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption "
-        "BucketName! BucketNamePrefix! BucketNamespace! CorsConfiguration "
-        "IntelligentTieringConfigurations InventoryConfigurations LifecycleConfiguration "
-        "LoggingConfiguration MetadataConfiguration MetadataTableConfiguration "
-        "MetricsConfigurations NotificationConfiguration ObjectLockConfiguration ObjectLockEnabled "
-        "OwnershipControls PublicAccessBlockConfiguration ReplicationConfiguration Tags "
-        "VersioningConfiguration WebsiteConfiguration",
+        "BucketEncryption BucketName! LifecycleConfiguration OwnershipControls "
+        "PublicAccessBlockConfiguration Tags VersioningConfiguration",
         ("s3", f"CreateBucket {_DOCUMENTS}", _DOCUMENTS, "DeleteBucket"),
         name="BucketName",
         attributes={
@@ -292,26 +259,21 @@ KINDS: dict[str, Kind] = {
         ref="{Bucket}",
         others={"Policy": "PolicyDocument"},
     ),
-    "AWS::SageMaker::Endpoint": _sagemaker(
-        "Endpoint",
-        "DeploymentConfig EndpointConfigName EndpointName! ExcludeRetainedVariantProperties "
-        "RetainAllVariantProperties RetainDeploymentConfig Tags",
+    **_sagemaker(
+        *("Endpoint", "endpoint"),
+        "DeploymentConfig EndpointConfigName RetainAllVariantProperties",
         "UpdateEndpoint",
-        describe="DescribeEndpoint",
+        "DescribeEndpoint",
     ),
-    "AWS::SageMaker::EndpointConfig": _sagemaker(
-        "EndpointConfig",
-        "AsyncInferenceConfig! DataCaptureConfig! EnableNetworkIsolation! EndpointConfigName! "
-        "ExecutionRoleArn! ExplainerConfig! KmsKeyId! MetricsConfig! ProductionVariants! "
-        "ShadowProductionVariants! Tags VpcConfig!",
+    **_sagemaker(
+        "EndpointConfig", "endpoint-config", "DataCaptureConfig! KmsKeyId! ProductionVariants!"
     ),
-    "AWS::SageMaker::Model": _sagemaker(
-        "Model",
-        "Containers! EnableNetworkIsolation! ExecutionRoleArn! InferenceExecutionConfig! "
-        "ModelName! PrimaryContainer! Tags VpcConfig!",
+    **_sagemaker(
+        *("Model", "model"),
+        "Containers! EnableNetworkIsolation! ExecutionRoleArn! PrimaryContainer! VpcConfig!",
     ),
-    "AWS::SageMaker::ModelPackageGroup": _sagemaker(
-        "ModelPackageGroup",
-        "ModelPackageGroupDescription! ModelPackageGroupName! ModelPackageGroupPolicy~ Tags",
+    **_sagemaker(
+        *("ModelPackageGroup", "model-package-group"),
+        "ModelPackageGroupDescription! ModelPackageGroupPolicy~",
     ),
 }

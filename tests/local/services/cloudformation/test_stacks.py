@@ -1,0 +1,264 @@
+"""The life of stacks: order, changes, replacement, failure, removal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import RunningPlatform
+from tests.local.services.cloudformation.stacks_bench import Stack, bucket, template
+
+ALARM: dict[str, Any] = {"Type": "AWS::CloudWatch::Alarm", "Properties": {}}
+
+
+@pytest.fixture
+def stack(shared_platform: RunningPlatform, request: pytest.FixtureRequest) -> Stack:
+    return Stack(shared_platform, request.node.name.replace("_", "-")[:60])
+
+
+def buckets(stack: Stack) -> set[str]:
+    found = stack.running.client("s3").list_buckets()["Buckets"]
+    return {each["Name"] for each in found}
+
+
+def plan(**members: Any) -> dict[str, Any]:
+    return {
+        "Type": "AWS::ApiGateway::UsagePlan",
+        "Properties": {"UsagePlanName": "plan", **members},
+    }
+
+
+def key(**properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::ApiGateway::ApiKey", "Properties": properties}
+
+
+BAD = bucket("Not_A_Bucket")  # S3 refuses the name
+
+
+def test_resources_come_in_the_order_of_their_references_and_go_in_reverse(stack: Stack) -> None:
+    policy = {"Statement": [{"Effect": "Deny", "Resource": {"Fn::GetAtt": ["Last", "Arn"]}}]}
+    body = template(
+        {
+            "First": {
+                "Type": "AWS::S3::BucketPolicy",
+                "Properties": {"Bucket": {"Ref": "Mid"}, "PolicyDocument": policy},
+            },
+            "Mid": bucket(DependsOn="Last"),
+            "Last": bucket(),
+        }
+    )
+    assert stack.create(body) == "CREATE_COMPLETE"
+    made = [name for name, status in stack.events() if status == "CREATE_COMPLETE"]
+    assert made == ["Last", "Mid", "First", stack.name]
+    names = stack.physical()
+    assert names["Last"].startswith(stack.name[:20])
+    held = stack.running.client("s3").get_bucket_policy(Bucket=names["Mid"])["Policy"]
+    assert json.loads(held)["Statement"][0]["Resource"] == f"arn:aws:s3:::{names['Last']}"
+    stack_id = stack.described()["StackId"]
+    assert stack.delete() == "DELETE_COMPLETE"
+    gone = [name for name, status in stack.events(stack_id) if status == "DELETE_COMPLETE"]
+    assert gone == ["First", "Mid", "Last", stack.name]
+    assert not buckets(stack) & set(names.values())
+    with pytest.raises(ClientError, match=f"Stack with id {stack.name} does not exist"):
+        stack.described()
+    stack.client.delete_stack(StackName=stack.name)
+
+
+def test_what_changes_is_changed_and_what_is_named_anew_is_another(stack: Stack) -> None:
+    tagged = bucket("changes-one", Properties={"Tags": [{"Key": "a", "Value": "1"}]})
+    sections: dict[str, Any] = {"Outputs": {"Name": {"Value": {"Ref": "B"}}}}
+    assert stack.create(template({"B": tagged, "P": plan()}, **sections)) == "CREATE_COMPLETE"
+    before = stack.physical()
+    throttled = plan(
+        Throttle={"RateLimit": 5, "BurstLimit": "7"}, Quota={"Limit": 9, "Period": "DAY"}
+    )
+    assert stack.update(template({"B": bucket("changes-one"), "P": throttled}, **sections)) == (
+        "UPDATE_COMPLETE"
+    )
+    assert stack.physical() == before
+    gateway = stack.running.client("apigateway")
+    found = gateway.get_usage_plan(usagePlanId=before["P"])
+    assert found["throttle"] == {"rateLimit": 5.0, "burstLimit": 7}
+    assert found["quota"] == {"limit": 9, "period": "DAY"}
+    with pytest.raises(ClientError, match="NoSuchTagSet"):
+        stack.running.client("s3").get_bucket_tagging(Bucket="changes-one")
+
+    body = template({"B": bucket("changes-two"), "P": plan()}, **sections)
+    assert stack.update(body) == "UPDATE_COMPLETE"
+    assert stack.outputs() == {"Name": "changes-two"}
+    assert "quota" not in gateway.get_usage_plan(usagePlanId=before["P"])
+    assert {"changes-one", "changes-two"} & buckets(stack) == {"changes-two"}
+    order = [event for event in stack.events() if event[0] == "B"][-4:]
+    assert order == [
+        ("B", "CREATE_IN_PROGRESS"),
+        ("B", "CREATE_COMPLETE"),
+        ("B", "DELETE_IN_PROGRESS"),
+        ("B", "DELETE_COMPLETE"),
+    ]
+    with pytest.raises(ClientError, match="No updates are to be performed"):
+        stack.update(body)
+
+
+def test_a_change_that_fails_comes_back_to_what_was(stack: Stack) -> None:
+    first = {"B": bucket("returns-one"), "P": plan(Throttle={"RateLimit": 1, "BurstLimit": 1})}
+    assert stack.create(template(first)) == "CREATE_COMPLETE"
+    before = stack.physical()
+    second = {
+        "B": bucket("returns-two"),
+        "P": plan(Throttle={"RateLimit": 2, "BurstLimit": 2}),
+        "New": key(),
+        "Bad": {**BAD, "DependsOn": ["B", "P", "New"]},
+    }
+    assert stack.update(template(second)) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "The specified bucket is not valid" in stack.reasons("Bad")
+    assert "failed to create: [Bad]" in stack.reasons(stack.name)
+    assert stack.physical() == before
+    gateway = stack.running.client("apigateway")
+    throttle = gateway.get_usage_plan(usagePlanId=before["P"])["throttle"]
+    assert throttle == {"rateLimit": 1.0, "burstLimit": 1}
+    assert gateway.get_api_keys()["items"] == []
+    assert {"returns-one", "returns-two"} & buckets(stack) == {"returns-one"}
+    statuses = [status for name, status in stack.events() if name == stack.name]
+    assert statuses[-5:] == [
+        "CREATE_COMPLETE",
+        "UPDATE_IN_PROGRESS",
+        "UPDATE_ROLLBACK_IN_PROGRESS",
+        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+        "UPDATE_ROLLBACK_COMPLETE",
+    ]
+    assert stack.update(template({"B": bucket("returns-one")})) == "UPDATE_COMPLETE"
+    assert stack.physical() == {"B": "returns-one"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "status", "left"),
+    [
+        ({}, "ROLLBACK_COMPLETE", False),
+        ({"OnFailure": "DELETE"}, "DELETE_COMPLETE", False),
+        ({"DisableRollback": True}, "CREATE_FAILED", True),
+    ],
+)
+def test_a_first_failure_leaves_what_was_asked_for(
+    stack: Stack, chosen: dict[str, Any], status: str, left: bool
+) -> None:
+    name = f"first-{status.lower().replace('_', '-')}"
+    body = template({"B": bucket(name), "Bad": {**BAD, "DependsOn": "B"}})
+    stack.client.create_stack(StackName=stack.name, TemplateBody=body, **chosen)
+    (found,) = [
+        each
+        for each in stack.client.list_stacks()["StackSummaries"]
+        if each["StackName"] == stack.name
+    ]
+    assert stack.settled(found["StackId"]) == status
+    assert (name in buckets(stack)) == left
+    if left:
+        assert stack.update(template({"B": bucket(name)})) == "UPDATE_COMPLETE"
+    if status != "DELETE_COMPLETE":
+        assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_a_resource_that_has_its_name_from_the_template_is_not_replaced(stack: Stack) -> None:
+    def role(**properties: str) -> str:
+        return template({"R": {"Type": "AWS::IAM::Role", "Properties": properties}})
+
+    assert stack.create(role(RoleName="kept")) == "CREATE_COMPLETE"
+    assert stack.update(role(RoleName="kept", Path="/x/")) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "a custom-named resource requires replacing. Rename kept" in stack.reasons("R")
+    assert stack.update(role(RoleName="other", Path="/x/")) == "UPDATE_COMPLETE"
+    assert stack.physical() == {"R": "other"}
+
+
+def test_what_is_retained_stays(stack: Stack) -> None:
+    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    assert stack.create(template({"B": bucket("retained-one", **kept)})) == "CREATE_COMPLETE"
+    assert stack.update(template({"B": bucket("retained-two", **kept)})) == "UPDATE_COMPLETE"
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert {"retained-one", "retained-two"} <= buckets(stack)
+
+
+def test_a_removal_that_fails_says_why_and_can_leave_it_out(stack: Stack) -> None:
+    assert stack.create(template({"B": bucket("full")})) == "CREATE_COMPLETE"
+    stack.running.client("s3").put_object(Bucket="full", Key="a", Body=b"x")
+    assert stack.delete() == "DELETE_FAILED"
+    assert "BucketNotEmpty" in stack.reasons("B")
+    assert "failed to delete: [B]" in stack.described()["StackStatusReason"]
+    stack_id = stack.described()["StackId"]
+    stack.client.delete_stack(StackName=stack.name, RetainResources=["B"])
+    assert stack.settled(stack_id) == "DELETE_COMPLETE"
+    assert "full" in buckets(stack)
+
+
+def test_change_sets_tell_what_would_happen_and_do_it(stack: Stack) -> None:
+    first = template({"B": bucket("sets-one"), "K": key()})
+    shown = stack.change_set(first, kind="CREATE")
+    assert stack.described()["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert [each["ResourceChange"]["Action"] for each in shown["Changes"]] == ["Add", "Add"]
+    with pytest.raises(ClientError, match="AlreadyExistsException"):
+        stack.change_set(first, kind="CREATE")
+    stack.client.execute_change_set(ChangeSetName="changes", StackName=stack.name)
+    assert stack.settled() == "CREATE_COMPLETE"
+    with pytest.raises(ClientError, match="already exists and cannot be created again"):
+        stack.change_set(first, kind="CREATE")
+
+    empty = stack.change_set(first)
+    assert (empty["Status"], empty["ExecutionStatus"]) == ("FAILED", "UNAVAILABLE")
+    assert "The submitted information didn't contain changes." in empty["StatusReason"]
+    with pytest.raises(ClientError, match="InvalidChangeSetStatus"):
+        stack.client.execute_change_set(ChangeSetName="changes", StackName=stack.name)
+    stack.client.delete_change_set(ChangeSetName="changes", StackName=stack.name)
+
+    sections = {"Outputs": {"O": {"Value": "only an output"}}}
+    output = stack.change_set(template({"B": bucket("sets-one"), "K": key()}, **sections))
+    assert (output["Status"], output["Changes"]) == ("CREATE_COMPLETE", [])
+    stack.client.execute_change_set(ChangeSetName="changes", StackName=stack.name)
+    assert stack.settled() == "UPDATE_COMPLETE"
+    assert stack.outputs() == {"O": "only an output"}
+
+    changed = stack.change_set(template({"B": bucket("sets-two")}))
+    found = [each["ResourceChange"] for each in changed["Changes"]]
+    assert [(each["Action"], each["LogicalResourceId"]) for each in found] == [
+        ("Modify", "B"),
+        ("Remove", "K"),
+    ]
+    assert found[0]["Replacement"] == "True"
+    assert found[0]["Details"][0]["Target"] == {
+        "Attribute": "Properties",
+        "Name": "BucketName",
+        "RequiresRecreation": "Always",
+    }
+    (listed,) = stack.client.list_change_sets(StackName=stack.name)["Summaries"]
+    assert listed["ExecutionStatus"] == "AVAILABLE"
+    assert buckets(stack) & {"sets-one", "sets-two"} == {"sets-one"}
+
+
+def test_values_that_are_not_given_again_stay(stack: Stack) -> None:
+    sections = {"Parameters": {"Name": {"Type": "String"}}}
+    body = template({"B": bucket(Properties={"BucketName": {"Ref": "Name"}})}, **sections)
+    assert stack.create(body, {"Name": "stays"}) == "CREATE_COMPLETE"
+    same = [{"ParameterKey": "Name", "UsePreviousValue": True}]
+    stack.client.update_stack(
+        StackName=stack.name,
+        UsePreviousTemplate=True,
+        Parameters=same,
+        Tags=[{"Key": "team", "Value": "a"}],
+    )
+    assert stack.settled() == "UPDATE_COMPLETE"
+    assert stack.physical() == {"B": "stays"}
+    tags = stack.running.client("s3").get_bucket_tagging(Bucket="stays")["TagSet"]
+    assert tags == stack.described()["Tags"] == [{"Key": "team", "Value": "a"}]
+
+
+def test_resources_are_found_by_either_name(stack: Stack) -> None:
+    assert stack.create(template({"B": bucket("found-one"), "A": ALARM})) == "CREATE_COMPLETE"
+    client = stack.client
+    by_id = client.describe_stack_resources(PhysicalResourceId="found-one")["StackResources"]
+    assert {each["LogicalResourceId"] for each in by_id} == {"B", "A"}
+    detail = client.describe_stack_resource(StackName=stack.name, LogicalResourceId="A")
+    assert detail["StackResourceDetail"]["ResourceStatusReason"] == "recorded: no local effect"
+    listed = client.list_stack_resources(StackName=stack.name)["StackResourceSummaries"]
+    assert {each["ResourceStatus"] for each in listed} == {"CREATE_COMPLETE"}
+    with pytest.raises(ClientError, match="Resource C does not exist for stack"):
+        client.describe_stack_resource(StackName=stack.name, LogicalResourceId="C")

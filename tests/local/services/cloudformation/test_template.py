@@ -1,0 +1,237 @@
+"""What templates mean, by the outputs and refusals of real stacks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import RunningPlatform
+from tests.local.services.cloudformation.stacks_bench import (
+    CAPABILITIES,
+    Stack,
+    bucket,
+    parameters,
+    template,
+)
+
+ONE = {"B": bucket("template-one")}
+PARAMETERS = """
+AWSTemplateFormatVersion: 2010-09-09
+Parameters:
+  Name: {Type: String, AllowedPattern: "[a-z]+", ConstraintDescription: small letters}
+  Size: {Type: Number, MinValue: 2, MaxValue: 5, Default: 3}
+  Code: {Type: String, MinLength: 2, MaxLength: 3, Default: ab, NoEcho: true}
+  Subnets: {Type: "List<AWS::EC2::Subnet::Id>", Default: "a, b"}
+  Days: {Type: Number, AllowedValues: [1, 30], Default: 30}
+Mappings:
+  Sizes: {us-east-1: {small: t, count: 3}}
+Rules:
+  NotThree:
+    RuleCondition: !Equals [!Ref Name, three]
+    Assertions: [{Assert: !Not [!Equals [!Ref Size, 3]], AssertDescription: three is not three}]
+Conditions:
+  Large: !Not [!Equals [!Ref Size, "2"]]
+  Named: !Or [!Equals [!Ref Name, x], !And [!Condition Large, !Equals [!Ref Name, y]]]
+Resources:
+  B:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: !Sub "bucket-${Name}"
+      Tags: [{Key: a, Value: !If [Large, large, !Ref AWS::NoValue]}]
+  Never:
+    Type: AWS::S3::Bucket
+    Condition: Named
+Outputs:
+  Ref: {Value: !Ref B}
+  Arn: {Value: !GetAtt B.Arn}
+  Long: {Value: {"Fn::GetAtt": [B, Arn]}}
+  Joined: {Value: !Join [",", [!Ref Size, true, !Ref "AWS::Region"]]}
+  Listed: {Value: !Join ["-", !Ref Subnets]}
+  Picked: {Value: !Select [1, !Split ["-", !Ref B]]}
+  Mapped: {Value: !FindInMap [Sizes, !Ref "AWS::Region", count]}
+  Subbed: {Value: !Sub ["${B.Arn}/${Here}/${!Literal}/${AWS::StackName}", {Here: !Ref Size}]}
+  Chosen: {Value: !If [Large, !GetAtt B.DomainName, none], Description: told}
+  Absent: {Value: !Ref Never, Condition: Named}
+"""
+
+
+@pytest.fixture
+def stack(shared_platform: RunningPlatform, request: pytest.FixtureRequest) -> Stack:
+    return Stack(shared_platform, f"template-{abs(hash(request.node.name))}")
+
+
+def refused(stack: Stack, body: str, **members: Any) -> str:
+    with pytest.raises(ClientError) as found:
+        stack.create(body, **members)
+    return str(found.value)
+
+
+def test_functions_parameters_and_conditions_mean_what_they_mean_on_aws(stack: Stack) -> None:
+    assert stack.create(PARAMETERS, {"Name": "abc", "Code": "abc"}) == "CREATE_COMPLETE"
+    arn = "arn:aws:s3:::bucket-abc"
+    assert stack.outputs() == {
+        "Ref": "bucket-abc",
+        "Arn": arn,
+        "Long": arn,
+        "Joined": "3,true,us-east-1",
+        "Listed": "a-b",
+        "Picked": "abc",
+        "Mapped": "3",
+        "Subbed": f"{arn}/3/${{Literal}}/{stack.name}",
+        "Chosen": "bucket-abc.s3.amazonaws.com",
+    }
+    assert stack.physical() == {"B": "bucket-abc"}
+    shown = {
+        each["ParameterKey"]: each["ParameterValue"] for each in stack.described()["Parameters"]
+    }
+    assert shown == {"Name": "abc", "Size": "3", "Code": "****", "Subnets": "a, b", "Days": "30"}
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({}, r"Parameters: \[Name\] must have values"),
+        ({"Name": "a", "Other": "b"}, r"Parameters: \[Other\] do not exist in the template"),
+        ({"Name": "A"}, "Parameter Name failed to satisfy constraint: small letters"),
+        ({"Name": "a", "Size": "1"}, "'Size' must not be less than 2"),
+        ({"Name": "a", "Size": "9"}, "'Size' must not be greater than 5"),
+        ({"Name": "a", "Size": "x"}, "'Size' must be a number"),
+        ({"Name": "a", "Code": "a"}, "'Code' must not be less than 2"),
+        ({"Name": "a", "Days": "2"}, r"'Days' must be one of AllowedValues: \[1, 30\]"),
+        ({"Name": "three"}, "rule NotThree: three is not three"),
+    ],
+)
+def test_values_that_a_parameter_does_not_take_are_refused(
+    stack: Stack, values: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(ClientError, match=reason):
+        stack.create(PARAMETERS, values)
+
+
+def with_bucket(**properties: Any) -> str:
+    return template({"B": bucket(Properties=properties)})
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("a: [", "YAML not well-formed"),
+        ("a: 1\na: 2", "a stands there twice"),
+        ("- 1", "unsupported structure"),
+        ("{}", "At least one Resources member"),
+        (template(ONE, Macros={}), r"Invalid template property or properties \['Macros'\]"),
+        (template({"B": {**bucket(), "CreationPolicy": {}}}), "CreationPolicy"),
+        (template({"B": {"Type": "AWS::SQS::Queue"}}), r"Unrecognized resource types: \[AWS::SQS"),
+        (with_bucket(Colour="red"), r"B \(AWS::S3::Bucket\): Encountered unsupported property Col"),
+        (
+            with_bucket(BucketName={"Ref": "C"}),
+            r"Unresolved resource dependencies \[C\] in the Res",
+        ),
+        (with_bucket(BucketName={"Fn::GetAtt": ["B", "X"]}), "does not support attribute type X"),
+        (with_bucket(BucketName={"Fn::Cidr": ["x"]}), "Fn::Cidr: here the local platform has Ref"),
+        (with_bucket(BucketName={"Fn::Join": ["x"]}), "Fn::Join cannot take"),
+        (with_bucket(BucketName={"Fn::Select": ["3", ["a"]]}), "cannot select at index 3"),
+        (
+            with_bucket(BucketName={"Fn::If": ["No", "a", "b"]}),
+            "Unresolved condition dependency No",
+        ),
+        (template({"B": bucket(DependsOn=["Z"])}), r"Unresolved resource dependencies \[Z\]"),
+        (
+            template({"A": bucket(DependsOn=["B"]), "B": bucket("x-{Ref}", DependsOn=["A"])}),
+            r"Circular dependency between resources: \[A, B\]",
+        ),
+        (template(ONE, Outputs={"O": {"Value": {"Ref": "C"}}}), "in the Outputs block"),
+        (
+            template(
+                ONE,
+                Conditions={"C": {"Condition": "C"}},
+                Outputs={"O": {"Value": "a", "Condition": "C"}},
+            ),
+            "Circular dependency in conditions",
+        ),
+        (
+            template(ONE, Parameters={"P": {"Type": "AWS::SSM::Parameter::Value<String>"}}),
+            "parameter P has the type AWS::SSM",
+        ),
+        (
+            template({"B": {**bucket(), "Properties": {"Fn::Transform": {"Name": "Mine"}}}}),
+            "No transform named Mine: the local platform has AWS::Include",
+        ),
+    ],
+)
+def test_a_template_that_cannot_be_is_refused_before_anything_is_made(
+    stack: Stack, body: str, reason: str
+) -> None:
+    with pytest.raises(ClientError, match=reason):
+        stack.create(body)
+    with pytest.raises(ClientError, match="does not exist"):
+        stack.described()
+
+
+def test_what_is_included_takes_its_place_beside_the_rest(stack: Stack) -> None:
+    s3 = stack.running.client("s3")
+    s3.create_bucket(Bucket="includes")
+    s3.put_object(Bucket="includes", Key="tags.yaml", Body=b'Tags: [{Key: a, Value: {"Ref": "P"}}]')
+    include = {"Name": "AWS::Include", "Parameters": {"Location": {"Ref": "Where"}}}
+    body = template(
+        {"B": bucket("included", Properties={"Fn::Transform": include})},
+        Parameters={"Where": {"Type": "String"}, "P": {"Type": "String", "Default": "b"}},
+    )
+    there = {"Where": "s3://includes/tags.yaml"}
+    with pytest.raises(ClientError, match=r"\[CAPABILITY_AUTO_EXPAND\]"):
+        stack.create(body, there, Capabilities=[])
+    with pytest.raises(ClientError, match="cannot read s3://includes/no: NoSuchKey"):
+        stack.create(body, {"Where": "s3://includes/no"})
+    assert stack.create(body, there) == "CREATE_COMPLETE"
+    assert s3.get_bucket_tagging(Bucket="included")["TagSet"] == [{"Key": "a", "Value": "b"}]
+    shown = [
+        stack.client.get_template(StackName=stack.name, TemplateStage=stage)["TemplateBody"]
+        for stage in ("Original", "Processed")
+    ]
+    assert ["Fn::Transform" in json.dumps(each) for each in shown] == [True, False]
+    assert "Tags" in shown[1]["Resources"]["B"]["Properties"]
+
+
+def test_roles_need_an_acknowledgement(stack: Stack) -> None:
+    role: dict[str, Any] = {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"AssumeRolePolicyDocument": {}},
+    }
+    assert r"Requires capabilities : [CAPABILITY_IAM]" in refused(
+        stack, template({"R": role}), Capabilities=[]
+    )
+    role["Properties"]["RoleName"] = "mine"
+    assert r"Requires capabilities : [CAPABILITY_NAMED_IAM]" in refused(
+        stack, template({"R": role}), Capabilities=["CAPABILITY_IAM"]
+    )
+    assert stack.create(template({"R": role})) == "CREATE_COMPLETE"
+    assert "recorded: no local effect" in stack.reasons("R")
+
+
+def test_a_summary_tells_what_a_template_asks_for(stack: Stack) -> None:
+    for ask in (stack.client.get_template_summary, stack.client.validate_template):
+        found = {each["ParameterKey"]: each for each in ask(TemplateBody=PARAMETERS)["Parameters"]}
+        assert found["Size"]["DefaultValue"] == "3"
+        assert found["Code"]["NoEcho"]
+        assert "DefaultValue" not in found["Name"]
+    summary = stack.client.get_template_summary(TemplateBody=PARAMETERS)
+    assert summary["ResourceTypes"] == ["AWS::S3::Bucket"]
+    with pytest.raises(ClientError, match="less than or equal to 51200"):
+        stack.client.validate_template(TemplateBody=PARAMETERS + " " * 51_200)
+
+
+def test_a_large_template_comes_from_s3(stack: Stack) -> None:
+    s3 = stack.running.client("s3")
+    s3.create_bucket(Bucket="templates")
+    body = template({"B": bucket("template-large")}) + " " * 60_000
+    s3.put_object(Bucket="templates", Key="one.json", Body=body.encode())
+    stack.client.create_stack(
+        StackName=stack.name,
+        TemplateURL=f"{stack.running.endpoint}/templates/one.json",
+        Parameters=parameters({}),
+        Capabilities=CAPABILITIES,
+    )
+    assert stack.settled() == "CREATE_COMPLETE"
