@@ -227,6 +227,12 @@ def test_what_it_declares(image: Image) -> None:
     assert labels["boostline.sbom"] == SBOM
 
 
+def test_sagemaker_takes_its_manifest(image: Image) -> None:
+    described = image.inspect()
+    kind = described.get("ManifestType") or described.get("Descriptor", {}).get("mediaType")
+    assert kind in (None, "application/vnd.docker.distribution.manifest.v2+json")
+
+
 def test_size_above_the_base(image: Image) -> None:
     described = image.inspect()
     base = described["Config"]["Labels"]["org.opencontainers.image.base.name"]
