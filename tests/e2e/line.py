@@ -33,8 +33,8 @@ class Line:
     environment: dict[str, str]
     process: subprocess.Popen[str] | None = field(default=None)
 
-    def up(self) -> None:
-        command = [str(BIN / "boostline"), "up", "--port", "0", "--dir", str(self.folder)]
+    def up(self, *options: str) -> None:
+        command = [str(BIN / "boostline"), "up", "--port", "0", "--dir", str(self.folder), *options]
         self.process = subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, text=True
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +12,8 @@ from tests.local.runners.engine_bench import engine, images
 @pytest.fixture(scope="session")
 def engine_url() -> Iterator[str]:
     """The address of an engine that has the images of `engine_bench`."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # an ordinary user is let in, too
-        for url in engine(Path(folder)):
-            with images(url):
-                yield url
+    with engine() as url, images(url):
+        yield url
 
 
 @pytest.fixture

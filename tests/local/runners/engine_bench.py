@@ -11,8 +11,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import docker
 import pytest
@@ -45,12 +47,13 @@ CHANGES = {
 }
 
 
-def engine(folder: Path) -> Iterator[str]:
-    """Run Podman's service while a generator is open; yield its address, for DOCKER_HOST."""
+@contextlib.contextmanager
+def engine() -> Iterator[str]:
+    """Run Podman's service while it is entered; yield its address, for DOCKER_HOST."""
     if shutil.which("podman") is None or sys.platform != "linux":
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI: podman is not installed")
-        pytest.skip("podman is not installed")
+        missing("podman is not installed")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)  # an ordinary user is let in, too
     url = f"unix://{folder}/engine.sock"
     variables = {"CONTAINERS_CONF": str(CONFIGURATION)} if CONFIGURATION.exists() else {}
     process = subprocess.Popen(
@@ -64,6 +67,12 @@ def engine(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
+        shutil.rmtree(folder)
+
+
+def missing(what: str) -> NoReturn:
+    """Leave a test out; in CI it fails."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
 
 
 def await_engine(url: str, process: subprocess.Popen[bytes]) -> None:
