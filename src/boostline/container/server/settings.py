@@ -10,7 +10,7 @@ from boostline.container.errors import ContainerError
 
 MAX_BODY = 25 << 20  # what InvokeEndpoint passes on at most
 UNBOUNDED_BODY = 1 << 30  # where a batch job sets no bound
-_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUPS, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def usable_cpus() -> int:
     """
     affinity = getattr(os, "sched_getaffinity", None)
     found = len(affinity(0)) if affinity else os.cpu_count() or 1
-    shares = [found, *_quotas(Path("/proc/self/cgroup"), _CGROUPS)]
+    shares = [found, *_quotas(_MEMBERSHIP, _CGROUPS)]
     return max(1, math.ceil(min(shares)))
 
 
