@@ -72,7 +72,7 @@ class CsvReader:
         body = body.removeprefix(BOM).strip(b"\r\n")
         if not body.strip():
             raise empty_body("the body is empty: send at least one row")
-        if body.count(b"\n") > MAX_ROWS:
+        if body.count(b"\n") >= MAX_ROWS:
             raise too_many_rows()
         rows = self._large(body, header, transformed) if len(body) > LARGE else None
         return self._careful(body, header, transformed) if rows is None else rows

@@ -9,18 +9,18 @@ import msgspec
 import polars as pl
 
 from boostline.container.programs.forms import Forms
-from boostline.container.programs.parquet import MEMORY, Refusal
+from boostline.container.programs.parquet import Refusal
 from boostline.container.programs.refusals import ScoringError
 from boostline.container.programs.tables import read_parquet
 from boostline.features.contract import FeatureContract
 
 
-def main(connection: Connection) -> None:
+def main(connection: Connection, memory: int) -> None:
     """Answer requests until there are no more."""
     # The server ends first, also when a terminal tells both to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     try:
         forms = Forms(FeatureContract.from_json(connection.recv_bytes()))
         while True:
@@ -41,4 +41,4 @@ def _answer(connection: Connection, forms: Forms, transformed: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Connection(int(sys.argv[1])))
+    main(Connection(int(sys.argv[1])), int(sys.argv[2]))

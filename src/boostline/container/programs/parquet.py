@@ -22,11 +22,11 @@ from boostline.container.flavors.base import Rows
 from boostline.container.programs.refusals import RowProblem, ScoringError
 from boostline.features.contract import FeatureContract
 
-MEMORY = 2 << 30  # bytes that decoding may take
+MEMORY = 2 << 30
 Refusal = tuple[int, str, str, list[RowProblem]]
 
 _SECONDS = 50  # SageMaker waits 60 s for an answer
-_FAILED = f"it cannot be decoded, or not within {MEMORY >> 30} GiB: send fewer rows at a time"
+_FAILED = "it cannot be decoded, or not within the memory for it: send fewer rows at a time"
 
 
 class _Decoder(NamedTuple):
@@ -52,10 +52,13 @@ class ParquetReader:
     ----------
     contract
         The model's.
+    memory
+        How many bytes decoding may take.
     """
 
-    def __init__(self, contract: FeatureContract) -> None:
+    def __init__(self, contract: FeatureContract, memory: int = MEMORY) -> None:
         self._contract = contract
+        self._memory = memory
         self._width = len(contract.columns)
         self._lock = Lock()
         self._decoder: _Decoder | None = None
@@ -104,7 +107,7 @@ class ParquetReader:
         with theirs:
             place = theirs.fileno()
             program = "boostline.container.programs.decoder"
-            command = [sys.executable, "-m", program, str(place)]
+            command = [sys.executable, "-m", program, str(place), str(self._memory)]
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
