@@ -16,15 +16,33 @@ from boostline.local.hosting.server import Server
 from boostline.local.platform import Platform, Settings
 from tests.local.services.sagemaker_bench import HEADER, SERVER
 
+
+def lines(server: Server) -> list[str]:
+    return [e.message for e in server._platform.logs.events(server.log_group)]
+
+
+def await_answer(server: Server, expected: Callable[[bytes], bool]) -> None:
+    deadline = time.monotonic() + 20
+    answer = None
+    while answer is None or not expected(answer):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+        with contextlib.suppress(Unavailable):
+            answer = server.invoke(b"", {}).data
+
+
 Make = Callable[..., Server]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
+def images(tmp_path: Path) -> dict[str, tuple[str, ...]]:
+    return {"*": (sys.executable, str(tmp_path / "program.py"))}
+
+
+@pytest.fixture
+def make(tmp_path: Path, images: dict[str, tuple[str, ...]]) -> Iterator[Make]:
     program = tmp_path / "program.py"
-    platform = Platform(
-        Settings(tmp_path / "platform", images={"*": (sys.executable, str(program))})
-    )
+    platform = Platform(Settings(tmp_path / "platform", images=images))
     made: list[Server] = []
 
     def make(body: str, timeout: float = 20, data: str = "", period: float = 5) -> Server:
@@ -113,13 +131,24 @@ def test_program_that_no_longer_answers_is_replaced(make: Make, tmp_path: Path) 
     server.settle()
     first = server.invoke(b"", {}).data
     sick.write_bytes(first)
-    deadline = time.monotonic() + 20
-    while True:
-        assert time.monotonic() < deadline
-        with contextlib.suppress(Unavailable):
-            if server.invoke(b"", {}).data != first:
-                return
+    await_answer(server, lambda answer: answer != first)
+
+
+def test_healthy_server_comes_back_when_it_can_be_started_again(
+    make: Make, images: dict[str, tuple[str, ...]]
+) -> None:
+    server = make(
+        "Handler.invoke = lambda self, body: os._exit(1) if body else self.answer(200)\nrun()"
+    )
+    server.settle()
+    kept = dict(images)
+    images.clear()
+    with pytest.raises(Unavailable):
+        server.invoke(b"end", {})
+    while not any("no local program stands" in line for line in lines(server)):
         time.sleep(0.02)
+    images.update(kept)
+    await_answer(server, lambda answer: answer == b"")
 
 
 def test_server_that_retires_takes_no_more(make: Make) -> None:
