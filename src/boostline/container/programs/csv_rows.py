@@ -35,13 +35,21 @@ class CsvReader:
 
     Most bodies are a few plain lines of numbers, or many: both have a fast way. It gives up on
     whatever is unusual, and the careful way, which defines what is right, finds what is wrong.
+
+    Parameters
+    ----------
+    forms
+        What rows can be.
+    large
+        The bytes beyond which a body is read as a table.
     """
 
-    def __init__(self, forms: Forms) -> None:
+    def __init__(self, forms: Forms, large: int = LARGE) -> None:
         self._forms = forms
+        self._most = large
         self._columns = forms.features.inputs
         self._width = len(self._columns)
-        self._struct = struct.Struct(f"{self._width}f")
+        self._struct = struct.Struct(f"={self._width}f")  # the native one lets infinity through
 
     def read(self, body: bytes, header: str, transformed: bool) -> Rows:
         """Read rows.
@@ -61,7 +69,7 @@ class CsvReader:
         ScoringError
             With every problem found.
         """
-        if len(body) <= LARGE and header != "present":
+        if len(body) <= self._most and header != "present":
             try:
                 lines = body.rstrip(b"\r\n")
                 if not lines.translate(None, _PLAIN):
@@ -74,7 +82,7 @@ class CsvReader:
             raise empty_body("the body is empty: send at least one row")
         if body.count(b"\n") >= MAX_ROWS:
             raise too_many_rows()
-        rows = self._large(body, header, transformed) if len(body) > LARGE else None
+        rows = self._large(body, header, transformed) if len(body) > self._most else None
         return self._careful(body, header, transformed) if rows is None else rows
 
     def _pack(self, line: bytes) -> bytes:
