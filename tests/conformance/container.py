@@ -21,6 +21,7 @@ FAULTS = sys.argv[1].split(",")
 ML = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 KIND = "application/json"
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+MODELS: dict[str, str] = {}  # loaded by name: their folders
 PARAMETERS = {"MaxConcurrentTransforms": 1, "BatchStrategy": "MultiRecord", "MaxPayloadInMB": 6}
 
 
@@ -100,6 +101,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        if self.path.startswith("/models"):
+            self.answer(*self.known(self.path[len("/models/") :]))
+            return
         if self.path == "/execution-parameters":
             wrong = {"MaxPayloadInMB": "6"} if "execution parameters" in FAULTS else {}
             self.answer(200, json.dumps({**PARAMETERS, **wrong}).encode())
@@ -109,11 +113,43 @@ class Handler(BaseHTTPRequestHandler):
         healthy = "never healthy" not in FAULTS
         self.answer(200 if healthy else 503, b"fine" if "ping with a body" in FAULTS else b"")
 
+    def known(self, name: str) -> tuple[int, bytes]:
+        if not name:
+            shown = [{"modelName": key, "modelUrl": url} for key, url in MODELS.items()]
+            return 200, json.dumps({"models": [] if "no list" in FAULTS else shown}).encode()
+        return (200, b"{}") if name in MODELS else (404, b"{}")
+
+    def do_DELETE(self) -> None:
+        name = self.path[len("/models/") :]
+        status, body = self.known(name)
+        if "never unloads" not in FAULTS:
+            MODELS.pop(name, None)
+        self.answer(status, body)
+
+    def load(self, name: str, url: str) -> tuple[int, bytes]:
+        if name in MODELS and "loads twice" not in FAULTS:
+            return 409, b"{}"
+        if "never loads" in FAULTS:
+            return 507, b"{}"
+        MODELS[name] = url
+        return 200, b"{}"
+
+    def invoke_one(self, name: str, body: bytes) -> tuple[int, bytes]:
+        if name not in MODELS and "invokes any model" not in FAULTS:
+            return 404, b"{}"
+        return self.invoke(body)
+
     def do_POST(self) -> None:
         Handler.at_once += 1
         try:
             body = self.body()
-            status, text = self.invoke(body)
+            if self.path == "/models":
+                wanted = json.loads(body)
+                status, text = self.load(wanted["model_name"], wanted["url"])
+            elif self.path.startswith("/models/"):
+                status, text = self.invoke_one(self.path.split("/")[2], body)
+            else:
+                status, text = self.invoke(body)
             self.answer(status, text)
         finally:
             Handler.at_once -= 1
@@ -179,9 +215,9 @@ class Server(ThreadingHTTPServer):
 
 
 class Few(Server):
-    """No connection is accepted while 20 are open."""
+    """No connection is accepted while 20 are open, and 30 wait."""
 
-    request_queue_size = 5
+    request_queue_size = 30
     free = threading.Semaphore(20)
 
     def process_request(self, *request: Any) -> None:
@@ -194,12 +230,13 @@ class Few(Server):
 
 
 def model() -> str:
-    return (ML / "model/model.txt").read_text()
+    folder = Path(*MODELS.values()) if MODELS else ML / "model"
+    return (folder / "model.txt").read_text()
 
 
 def serve() -> None:
     port = os.environ.get("SAGEMAKER_BIND_TO_PORT")
-    if "model not needed" in FAULTS:
+    if "model not needed" in FAULTS or "SAGEMAKER_MULTI_MODEL" in os.environ:
         pass
     elif not (ML / "model/model.txt").exists():
         sys.exit("no model")

@@ -74,6 +74,13 @@ SHORT = {
     "slow ping after an invocation": {"ping": 0.25},
 }
 PORTS = {"another port", "port 8080 alone"}
+MODELS = {
+    "never loads": "load",
+    "loads twice": "load-again",
+    "no list": "list",
+    "invokes any model": "invoke",
+    "never unloads": "unload",
+}
 # Faults that do not touch each other are looked for in one go.
 TOGETHER = (
     ("training", "link", "writes to a channel", "no metrics", "takes any argument", "no reason"),
@@ -101,8 +108,15 @@ TOGETHER = (
     ("hosting", "port 8080 alone"),
     ("hosting", "few connections"),
     ("hosting", "no invocations"),
+    ("models", "never loads"),
+    ("models", "loads twice", "no list", "invokes any model", "never unloads"),
 )
-FAULTS = {"training": TRAINING, "processing": PROCESSING, "hosting": HOSTING}
+FAULTS = {
+    "training": TRAINING,
+    "processing": PROCESSING,
+    "hosting": HOSTING,
+    "models": MODELS,
+}
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +130,7 @@ def examined(fault: str, inputs: Inputs, limits: Limits = LIMITS) -> list[Findin
 
 
 def test_without_a_fault_all_holds(inputs: Inputs) -> None:
-    findings = examined("none", inputs)
+    findings = examined("none", replace(inputs, many=True))
     assert [finding.check for finding in findings] == list(CHECKS)
     assert failing(findings) == {}
     missing = {f.check.name for f in findings if f.outcome == "not applicable"}
@@ -132,6 +146,7 @@ def test_a_fault_is_found_by_its_check(inputs: Inputs, faults: tuple[str, ...]) 
         "training": Inputs(training=inputs.training),
         "processing": Inputs(processing=inputs.processing),
         "hosting": Inputs(model=inputs.model, request=inputs.request),
+        "models": replace(inputs, training=None, processing=None, many=True),
     }[part]
     limits = replace(LIMITS, **SHORT.get(asked[0], {}))
     found = failing(examined(",".join(asked), given, limits))

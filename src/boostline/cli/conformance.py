@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +54,9 @@ def contract_test(
     variables: Annotated[
         list[str] | None, typer.Option("--env", help="NAME=VALUE for the container.")
     ] = None,
+    multi_model: Annotated[
+        bool, typer.Option("--multi-model", help="Test it as a container of many models too.")
+    ] = False,
     start_timeout: Annotated[
         float, typer.Option("--start-timeout", help="Seconds until /ping must answer 200.")
     ] = 480,
@@ -73,11 +76,12 @@ def contract_test(
         processing=read_job(processing) if processing else None,
         model=_file(model, "--model") if model else None,
         request=_request(request, content_type) if request else None,
+        many=multi_model,
     )
     with tempfile.TemporaryDirectory(prefix="contract-test-") as folder:
         if project is not None:
             given = _with_project(project, given, found, limits, Path(folder))
-        findings = list(examine(found, given, limits))
+        findings = _run(examine(found, given, limits))
     _print(findings, as_json=as_json)
     if any(finding.outcome == "fails" for finding in findings):
         raise typer.Exit(1)
@@ -124,6 +128,18 @@ def _with_project(
     with Bench(subject, given, limits, folder / "jobs") as bench:
         made = inputs.of_project(config, bench, folder / "made")
     return replace(made, **{name: value for name, value in vars(given).items() if value})
+
+
+def _run(findings: Iterator[Finding]) -> list[Finding]:
+    """Take the findings as they come, and show the last one meanwhile."""
+    from rich.console import Console
+
+    taken = []
+    with Console(stderr=True).status("starting") as status:
+        for finding in findings:
+            taken.append(finding)
+            status.update(f"{finding.check.name}: {finding.outcome}")
+    return taken
 
 
 def _print(findings: Sequence[Finding], *, as_json: bool) -> None:

@@ -74,7 +74,7 @@ def _ready(bench: Bench) -> None:
     _, request, _ = sample(bench)
     if bench.inputs.model is None:
         raise NotApplicable("give --model: the image has a model of its own")
-    how = extra(bench, model=False)
+    how = extra(bench, model=None)
     try:
         server = start(bench, how, bench.limits.watch)
     except Fails:

@@ -80,6 +80,7 @@ class _Container:
     ) -> None:
         self._engine, self._name, self._image, self._folder = engine, name, image, folder
         self._process = Process(words, os.environ, folder.with_suffix(".log"))
+        self._removed = False
         self.wait = self._process.wait
         self.output = self._process.output
 
@@ -89,6 +90,9 @@ class _Container:
 
     def close(self) -> None:
         """Remove the container, and make its files ours; see `Running`."""
+        if self._removed:
+            return
+        self._removed = True
         _ask(self._engine, "rm", "--force", "--volumes", self._name)
         self._process.close()
         user = os.geteuid()

@@ -56,12 +56,15 @@ class Inputs:
         A `model.tar.gz`; without one the image is asked for a model of its own.
     request
         A request to that model.
+    many
+        Whether the container is to be tested as one of many models, whatever its labels say.
     """
 
     training: JobInput | None = None
     processing: JobInput | None = None
     model: Path | None = None
     request: Request | None = None
+    many: bool = False
 
 
 def read_job(folder: Path) -> JobInput:

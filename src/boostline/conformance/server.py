@@ -14,6 +14,7 @@ from boostline.conformance.inputs import Request
 from boostline.conformance.subject import Launch, Running
 from boostline.contracts.archives import ArchiveError, unpack
 
+MODEL = "model"
 PORT, DEFAULT_PORT = "SAGEMAKER_BIND_TO_PORT", 8080
 PING, INVOCATIONS = "hosting.ping", "hosting.invocations"
 PAUSE = 0.02  # seconds between two looks
@@ -53,14 +54,13 @@ def wanted(bench: Bench) -> None:
         raise NotApplicable("give --model or --request")
 
 
-def launch(bench: Bench, environment: Mapping[str, str], *, model: bool = True) -> Launch:
-    """Lay a model out, and say how `serve` is started."""
+def launch(bench: Bench, environment: Mapping[str, str], *, model: str | None = MODEL) -> Launch:
+    """Unpack the model in a folder below `/opt/ml`, or nowhere, and say how `serve` is started."""
     wanted(bench)
     ml = bench.folder()
-    folder = ml / "model"
-    folder.mkdir()
-    if model and bench.inputs.model is not None:
-        _unpack(bench.inputs.model, folder)
+    (ml / MODEL).mkdir()
+    if model is not None and bench.inputs.model is not None:
+        _unpack(bench.inputs.model, ml / model)
     return Launch(ml, ("serve",), environment)
 
 
@@ -83,6 +83,8 @@ def start(bench: Bench, how: Launch, seconds: float | None = None) -> Server:
                 return Server(running, port, asked)
     text = ending(running)
     running.close()
+    if DEFAULT_PORT not in ports:
+        text += f" (if it keeps to port {DEFAULT_PORT}: that is taken here by another program)"
     if code is None:
         raise Fails(f"/ping did not answer 200 within {limit:.0f} s; {text}")
     raise Fails(f"before /ping answered 200, {text}")
@@ -103,7 +105,7 @@ def shared(bench: Bench) -> Server:
 
 
 def extra(
-    bench: Bench, environment: Mapping[str, str] | None = None, *, model: bool = True
+    bench: Bench, environment: Mapping[str, str] | None = None, *, model: str | None = MODEL
 ) -> Launch:
     """Say how a server beside the shared one is started.
 

@@ -111,10 +111,13 @@ class Process:
 
     def wait(self, seconds: float) -> int | None:
         """Return the exit code, or None if it still runs; see `Running`."""
+        ended = self._popen.returncode is not None
         try:
             code = self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+        if not ended:
+            self._kill()  # with a container's first process all others end
         return 128 - code if code < 0 else code
 
     def terminate(self) -> None:
@@ -129,6 +132,11 @@ class Process:
 
     def close(self) -> None:
         """Kill the session; see `Running`."""
+        if self._popen.returncode is None:
+            self._kill()
+            self._popen.wait()
+
+    def _kill(self) -> None:
+        """Kill the session: while its leader runs, or just ended, nobody else has its number."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from boostline.conformance import hosting, images, invocations, processing, training
+from boostline.conformance import hosting, images, invocations, models, processing, training
 from boostline.conformance.bench import Bench, Check, Fails, Limits, NotApplicable
 from boostline.conformance.inputs import Inputs
 from boostline.conformance.subject import Subject
@@ -20,6 +20,7 @@ CHECKS: tuple[Check, ...] = (
     *processing.CHECKS,
     *hosting.CHECKS,
     *invocations.CHECKS,
+    *models.CHECKS,
 )
 
 

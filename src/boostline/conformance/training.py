@@ -212,7 +212,7 @@ CHECKS = (
     Check(
         "training.channels",
         "must",
-        "Channels, /opt/ml/input/data/<channel>, are for reading only.",
+        "Channels, the folders in /opt/ml/input/data, are for reading only.",
         _channels,
     ),
     Check(
@@ -225,7 +225,7 @@ CHECKS = (
         "training.documented-configuration",
         "must",
         "resourceconfig.json: current_host, hosts and network_interface_name are all that is "
-        "promised.",
+        "promised; a host's name may not resolve yet.",
         _documented,
     ),
     Check(
