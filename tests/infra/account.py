@@ -1,0 +1,91 @@
+"""What must lead where in account.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.infra.cases import BUCKET
+from tests.infra.names import attribute, ref, same, trusts
+from tests.infra.rendering import ACCOUNT, REGION, Json, Rendered
+
+
+def problems(it: Rendered) -> Iterator[str]:
+    github, provider = it.parameters["GitHubRepository"], it.parameters["OidcProviderArn"]
+    log = it.parameters["ApiGatewayLogs"] == "true"
+    there = {"Bucket", "BucketPolicy", "ModelRepository", "GatewayRepository", "DeployerPolicy"}
+    there |= {"ApiGatewayLogRole", "ApiGatewayAccount"} if log else set()
+    there |= {"DeployerRole"} if github else set()
+    there |= {"GitHubProvider"} if github and not provider else set()
+    yield from same("resources", set(it.resources), there)
+    bucket = it.resources["Bucket"].physical
+    yield from same("bucket", bucket, it.parameters["BucketName"] or BUCKET)
+    policy = it.resources["BucketPolicy"].properties
+    yield from same("policy's bucket", policy["Bucket"], bucket)
+    first, *rest = policy["PolicyDocument"]["Statement"]
+    arn = f"arn:aws:s3:::{bucket}"
+    tls: Json = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+    }
+    tls["Condition"] = {"Bool": {"aws:SecureTransport": "false"}}
+    yield from same("TLS", {name: value for name, value in first.items() if name != "Sid"}, tls)
+    other = it.parameters["ProdAccountId"]
+    root = {"AWS": f"arn:aws:iam::{other}:root"}
+    reads = [
+        {"Effect": "Allow", "Principal": root, "Action": "s3:GetObject", "Resource": f"{arn}/*"}
+    ]
+    found = [{name: value for name, value in each.items() if name != "Sid"} for each in rest]
+    yield from same("readers", found, reads if other else [])
+    for name in ("ModelRepository", "GatewayRepository"):
+        yield from _pulls(name, it.resources[name].properties, other)
+    if log:
+        role = it.resources["ApiGatewayLogRole"].properties
+        yield from same(
+            "log role",
+            it.resources["ApiGatewayAccount"].properties["CloudWatchRoleArn"],
+            attribute(it, "ApiGatewayLogRole", "Arn"),
+        )
+        yield from trusts(role, "apigateway")
+        managed = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+        yield from same("log policy", role["ManagedPolicyArns"], [managed])
+    if github:
+        yield from _github(it, provider)
+
+
+def _pulls(name: str, properties: Json, other: str) -> Iterator[str]:
+    pull = {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+    accounts = [ACCOUNT, *([other] if other else [])] if name == "GatewayRepository" else []
+    expected: list[object] = [f"arn:aws:lambda:{REGION}:{it}:function:*" for it in accounts]
+    expected += [{"AWS": f"arn:aws:iam::{other}:root"}] if other else []
+    found: list[object] = []
+    for each in properties.get("RepositoryPolicyText", {"Statement": []})["Statement"]:
+        if not pull <= {*each["Action"]} or each["Effect"] != "Allow":
+            yield f"{name}: {each} does not let anyone pull"
+        if "Condition" in each:
+            yield from same(name, each["Principal"], {"Service": "lambda.amazonaws.com"})
+            found.append(each["Condition"]["StringLike"]["aws:SourceArn"])
+        else:
+            found.append(each["Principal"])
+    yield from same(f"{name}'s readers", sorted(map(str, found)), sorted(map(str, expected)))
+
+
+def _github(it: Rendered, provider: str) -> Iterator[str]:
+    if not provider:
+        made = it.resources["GitHubProvider"].properties
+        url = "https://token.actions.githubusercontent.com"
+        yield from same("provider", made, {"Url": url, "ClientIdList": ["sts.amazonaws.com"]})
+    role = it.resources["DeployerRole"].properties
+    yield from same("deployer's policy", role["ManagedPolicyArns"], [ref(it, "DeployerPolicy")])
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    yield from same(
+        "issuer", trust["Principal"], {"Federated": provider or ref(it, "GitHubProvider")}
+    )
+    repository, branch = it.parameters["GitHubRepository"], it.parameters["GitHubBranch"]
+    subjects = [
+        f"repo:{repository}:{it}"
+        for it in (f"ref:refs/heads/{branch}", "environment:staging", "environment:prod")
+    ]
+    issuer = "token.actions.githubusercontent.com"
+    yield from same("subjects", trust["Condition"]["StringEquals"].get(f"{issuer}:sub"), subjects)

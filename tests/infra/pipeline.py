@@ -1,0 +1,92 @@
+"""What must lead where in pipeline.yaml, and what its builds run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from tests.infra.names import attribute, same, trusts
+from tests.infra.rendering import Json, Rendered
+
+
+def problems(it: Rendered) -> Iterator[str]:
+    there = {"BuildLog", "Build", "BuildRole", "PipelineRole", "Training", "Delivery"}
+    yield from same("resources", set(it.resources), there)
+    build = it.resources["Build"].properties
+    yield from same("build's role", build["ServiceRole"], attribute(it, "BuildRole", "Arn"))
+    yield from same(
+        "build's log", build["LogsConfig"]["CloudWatchLogs"]["GroupName"], "/aws/codebuild/churn"
+    )
+    yield from trusts(it.resources["BuildRole"].properties, "codebuild")
+    yield from trusts(it.resources["PipelineRole"].properties, "codepipeline")
+    policy = it.parameters["DeployerPolicyArn"]
+    yield from same(
+        "build's policy", it.resources["BuildRole"].properties["ManagedPolicyArns"], [policy]
+    )
+    if "$COMMANDS" not in build["Source"]["BuildSpec"]:
+        yield "a build runs its COMMANDS"
+    for name, push in (("Training", "true"), ("Delivery", "false")):
+        pipeline = it.resources[name].properties
+        yield from same("role", pipeline["RoleArn"], attribute(it, "PipelineRole", "Arn"))
+        yield from same("store", pipeline["ArtifactStore"]["Location"], it.parameters["Bucket"])
+        yield from same("push", _source(pipeline)["DetectChanges"], push)
+        yield from _stages(pipeline, it)
+    commands = [
+        each
+        for name in ("Training", "Delivery")
+        for each in _commands(it.resources[name].properties)
+    ]
+    expected = [
+        "aws push-images",
+        "run --target aws",
+        "deploy staging --target aws",
+        "",
+        "deploy prod --target aws",
+    ]
+    yield from same(
+        "commands", commands, [f"boostline {text}" if text else "a person" for text in expected]
+    )
+
+
+def _source(pipeline: Json) -> Json:
+    found: Json = pipeline["Stages"][0]["Actions"][0]["Configuration"]
+    return found
+
+
+def _stages(pipeline: Json, it: Rendered) -> Iterator[str]:
+    known = {
+        "ConnectionArn": "ConnectionArn",
+        "FullRepositoryId": "Repository",
+        "BranchName": "Branch",
+    }
+    for member, parameter in known.items():
+        yield from same(member, _source(pipeline).get(member), it.parameters[parameter])
+    made: set[str] = set()
+    for stage in pipeline["Stages"]:
+        for action in stage["Actions"]:
+            if not {each["Name"] for each in action.get("InputArtifacts", [])} <= made:
+                yield f"{stage['Name']} takes what no stage before it made"
+            if action["ActionTypeId"]["Provider"] == "CodeBuild":
+                yield from same("input", action.get("InputArtifacts"), [{"Name": "Source"}])
+                yield from same(
+                    "build", action["Configuration"]["ProjectName"], it.resources["Build"].physical
+                )
+            made |= {each["Name"] for each in action.get("OutputArtifacts", [])}
+    names = [stage["Name"] for stage in pipeline["Stages"]]
+    if names[0] != "Source" or len({*names}) < len(names) or made != {"Source"}:
+        yield f"stages are {names}"
+
+
+def _commands(pipeline: Json) -> Iterator[str]:
+    for stage in pipeline["Stages"][1:]:
+        for action in stage["Actions"]:
+            kind = action["ActionTypeId"]
+            given = action["Configuration"].get("EnvironmentVariables")
+            if (
+                kind["Category"] == "Approval"
+                and action["Configuration"]["CustomData"].count(" ") > 3
+            ):
+                yield "a person"
+            elif kind["Category"] == "Build":
+                ((variable),) = json.loads(given)
+                yield variable["value"] if variable["name"] == "COMMANDS" else ""

@@ -1,0 +1,138 @@
+"""What must lead where in project.yaml, and which events its rule takes for an approval."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.infra.cases import SECRET
+from tests.infra.names import attribute, same, trusts
+from tests.infra.rendering import ACCOUNT, REGION, Json, Rendered
+
+# What an approval is, and what it is not.
+EVENT: Json = {
+    "source": "aws.sagemaker",
+    "detail-type": "SageMaker Model Package State Change",
+    "detail": {
+        "ModelPackageGroupName": "churn",
+        "ModelPackageVersion": 3,
+        "ModelApprovalStatus": "Approved",
+        "UpdatedModelPackageFields": ["ModelApprovalStatus"],
+    },
+}
+OTHERS: tuple[Json, ...] = (
+    {"source": "custom"},
+    {"detail-type": "SageMaker Training Job State Change"},
+    {"detail": {**EVENT["detail"], "ModelPackageGroupName": "churn-2"}},
+    {"detail": {**EVENT["detail"], "ModelApprovalStatus": "Rejected"}},
+    {"detail": {**EVENT["detail"], "UpdatedModelPackageFields": ["CustomerMetadataProperties"]}},
+)
+
+
+def problems(it: Rendered) -> Iterator[str]:
+    registry, other = not it.parameters["RegistryAccountId"], it.parameters["ProdAccountId"]
+    starts = it.parameters["ApprovalStarts"] if registry else "nothing"
+    there = {"ServingRole", "FunctionRole"}
+    there |= {"ModelPackageGroup", "PipelineRole"} if registry else set()
+    there |= {"ApprovalRule", "ApprovalRole"} if starts != "nothing" else set()
+    there |= {"GitHubConnection", "GitHubDestination"} if starts == "github" else set()
+    yield from same("resources", set(it.resources), there)
+    services = {
+        "PipelineRole": "sagemaker",
+        "ServingRole": "sagemaker",
+        "FunctionRole": "lambda",
+        "ApprovalRole": "events",
+    }
+    for name in services.keys() & there:
+        role = it.resources[name].properties
+        yield from trusts(role, services[name])
+        yield from same("path", role["Path"], "/boostline/churn/")
+    if registry:
+        group = it.resources["ModelPackageGroup"].properties
+        yield from same("group", group["ModelPackageGroupName"], "churn")
+        yield from _shared(group.get("ModelPackageGroupPolicy"), other)
+    if starts != "nothing":
+        yield from _approval(it, starts)
+
+
+def _shared(policy: Any, other: str) -> Iterator[str]:
+    if not other:
+        yield from same("group's policy", policy, None)
+        return
+    (each,) = policy["Statement"]
+    where = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+    yield from same("group's reader", each["Principal"], {"AWS": f"arn:aws:iam::{other}:root"})
+    arns = [f"{where}:model-package-group/churn", f"{where}:model-package/churn/*"]
+    yield from same("what is shared", each["Resource"], arns)
+    reads = {"DescribeModelPackage", "DescribeModelPackageGroup", "ListModelPackages"}
+    actions = {f"sagemaker:{it}" for it in {*reads, "CreateModel", "UpdateModelPackage"}}
+    yield from same("how", {*each["Action"]}, actions)
+
+
+def _approval(it: Rendered, starts: str) -> Iterator[str]:
+    rule = it.resources["ApprovalRule"].properties
+    yield from same("state", rule["State"], "ENABLED")
+    if not matches(rule["EventPattern"], EVENT):
+        yield "the rule misses an approval"
+    for other in OTHERS:
+        if matches(rule["EventPattern"], {**EVENT, **other}):
+            yield f"the rule takes {other} for an approval"
+    (target,) = rule["Targets"]
+    yield from same("target's role", target["RoleArn"], attribute(it, "ApprovalRole", "Arn"))
+    retry = target["RetryPolicy"]
+    if not (
+        int(retry["MaximumEventAgeInSeconds"]) >= 3600
+        and 5 <= int(retry["MaximumRetryAttempts"]) <= 185
+    ):
+        yield f"{retry} gives up too soon"
+    if starts == "codepipeline":
+        arn = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:churn-delivery"
+        yield from same("target", (target["Id"], target["Arn"]), ("codepipeline", arn))
+        return
+    destination = it.resources["GitHubDestination"].properties
+    yield from same(
+        "target",
+        (target["Id"], target["Arn"]),
+        ("github", attribute(it, "GitHubDestination", "Arn")),
+    )
+    yield from same(
+        "connection", destination["ConnectionArn"], attribute(it, "GitHubConnection", "Arn")
+    )
+    url = f"https://api.github.com/repos/{it.parameters['GitHubRepository']}/dispatches"
+    yield from same(
+        "url", (destination["HttpMethod"], destination["InvocationEndpoint"]), ("POST", url)
+    )
+    yield from same("rate", destination["InvocationRateLimitPerSecond"], 1)
+    yield from same(
+        "headers",
+        target["HttpParameters"]["HeaderParameters"],
+        {"Accept": "application/vnd.github+json"},
+    )
+    paths = target["InputTransformer"]["InputPathsMap"]
+    text = target["InputTransformer"]["InputTemplate"]
+    for name, path in paths.items():
+        found = EVENT["detail"].get(path.removeprefix("$.detail."))
+        text = text.replace(f"<{name}>", json.dumps(found))
+    yield from same(
+        "dispatch",
+        json.loads(text),
+        {"event_type": "model-approved", "client_payload": {"group": "churn", "version": 3}},
+    )
+    key = it.resources["GitHubConnection"].properties["AuthParameters"]["ApiKeyAuthParameters"]
+    secret = f"{{{{resolve:secretsmanager:{SECRET}:SecretString:authorization}}}}"
+    yield from same("token", key, {"ApiKeyName": "Authorization", "ApiKeyValue": secret})
+
+
+def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """Whether a pattern of plain values matches an event, as EventBridge does it."""
+    for name, wanted in pattern.items():
+        if name not in event:
+            return False
+        found = event[name]
+        if isinstance(wanted, dict):
+            if not matches(wanted, found):
+                return False
+        elif not {*wanted} & ({*found} if isinstance(found, list) else {found}):
+            return False
+    return True
