@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from boostline.local.runners.base import (
     UnknownImage,
     free_port,
 )
-from boostline.local.runners.engine import FAILED, connect, reason, rootless
+from boostline.local.runners.engine import FAILED, connect, reason, refused, rootless
 from boostline.local.runners.output import Output
 from boostline.local.runners.programs import CODE
 
@@ -80,9 +80,8 @@ class ContainerRunner:
         """Start an image, as `Runner` says."""
         call = command.call
         image = self._image(call.image)
-        release = self._claim(command)
-        made = ""
-        try:
+        with refused(f"{command.owner}: {call.image}"), contextlib.ExitStack() as at_end:
+            self._claim(command, at_end)
             _open_to(image["Config"].get("User") or "", command.folder)
             made = self._engine.create_container(
                 image["Id"],
@@ -92,12 +91,8 @@ class ContainerRunner:
                 labels={**self._labels, OWNER: command.owner},
                 host_config=self._host_config(command.folder, command.read_only, **self._limits),
             )["Id"]
-            return _Container(self._engine, made, sink, command.owner, self._remove, release)
-        except FAILED as error:
-            if made:
-                self._remove(made)
-            release()
-            raise RunnerError(f"{command.owner}: {call.image}: {reason(error)}") from None
+            at_end.callback(self._remove, made)
+            return _Container(self._engine, made, sink, command.owner, at_end)
 
     def close(self) -> None:
         """Close the connections to the engine."""
@@ -106,29 +101,26 @@ class ContainerRunner:
     def end_left_over(self) -> list[str]:
         """End the containers of an earlier platform, as `Runner` says."""
         (label,) = (f"{name}={value}" for name, value in self._labels.items())
-        found = self._engine.containers(all=True, filters={"label": label})
+        with refused("the containers of an earlier platform"):
+            found = self._engine.containers(all=True, filters={"label": label})
         for container in found:
             self._remove(container["Id"])
-        return [container["Labels"][OWNER] for container in found]
+        return [container["Labels"].get(OWNER, "") for container in found]
 
     def _image(self, uri: str) -> Any:
         names = list(_names(uri))
         for name in names:
-            try:
+            with refused(uri), contextlib.suppress(ImageNotFound):
                 return self._engine.inspect_image(name)
-            except ImageNotFound:
-                continue
-            except FAILED as error:
-                raise RunnerError(f"{uri}: {reason(error)}") from None
         raise UnknownImage(
             f"the container engine has no image {uri!r} (looked for: {', '.join(names)}), and "
             f"nothing is pulled unasked: build it and tag it {names[-1]!r}, or pull it by its name"
         )
 
-    def _claim(self, command: Command) -> Callable[[], None]:
-        """Take `ONLY_PORT` if the program is to have it; return how to let go of it."""
+    def _claim(self, command: Command, at_end: contextlib.ExitStack) -> None:
+        """Take `ONLY_PORT` if the program is to have it."""
         if command.environment.get(PORT) != str(ONLY_PORT):
-            return lambda: None
+            return
         with self._lock:
             if self._holder or _listening(ONLY_PORT):
                 raise RunnerError(
@@ -137,10 +129,7 @@ class ContainerRunner:
                     f"the image listens at ${PORT}, say so by its LABEL {TAKES_PORT}=true"
                 )
             self._holder = command.owner
-        return self._release
-
-    def _release(self) -> None:
-        self._holder = ""
+        at_end.callback(setattr, self, "_holder", "")
 
     def _host_config(self, ml: Path, read_only: Iterable[str], **limits: str) -> Any:
         """Return mounts and network; SELinux lets no container at what is not labelled."""
@@ -195,19 +184,17 @@ class _Container(Ending):
         container: str,
         sink: Sink,
         owner: str,
-        remove: Callable[[str], None],
-        release: Callable[[], None],
+        at_end: contextlib.ExitStack,
     ) -> None:
         super().__init__()
         self._engine = engine
         self._id = container
-        self._remove = remove
-        self._release = release
         stream = engine.attach(container, stream=True)  # before it starts: no line is lost
         engine.start(container)
         reading, writing = os.pipe()
         self._output = Output(open(reading, "rb", buffering=0), sink)  # noqa: SIM115
         self.tail = self._output.tail
+        self._at_end = at_end.pop_all()
         threading.Thread(target=self._run, args=(stream, writing), name=owner, daemon=True).start()
 
     def stop(self, grace: float) -> int:
@@ -230,8 +217,7 @@ class _Container(Ending):
             except FAILED as error:
                 pipe.write(f"the container engine was lost: {reason(error)}\n".encode())
         self._output.close(PATIENCE)
-        self._remove(self._id)
-        self._release()
+        self._at_end.close()
         self._code.set_result(code)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ def connect() -> APIClient:
 def reason(error: Exception) -> str:
     """Return why the engine refused, without its URLs."""
     return str(getattr(error, "explanation", None) or error)
+
+
+@contextlib.contextmanager
+def refused(what: str) -> Iterator[None]:
+    """Raise a `RunnerError` where the engine fails."""
+    try:
+        yield
+    except FAILED as error:
+        raise RunnerError(f"{what}: {reason(error)}") from None
 
 
 def rootless(info: Mapping[str, Any]) -> bool:
