@@ -1,5 +1,6 @@
 """The real server in its own process, over real HTTP."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -17,7 +18,8 @@ import pytest
 
 from benchmarks.programs import EXAMPLE, start
 from boostline.container.loading import LoadedModel
-from boostline.container.programs.serve import ATTRIBUTES, MAX_BODY
+from boostline.container.server.app import ATTRIBUTES
+from boostline.container.server.settings import MAX_BODY
 from tests.container.conftest import Folders
 from tests.container.jobs import lay_job, train
 
@@ -35,8 +37,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(base: Path, port: int) -> "Iterator[subprocess.Popen[str]]":
+def serving(base: Path, port: int, **others: str) -> "Iterator[subprocess.Popen[str]]":
     variables = {
+        **others,
         "SAGEMAKER_BIND_TO_PORT": str(port),
         "BOOSTLINE_BIND_ADDRESS": "127.0.0.1",
         "BOOSTLINE_MODEL_VERSION": "3",
@@ -44,22 +47,11 @@ def serving(base: Path, port: int) -> "Iterator[subprocess.Popen[str]]":
     process = start("serve", base, **variables)
     try:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith(f"serving on 127.0.0.1:{port}: ")
-        await_port(port)
+        assert process.stdout.readline().startswith(f"serving on 127.0.0.1:{port}, workers=")
         yield process
     finally:
         process.kill()
         process.communicate()
-
-
-def await_port(port: int) -> None:
-    # The line is written just before the port is bound.
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            continue
-        return
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +66,8 @@ def ask(port: int, method: str, path: str, body: str | bytes = b"", **headers: s
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, body, sent)
     response = connection.getresponse()
-    answer = response.status, dict(response.getheaders()), response.read().decode()
+    got = {name.lower(): value for name, value in response.getheaders()}
+    answer = response.status, got, response.read().decode()
     connection.close()
     return answer
 
@@ -114,6 +107,33 @@ def test_refusals_carry_their_status(server: int) -> None:
     assert ask(server, "GET", "/")[0] == 404
 
 
+def test_the_routes_beside_invocations(server: int) -> None:
+    status, headers, body = ask(server, "PUT", "/ping")
+    assert (status, headers["allow"]) == (405, "GET, HEAD")
+    assert json.loads(body)["error"]["code"] == "method_not_allowed"
+    assert ask(server, "HEAD", "/ping")[::2] == (200, "")
+    status, _, body = ask(server, "GET", "/execution-parameters")
+    parameters = json.loads(body)
+    assert parameters["BatchStrategy"] == "MULTI_RECORD"
+    # SageMaker refuses a batch job whose requests could hold more than this at a time.
+    assert 0 < parameters["MaxConcurrentTransforms"] * parameters["MaxPayloadInMB"] <= 100
+
+
+def test_metrics_are_those_of_all_workers(server: int) -> None:
+    def counted() -> dict[str, float]:
+        lines = ask(server, "GET", "/metrics")[2].splitlines()
+        return {k: float(v) for k, v in (x.rsplit(" ", 1) for x in lines if x[0] != "#")}
+
+    before = counted()
+    for _ in range(10):
+        assert invoke(server, SAMPLE)[0] == 200
+        assert invoke(server, "{")[0] == 400
+    after = counted()
+    assert after["boostline_invocations_total"] - before["boostline_invocations_total"] == 20
+    errors = 'boostline_invocation_errors_total{class="4xx"}'
+    assert after[errors] - before[errors] == 10
+
+
 def test_a_body_beyond_the_limit(server: int) -> None:
     assert invoke(server, b"1" * (MAX_BODY + 1), "text/csv")[0] == 413
 
@@ -151,7 +171,55 @@ def test_a_request_in_flight_is_answered_after_sigterm(churn: Folders) -> None:
         assert b"200 OK" in answer
         assert b'"score"' in answer
         client.close()
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_a_worker_that_is_killed_comes_back_and_the_others_answer(churn: Folders) -> None:
+    port = free_port()
+    with serving(churn.train, port, SAGEMAKER_MODEL_SERVER_WORKERS="2") as process:
+        while len(workers := children(process.pid)) < 2:
+            assert ask(port, "GET", "/ping")[0] == 200
+        os.kill(workers[0], signal.SIGKILL)
+        while not (set(children(process.pid)) - set(workers)):
+            with contextlib.suppress(ConnectionError):  # it may have been with the one that died
+                assert invoke(port, SAMPLE)[0] == 200
+        # The new one answers alone, once the other is gone too.
+        os.kill(workers[1], signal.SIGKILL)
+        while workers[1] in children(process.pid):
+            continue
+        for _ in range(5):
+            assert invoke(port, SAMPLE)[0] == 200
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def test_the_environment_of_a_batch_job(churn: Folders) -> None:
+    batch = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1"}
+    port = free_port()
+    with serving(churn.train, port, **batch) as process:
+        status, _, body = invoke(port, b"1" * ((1 << 20) + 1), "text/csv")
+        assert (status, json.loads(body)["error"]["code"]) == (413, "too_large")
+        assert invoke(port, SAMPLE)[0] == 200
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+        # What was counted is told at the end, at the latest.
+        (line,) = [line for line in output.splitlines() if "_aws" in line]
+        assert json.loads(line)["Invocations"] == 1
+        assert json.loads(line)["Model"] == "3"
+
+
+def test_a_port_that_is_taken(churn: Folders) -> None:
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = start("serve", churn.train, SAGEMAKER_BIND_TO_PORT=str(port))
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"port {port} on 0.0.0.0 cannot be listened on" in errors
 
 
 def await_closed(port: int) -> None:
@@ -187,7 +255,7 @@ def test_the_users_code_does_not_hold_up_health_checks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"SAGEMAKER_BIND_TO_PORT": "http"}, "SAGEMAKER_BIND_TO_PORT: 'http' is not a port"),
+        ({"SAGEMAKER_BIND_TO_PORT": "http"}, "SAGEMAKER_BIND_TO_PORT: 'http' is not a number"),
         ({"BOOSTLINE_MODEL_VERSION": "a;b"}, "BOOSTLINE_MODEL_VERSION"),
     ],
 )
