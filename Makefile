@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CORES := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench bench-serving soak clean lock images
+.PHONY: help demo test quick lint bench bench-serving soak clean lock images contract
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -40,6 +40,11 @@ bench-serving: $(VENV)/dev  ## the model server against what one writes first (n
 SECONDS ?= 300
 soak: $(VENV)/dev  ## good and bad requests for SECONDS (300) against the model server
 	@$(BIN)/python -m benchmarks.soak --seconds $(SECONDS)
+
+contract: $(VENV)/runtime  ## SageMaker's contract, checked on the program and on the image
+	@$(BIN)/boostline contract-test --project examples/customer_churn -- $(BIN)/boostline-container
+	@$(BIN)/boostline contract-test --project examples/customer_churn \
+	  boostline-model:$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/boostline/__init__.py)
 
 lock: $(VENV)/dev  ## resolve the dependencies anew
 	@$(BIN)/python requirements/lock.py
