@@ -10,10 +10,10 @@ from boostline.container.engines import (
     choose_engine,
     compare,
     convert_onedal,
-    probe_rows,
 )
 from boostline.container.flavors.base import FunctionModel, Model, Rows, Scores, Structure
 from boostline.container.loading import LoadedModel
+from boostline.container.probes import probe_rows
 
 needs_onedal = pytest.mark.skipif(
     importlib.util.find_spec("daal4py") is None, reason="oneDAL has no wheel here"
@@ -101,6 +101,8 @@ def test_a_refused_model_is_no_failure(loaded: LoadedModel) -> None:
         task = loaded.model.task
         predict = staticmethod(loaded.model.predict)
         structure = staticmethod(loaded.model.structure)
+        contributions = staticmethod(loaded.model.contributions)
+        convertible = staticmethod(object)
 
     choice = choose_engine(Foreign(), golden(loaded), width(loaded))
     assert choice.engine is choice.native
@@ -150,12 +152,12 @@ def test_the_tolerance_grows_with_the_score(found: float, expected: float, agree
 
 
 def test_probes_lie_on_the_boundaries() -> None:
-    rows = probe_rows([[1.0, 2.0]], 2, Structure(1.0, [(1, 0.25)]))
-    below = np.nextafter(np.float32(0.25), np.float32(-1))
-    assert rows[-2:].tolist() == [[1.0, 0.25], [1.0, float(below)]]
+    rows = probe_rows([[1.0, 2.0]], 2, Structure(1.0, [[(1, 0.25, True)]]))
+    near = [0.25, *(float(np.nextafter(np.float32(0.25), np.float32(to))) for to in (-1, 1))]
+    assert rows[-3:].tolist() == [[1.0, value] for value in near]
     assert np.isnan(rows).any(axis=0).all()
 
 
 def test_many_boundaries_are_sampled() -> None:
-    structure = Structure(1.0, [(0, float(value)) for value in range(100_000)])
-    assert len(probe_rows([], 3, structure)) < 2_100
+    structure = Structure(1.0, [[(0, float(value), False)] for value in range(300_000)])
+    assert len(probe_rows([], 3, structure)) < 510_000

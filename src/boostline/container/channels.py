@@ -11,28 +11,12 @@ from boostline.artifact.folder import FEATURES
 from boostline.artifact.golden import nullable
 from boostline.container.dataset import Dataset, check_labels, read_classic, read_dataset
 from boostline.container.errors import ContainerError
-from boostline.container.hyperparameters import Hyperparameter
+from boostline.container.objectives import CLASSES, NAME, XGBOOST, hyperparameter
 from boostline.container.paths import Paths, read_bytes
 from boostline.features.contract import FeatureContract, fitted
 from boostline.features.spec import FeatureSpec, Objective
 
 _GOLDEN_RECORDS = 20
-
-# XGBoost's names of objectives, and ours. Softmax trains the same trees as softprob.
-OBJECTIVES: Mapping[str, Objective] = {
-    "binary:logistic": "binary",
-    "multi:softprob": "multiclass",
-    "multi:softmax": "multiclass",
-    "reg:squarederror": "regression",
-    "reg:absoluteerror": "regression",
-    "reg:pseudohubererror": "regression",
-    "reg:squaredlogerror": "regression",
-    "reg:gamma": "regression",
-    "reg:tweedie": "regression",
-    "count:poisson": "regression",
-}
-OBJECTIVE = Hyperparameter("objective", "word", "", words=("", *OBJECTIVES))
-CLASSES = Hyperparameter("num_class", "integer", 0, 0, 10_000)
 
 
 @dataclass(frozen=True)
@@ -65,7 +49,11 @@ class Channels:
         return self.contract.classes
 
 
-def read_channels(paths: Paths, hyperparameters: Mapping[str, object]) -> Channels:
+def read_channels(
+    paths: Paths,
+    hyperparameters: Mapping[str, object],
+    objectives: Mapping[str, Objective] = XGBOOST,
+) -> Channels:
     """Open the channels.
 
     Parameters
@@ -75,8 +63,10 @@ def read_channels(paths: Paths, hyperparameters: Mapping[str, object]) -> Channe
         wrote them; without ``contract``, ``train`` and perhaps ``validation`` as CSV without a
         header, the label first.
     hyperparameters
-        The classic layout is told by ``objective`` (XGBoost's default: reg:squarederror) and
+        The classic layout is told by ``objective`` (regression where it says nothing) and
         ``num_class`` what its labels are.
+    objectives
+        The names that ``objective`` may have, and ours.
 
     Returns
     -------
@@ -89,9 +79,9 @@ def read_channels(paths: Paths, hyperparameters: Mapping[str, object]) -> Channe
         A channel is missing, or its files cannot be used.
     """
     if not paths.channel("contract").exists() and paths.channel("train").exists():
-        objective = OBJECTIVE.read(hyperparameters.get(OBJECTIVE.name) or "reg:squarederror")
+        chosen = str(hyperparameter(objectives).read(hyperparameters.get(NAME, "")))
         classes = CLASSES.read(hyperparameters.get(CLASSES.name, CLASSES.default))
-        return _classic(paths, OBJECTIVES[str(objective)], int(classes))
+        return _classic(paths, objectives.get(chosen, "regression"), int(classes))
     contract = FeatureContract.from_json(read_bytes(paths.channel("contract") / FEATURES))
     return Channels(
         contract,

@@ -1,17 +1,21 @@
 """Engines that score feature rows; an accelerated one serves only after it was verified."""
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from boostline.container.flavors.base import Model, Rows, Scores, Structure, Task
+from boostline.container.probes import probe_rows
+from boostline.container.server.settings import usable_cpus
 
 # A conversion may add the leaves in another order: each sum may differ by a few float32 steps.
 _ULPS = 4
-_BOUNDARY_ROWS = 2_000
+_SHARE = 4_096  # rows that are worth handing to a thread: about a millisecond
 
 
 class Engine(Protocol):
@@ -39,26 +43,44 @@ class NativeEngine:
 
 
 class OneDalEngine:
-    """A conversion of the trees to Intel oneDAL, made once."""
+    """A conversion of the trees to Intel oneDAL, made once.
+
+    Few rows are scored in the thread that asks; many are shared among threads of the engine's own,
+    which pays because oneDAL releases the interpreter's lock. oneDAL's threads are no alternative:
+    their number is the process's, and they spin while others score single rows.
+
+    Parameters
+    ----------
+    converted
+        A ``GBTDAALModel``; each call of it makes a new prediction object.
+    task
+        What is answered.
+    """
 
     name = "onedal"
 
     def __init__(self, converted: Any, task: Task) -> None:
-        self._score = _SCORES[task.objective](converted)
+        method = "predict" if task.objective == "regression" else "predict_proba"
+        self._predict: Callable[[Rows], Any] = getattr(converted, method)
+        self._binary = task.objective == "binary"
         self._task = task
 
     def score(self, rows: Rows) -> Scores:
         """Score rows."""
         if len(rows) == 0:  # oneDAL raises on zero rows
             return np.empty(self._task.shape(0))
-        return np.asarray(self._score(rows), dtype=np.float64)
+        scores = self._predict(rows) if len(rows) < 2 * _SHARE else self._shared(rows)
+        # A copy: oneDAL's are float32.
+        return np.asarray(scores[:, 1] if self._binary else scores, dtype=np.float64)
 
+    def _shared(self, rows: Rows) -> Any:
+        parts = np.array_split(rows, min(len(rows) // _SHARE, 4 * usable_cpus()))
+        return np.concatenate([*self._threads.map(self._predict, parts)])
 
-_SCORES: Mapping[str, Callable[[Any], Callable[[Rows], Any]]] = {
-    "binary": lambda converted: lambda rows: converted.predict_proba(rows)[:, 1],
-    "multiclass": lambda converted: converted.predict_proba,
-    "regression": lambda converted: converted.predict,
-}
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        # Made when it is needed: threads would not survive the fork of a server's workers.
+        return ThreadPoolExecutor(usable_cpus(), thread_name_prefix="onedal")
 
 
 class ConversionError(Exception):
@@ -78,10 +100,10 @@ def convert_onedal(model: Model) -> Engine:
         builders = importlib.import_module("daal4py.mb")
     except ImportError as error:
         raise ConversionError(f"daal4py is not available: {error}") from None
-    daal4py.daalinit(1)  # more threads cost more than they bring for a request's few rows
+    daal4py.daalinit(1)  # the engine has threads of its own
     try:
-        return OneDalEngine(builders.convert_model(model.native), model.task)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        return OneDalEngine(builders.convert_model(model.convertible()), model.task)
+    except Exception as error:  # a foreign model can fail in any way
         raise ConversionError(f"oneDAL does not take this model: {error}") from None
 
 
@@ -124,6 +146,7 @@ def choose_engine(
     golden: Sequence[Sequence[float]],
     width: int,
     convert: Callable[[Model], Engine] = convert_onedal,
+    categories: Sequence[int] = (),
 ) -> Choice:
     """Take the accelerated engine where it agrees with the native one.
 
@@ -137,6 +160,8 @@ def choose_engine(
         How many columns a row has.
     convert
         Makes the accelerated engine, or raises ``ConversionError``.
+    categories
+        How many codes each column has; 0 where it is a number.
 
     Returns
     -------
@@ -150,7 +175,10 @@ def choose_engine(
         return Choice(native, native)
     try:
         candidate = convert(model)
-        rows = probe_rows(golden, width, structure)
+        real = np.array(golden, dtype=np.float32).reshape(len(golden), width)
+        # Where a score is near 0 or 1, a wrong leaf hardly moves it: uncertain rows come first.
+        certainty = np.abs(native.score(real) - 0.5).reshape(len(real), -1).sum(axis=1)
+        rows = probe_rows(real[np.argsort(certainty)].tolist(), width, structure, categories)
         parity = compare(candidate, native, rows, structure)
     except ConversionError as error:
         return Choice(native, native, reason=str(error))
@@ -181,31 +209,3 @@ def compare(candidate: Engine, native: Engine, rows: Rows, structure: Structure)
     difference = np.nan_to_num(np.abs(found - expected), nan=np.inf).ravel()
     worst = int(np.argmax(difference / tolerance))
     return Parity(len(rows), float(difference[worst]), float(tolerance[worst]))
-
-
-def probe_rows(golden: Sequence[Sequence[float]], width: int, structure: Structure) -> Rows:
-    """Make the rows to verify an engine with.
-
-    Real rows; constant rows of missing, zero and extreme values; each column missing in turn; and
-    rows that lie exactly on, and just below, the splits of the trees.
-    """
-    largest, tiny = np.finfo(np.float32).max, np.finfo(np.float32).smallest_subnormal
-    constants = [np.nan, 0.0, 1.0, -1.0, largest, -largest, tiny, -tiny]
-    rows = np.array([[value] * width for value in constants], dtype=np.float32)
-    if not golden:
-        golden = [[0.0] * width]
-    real = np.array(golden, dtype=np.float32)
-    holes = np.repeat(real[:1], width, axis=0)
-    np.fill_diagonal(holes, np.nan)
-    return np.concatenate([rows, real, holes, _on_boundaries(real, structure)])
-
-
-def _on_boundaries(real: Rows, structure: Structure) -> Rows:
-    step = -(-2 * len(structure.boundaries) // _BOUNDARY_ROWS) or 1
-    chosen = structure.boundaries[::step]
-    rows = np.repeat(real, -(-2 * len(chosen) // len(real)), axis=0)[: 2 * len(chosen)]
-    for place, (column, value) in enumerate(chosen):
-        on = np.float32(value)
-        rows[2 * place, column] = on
-        rows[2 * place + 1, column] = np.nextafter(on, np.float32(-np.inf))
-    return rows

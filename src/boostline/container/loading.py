@@ -56,7 +56,9 @@ def load_model(artifact: Artifact) -> LoadedModel:
             f"golden.json: record {int(np.argmax(difference)) + 1}: the model scores it "
             f"{difference.max():.3g} away from the sealed score: train again with these libraries"
         )
-    choice = choose_engine(model, rows, width)
+    known = artifact.contract.categories
+    categories = [len(known.get(name, ())) for name in artifact.contract.columns]
+    choice = choose_engine(model, rows, width, categories=categories)
     if choice.reason:
         print(f"warning: the native engine scores: {choice.reason}", file=sys.stderr, flush=True)
     return LoadedModel(artifact, model, choice)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from boostline.artifact.folder import Artifact
+from boostline.container.dataset import Dataset
 from boostline.container.errors import ContainerError
 from boostline.container.loading import load_model
 from boostline.features.spec import Objective
@@ -79,7 +80,7 @@ SAMPLED: Mapping[str, Any] = {"subsample": 0.7, "colsample_bytree": 0.5, "seed":
 def test_threads_and_disk_do_not_change_the_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boostline.container.flavors.xgb_train.BATCH_ROWS", 150)
+    monkeypatch.setattr(Dataset.batches, "__defaults__", (150,))
     models = set()
     for name, value in (("nthread", 1), ("nthread", 2), ("external_memory_mib", 0)):
         base = tmp_path / f"{name}{value}"

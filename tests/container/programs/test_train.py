@@ -64,7 +64,8 @@ def test_progress_is_readable_by_metric_expressions(
     [
         ({"max_dept": "3"}, "nearest known is 'max_depth'"),
         ({"max_depth": "deep"}, "'deep' is not an integer"),
-        ({"flavor": "lightgbm"}, "is not 'xgboost'"),
+        ({"flavor": "prophet"}, "unknown flavor 'prophet': known are xgboost, lightgbm, "),
+        ({"flavor": "code"}, r"models that \[train\] code trains"),
     ],
 )
 def test_mistakes_are_told(

@@ -1,12 +1,10 @@
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import pytest
 import xgboost
 from numpy.typing import NDArray
 
-from boostline.container.flavors.base import Structure
+from boostline.container.flavors.base import FunctionModel, Model, Task
+from boostline.container.flavors.xgb import XGBoostModel
 from boostline.container.report.importance import weigh
 
 ROWS = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
@@ -21,26 +19,14 @@ class Formula:
         return (2.0 * rows[:, 1] + 0.1 * rows[:, 2]).astype(np.float64)
 
 
-@dataclass
-class Scoring:
-    """A model as evaluation has it: trees, or none."""
-
-    native: Any
-    trees: Structure | None = None
-    task: Any = None
-    best_iteration: int | None = None
-
-    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        return Formula().score(rows)
-
-    def structure(self) -> Any:
-        return self.trees
+def formula() -> Model:
+    return FunctionModel(None, Task("regression", 0), lambda _, rows: rows[:, 1], pytest.fail)
 
 
-def booster(labels: NDArray[np.float64], **parameters: object) -> Scoring:
+def booster(labels: NDArray[np.float64], classes: int = 0, **parameters: object) -> Model:
     data = xgboost.DMatrix(ROWS, labels)
     trained = xgboost.train({"max_depth": 2, "nthread": 1, **parameters}, data, 10)
-    return Scoring(trained, Structure(1.0, []))
+    return XGBoostModel(trained, Task("multiclass" if classes else "regression", classes))
 
 
 def test_a_booster_tells_its_shap_values() -> None:
@@ -52,20 +38,15 @@ def test_a_booster_tells_its_shap_values() -> None:
 
 def test_shap_values_of_classes_are_added() -> None:
     labels = np.digitize(ROWS[:, 0], [-0.5, 0.5]).astype(np.float64)
-    model = booster(labels, objective="multi:softprob", num_class=3)
+    model = booster(labels, 3, objective="multi:softprob", num_class=3)
     _, weights = weigh(model, Formula(), ROWS)
     assert weights.shape == (3,)
     assert weights.argmax() == 0
 
 
 def test_features_of_any_other_model_are_shuffled() -> None:
-    unit, weights = weigh(Scoring(None), Formula(), ROWS)
+    unit, weights = weigh(formula(), Formula(), ROWS)
     assert "shuffled" in unit
     assert weights[0] == 0
     assert weights[1] / weights[2] == pytest.approx(20, rel=0.2)
-    assert (weights == weigh(Scoring(None), Formula(), ROWS)[1]).all()
-
-
-def test_a_booster_that_the_users_code_scores_is_any_other_model() -> None:
-    trained = booster(Formula().score(ROWS)).native
-    assert "shuffled" in weigh(Scoring(trained), Formula(), ROWS)[0]
+    assert (weights == weigh(formula(), Formula(), ROWS)[1]).all()

@@ -1,22 +1,35 @@
-"""How a framework's model is saved and loaded: one module a framework, listed here."""
+"""Frameworks: how each trains, saves, loads and explains; one module each, listed here."""
 
-from functools import partial
+import sys
+from collections.abc import Iterator
+from functools import cache, partial
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from boostline.container.code import UserCode, open_code
 from boostline.container.errors import ContainerError
 from boostline.container.flavors.base import Flavor, FunctionModel, Model, Rows, Task
 
+
+class _Place(NamedTuple):
+    module: str
+    framework: str  # what has to be installed, as it is imported
+    extra: str = "container"  # of ours, that installs it
+
+
 # Imported when asked for: a framework is heavy, and need not be installed. The order is that in
-# which they are asked about a model of the user's: XGBoost's estimators are scikit-learn's too.
+# which they are asked about a model of the user's: the estimators of others are scikit-learn's too.
 FLAVORS = {
-    "xgboost": "boostline.container.flavors.xgb",
-    "sklearn": "boostline.container.flavors.estimator",
-    "code": "boostline.container.flavors.own",
+    "xgboost": _Place("boostline.container.flavors.xgb", "xgboost"),
+    "lightgbm": _Place("boostline.container.flavors.lgbm", "lightgbm", "lightgbm"),
+    "catboost": _Place("boostline.container.flavors.cat", "catboost", "catboost"),
+    "sklearn": _Place("boostline.container.flavors.estimator", "sklearn"),
+    "code": _Place("boostline.container.flavors.own", "boostline"),
 }
+GROUP = "boostline.flavors"  # entry points of other packages: each names a ``Flavor``
 TRAIN_CODE, SERVE_CODE = Path("code", "train"), Path("code", "serve")  # channel and artifact
 
 
@@ -26,12 +39,49 @@ def find_flavor(name: str) -> Flavor:
     Raises
     ------
     ContainerError
-        There is none of that name.
+        There is none of that name, its framework is not installed, or another package declares
+        one of our names.
     """
-    if name not in FLAVORS:
-        raise ContainerError(f"unknown flavor {name!r}: known are {', '.join(FLAVORS)}")
-    flavor: Flavor = import_module(FLAVORS[name]).FLAVOR
+    place = FLAVORS.get(name)
+    flavor: Flavor
+    if place is None:
+        others = _others()
+        if name not in others:
+            known = ", ".join((*FLAVORS, *others))
+            raise ContainerError(f"unknown flavor {name!r}: known are {known}")
+        flavor = others[name].load()
+        return flavor
+    try:
+        flavor = import_module(place.module).FLAVOR
+    except ModuleNotFoundError as error:
+        if error.name != place.framework:
+            raise
+        raise ContainerError(
+            f"flavor {name!r}: {place.framework} is not installed: use an image that holds it, or "
+            f"install boostline[{place.extra}]"
+        ) from None
     return flavor
+
+
+@cache
+def _others() -> dict[str, EntryPoint]:
+    """List the flavors of other packages.
+
+    Raises
+    ------
+    ContainerError
+        A name is taken.
+    """
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=GROUP):
+        if entry.name in FLAVORS or entry.name in found:
+            taken = found[entry.name].value if entry.name in found else "boostline"
+            raise ContainerError(
+                f"flavor {entry.name!r} of {entry.value} is a name of {taken} already: "
+                "uninstall one of the packages"
+            )
+        found[entry.name] = entry
+    return found
 
 
 def wrap(native: Any, task: Task, code: UserCode) -> tuple[Flavor, Model]:
@@ -59,8 +109,7 @@ def wrap(native: Any, task: Task, code: UserCode) -> tuple[Flavor, Model]:
     own = [code.optional(name) is not None for name in ("save", "load")]
     if any(own) and not all(own):
         code.refuse("train", "has one of save(model, folder) and load(folder): define both")
-    for name in ["code"] if all(own) else [name for name in FLAVORS if name != "code"]:
-        flavor = find_flavor(name)
+    for flavor in [find_flavor("code")] if all(own) else _candidates():
         model = flavor.wrap(native, task)
         if model is not None:
             break
@@ -68,10 +117,19 @@ def wrap(native: Any, task: Task, code: UserCode) -> tuple[Flavor, Model]:
         code.refuse(
             "train",
             f"returned a {type(native).__module__}.{type(native).__name__}, which cannot be "
-            "stored: return an XGBoost model, or a scikit-learn estimator, or define "
+            "stored: return a model of XGBoost, LightGBM, CatBoost or scikit-learn, or define "
             "save(model, folder) and load(folder) beside train",
         )
     return flavor, model
+
+
+def _candidates() -> Iterator[Flavor]:
+    """Yield the flavors whose framework can have made a model: it was imported for that."""
+    for name, place in FLAVORS.items():
+        if name != "code" and place.framework in sys.modules:
+            yield find_flavor(name)
+    for name in _others():
+        yield find_flavor(name)
 
 
 def with_predict(model: Model, folder: Path) -> Model:

@@ -1,15 +1,22 @@
 """What a flavor has to offer: how a framework's model is recognised, scored, saved and loaded."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from boostline.container.hyperparameters import Hyperparameter, Value
 from boostline.features.contract import FeatureContract
 from boostline.features.spec import Objective
+
+if TYPE_CHECKING:  # they read tables, and serving does not
+    from boostline.container.channels import Channels
+    from boostline.container.checkpoints import Checkpoints
 
 Rows = NDArray[np.float32]
 Scores = NDArray[np.float64]
@@ -32,7 +39,7 @@ class Task:
     classes: int
 
     @classmethod
-    def of(cls, contract: FeatureContract) -> "Task":
+    def of(cls, contract: FeatureContract) -> Task:
         """Take it from a feature contract."""
         return cls(contract.objective, len(contract.classes or []))
 
@@ -61,6 +68,12 @@ class Task:
         return found
 
 
+# A split on the way to a leaf: its column, its value, and whether the way goes on above the value.
+# Which way a row goes that has the value itself, or none, is the framework's matter.
+Step = tuple[int, float, bool]
+Way = Sequence[Step]
+
+
 @dataclass(frozen=True)
 class Structure:
     """What is known of a model's trees, for checking a conversion of them.
@@ -69,15 +82,31 @@ class Structure:
     ----------
     leaf_sum
         The largest magnitude that the sum of a row's leaves, one a tree, can reach.
-    boundaries
-        Each split as (column, value): rows go left below the value.
+    ways
+        The way to each leaf.
     slope
         By how much at most a score moves with that sum.
     """
 
     leaf_sum: float
-    boundaries: Sequence[tuple[int, float]]
+    ways: Sequence[Way]
     slope: float = 0.25
+
+
+class Contributions(NamedTuple):
+    """What each column adds to a sum that becomes the score.
+
+    Attributes
+    ----------
+    parts
+        Shape (rows, columns + 1), the last one being the base; multiclass has a sum for each
+        class: (rows, classes, columns + 1).
+    link
+        How a sum becomes the score: ``identity``, ``log``, ``logit`` or ``softmax``.
+    """
+
+    parts: NDArray[np.float64]
+    link: str
 
 
 class Model(Protocol):
@@ -101,6 +130,12 @@ class Model(Protocol):
     def structure(self) -> Structure | None:
         """Describe the trees; None where there is nothing to convert."""
 
+    def convertible(self) -> Any:
+        """Give what ``daal4py.mb.convert_model`` takes; asked for where there are trees."""
+
+    def contributions(self, rows: Rows) -> Contributions | None:
+        """Explain rows; None where the model cannot."""
+
 
 class Flavor(Protocol):
     """A framework."""
@@ -108,6 +143,19 @@ class Flavor(Protocol):
     @property
     def name(self) -> str:
         """As it is named in ``model.json``."""
+
+    @property
+    def objectives(self) -> Mapping[str, Objective]:
+        """The framework's names of what can be trained, and ours; the first that fits is taken."""
+
+    def hyperparameters(self, given: Mapping[str, object]) -> Sequence[Hyperparameter]:
+        """List what the training takes, told what the job gives."""
+
+    def train(self, data: Channels, values: Mapping[str, Value], checkpoints: Checkpoints) -> Model:
+        """Train, and cut to the best iteration.
+
+        ``values`` has all of :meth:`hyperparameters`, ``objective`` and ``class_weight``.
+        """
 
     def libraries(self) -> Mapping[str, str]:
         """Versions of what loads the model."""
@@ -135,6 +183,8 @@ class FunctionModel:
         Makes scores of ``(native, rows)``.
     refuse
         Raises for scores that cannot be used, told what is wrong with them.
+    explain
+        Makes contributions of ``(native, rows)``.
     """
 
     best_iteration: int | None = None
@@ -145,11 +195,13 @@ class FunctionModel:
         task: Task,
         score: Callable[[Any, Rows], object],
         refuse: Callable[[str], NoReturn],
+        explain: Callable[[Any, Rows], Contributions | None] = lambda *_: None,
     ) -> None:
         self.native = native
         self.task = task
         self._score = score
         self._refuse = refuse
+        self._explain = explain
 
     def predict(self, rows: Rows) -> Scores:
         """Score rows of shape (rows, columns), NaN for missing."""
@@ -162,5 +214,13 @@ class FunctionModel:
             self._refuse(str(error))
 
     def structure(self) -> None:
+        """No trees are known."""
+        return
+
+    def convertible(self) -> None:
         """Nothing to convert."""
         return
+
+    def contributions(self, rows: Rows) -> Contributions | None:
+        """Explain rows, if there is a way."""
+        return self._explain(self.native, rows)

@@ -1,27 +1,42 @@
 """scikit-learn, stored by skops: never a pickle."""
 
+from __future__ import annotations
+
 import io
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-import sklearn
-import skops
 import skops.io
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 from boostline.container.errors import ContainerError
-from boostline.container.flavors.base import FunctionModel, Model, Rows, Task
+from boostline.container.flavors.base import Contributions, FunctionModel, Model, Rows, Task
+from boostline.container.flavors.estimator_train import (
+    ACCELERATED,
+    ESTIMATOR,
+    ESTIMATORS,
+    fit,
+    plain,
+)
+from boostline.container.hyperparameters import Hyperparameter, Value
+from boostline.features.spec import Objective
+
+if TYPE_CHECKING:  # it reads tables, and serving does not
+    from boostline.container.channels import Channels
 
 FILE = "model.skops"
 
-# skops trusts these only on demand: node arrays with places out of range can end the process that
+# skops trusts these only on demand. Node arrays with places out of range can end the process that
 # reads them, though they cannot run code. The artifact's digests say that training wrote them.
 _TRUSTED = frozenset(
     {
+        "numpy.dtype",
         "sklearn.tree._tree.Tree",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     }
@@ -35,7 +50,11 @@ def score(native: Any, task: Task) -> FunctionModel:
     def scores(model: Any, rows: Rows) -> object:
         if not hasattr(model, method):
             _refuse(f"has no {method}: put predict(model, features) into the serve code")
-        found = getattr(model, method)(rows)
+        try:
+            # Extreme values of float32 stay finite when they are scaled.
+            found = getattr(model, method)(rows.astype(np.float64))
+        except ValueError as error:
+            _refuse(f"{type(model).__name__} fails: {error}")
         if task.objective == "regression":
             return found
         # A class that training never saw has no column: its probability is 0.
@@ -43,21 +62,62 @@ def score(native: Any, task: Task) -> FunctionModel:
         whole[:, np.asarray(model.classes_, dtype=np.int64)] = found
         return whole[:, -1] if task.objective == "binary" else whole
 
-    return FunctionModel(native, task, scores, _refuse)
+    return FunctionModel(native, task, scores, _refuse, _explain)
+
+
+def _explain(native: Any, rows: Rows) -> Contributions | None:
+    """Explain a linear model: each column adds what it changes where all else is missing."""
+    if not hasattr(native[-1] if isinstance(native, Pipeline) else native, "coef_"):
+        return None
+    method = getattr(native, "decision_function", native.predict)
+    width = rows.shape[1]
+    alone = np.full((len(rows), width, width), np.nan)
+    alone[:, range(width), range(width)] = rows
+    nothing = np.full((1, width), np.nan)
+    try:
+        base = method(nothing)
+        parts = method(alone.reshape(-1, width)).reshape(len(rows), width, *base.shape[1:]) - base
+        sums = method(rows.astype(np.float64))
+    except ValueError:
+        return None  # it takes no missing values: there is nothing to compare with
+    parts = np.append(parts, np.broadcast_to(base, (len(rows), 1, *base.shape[1:])), axis=1)
+    if not np.allclose(parts.sum(axis=1), sums, rtol=1e-6, atol=1e-6):
+        return None  # its columns are not taken one by one
+    link = (
+        {1: "logit", 2: "softmax"}[base.ndim]
+        if method.__name__ == "decision_function"
+        else "identity"
+    )
+    return Contributions(np.moveaxis(parts, 1, -1), link)
 
 
 class SklearnFlavor:
     """Estimators and pipelines of scikit-learn's own."""
 
     name = "sklearn"
+    objectives: Mapping[str, Objective] = {
+        "binary": "binary",
+        "multiclass": "multiclass",
+        "regression": "regression",
+    }
 
     def libraries(self) -> Mapping[str, str]:
-        """Name the versions of scikit-learn and skops."""
-        return {"scikit-learn": sklearn.__version__, "skops": skops.__version__}
+        """Name the versions of scikit-learn, skops and what accelerates training."""
+        names = ["scikit-learn", "skops", *(["scikit-learn-intelex"] if ACCELERATED else [])]
+        return {name: version(name) for name in names}
+
+    def hyperparameters(self, given: Mapping[str, object]) -> Sequence[Hyperparameter]:
+        """List what the chosen estimator takes."""
+        chosen = ESTIMATOR.read(given.get(ESTIMATOR.name, ESTIMATOR.default))
+        return (ESTIMATOR, *ESTIMATORS[str(chosen)].takes)
+
+    def train(self, data: Channels, values: Mapping[str, Value], checkpoints: object) -> Model:  # noqa: ARG002
+        """Train an estimator by its name."""
+        return score(fit(data, values), Task.of(data.contract))
 
     def wrap(self, native: Any, task: Task) -> Model | None:
         """Take an estimator."""
-        return score(native, task) if isinstance(native, BaseEstimator) else None
+        return score(plain(native), task) if isinstance(native, BaseEstimator) else None
 
     def save(self, model: Model, folder: Path) -> None:
         """Write ``model.skops``: the same bytes for the same model.

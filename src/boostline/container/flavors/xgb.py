@@ -1,83 +1,109 @@
 """XGBoost: its models, however they were trained."""
 
+from __future__ import annotations
+
 import json
-import re
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xgboost
 
-from boostline.container.errors import ContainerError
-from boostline.container.flavors.base import Model, Rows, Scores, Structure, Task
+from boostline.container.checkpoints import Checkpoints
+from boostline.container.flavors.base import Contributions, Rows, Structure
+from boostline.container.flavors.trees import (
+    SLOPES,
+    Split,
+    TreeFlavor,
+    TreeModel,
+    largest_sum,
+    walk,
+)
+from boostline.container.flavors.xgb_train import HYPERPARAMETERS, train
+from boostline.container.objectives import XGBOOST
 
-FILE = "model.ubj"
-
-# How much a score can move with the sum of the leaves: the slope of the logistic function; of
-# softmax, where every class's sum may move.
-_SLOPES = {"binary": 0.25, "multiclass": 0.5, "regression": 1.0}
+if TYPE_CHECKING:  # it reads tables, and serving does not
+    from boostline.container.channels import Channels
 
 
-class XGBoostModel:
-    """A Booster that holds its best iterations only."""
+_LINKS = {
+    **dict.fromkeys(("binary:logistic", "reg:logistic"), "logit"),
+    **dict.fromkeys(("multi:softprob", "multi:softmax"), "softmax"),
+    **dict.fromkeys(("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox"), "log"),
+}
 
-    def __init__(self, booster: xgboost.Booster, task: Task) -> None:
-        self._booster = booster
-        self.task = task
+
+class XGBoostModel(TreeModel):
+    """A Booster."""
 
     @property
-    def best_iteration(self) -> int | None:
-        """The last round, since the rounds after the best one are cut."""
-        return self._booster.num_boosted_rounds() - 1
+    def best_iteration(self) -> int:
+        """The last round."""
+        return int(self.native.num_boosted_rounds()) - 1
 
-    @property
-    def native(self) -> xgboost.Booster:
-        """The Booster."""
-        return self._booster
+    def score(self, rows: Rows) -> Any:
+        """Score rows."""
+        return self.native.inplace_predict(rows)
 
-    def predict(self, rows: Rows) -> Scores:
-        """Score rows of shape (rows, columns), NaN for missing."""
-        if len(rows) == 0:
-            return np.empty(self.task.shape(0))
-        scores = self._booster.inplace_predict(rows)
-        try:
-            return self.task.checked(scores, len(rows))
-        except ValueError as error:
-            raise ContainerError(f"the XGBoost model {error}: train another objective") from None
+    def contributions(self, rows: Rows) -> Contributions:
+        """Compute SHAP values."""
+        parts = self.native.predict(xgboost.DMatrix(rows, nthread=1), pred_contribs=True)
+        link = _LINKS.get(self._settings()["objective"]["name"], "identity")
+        return Contributions(np.asarray(parts, dtype=np.float64), link)
 
-    def structure(self) -> Structure:
-        """Read leaves and splits from the Booster's text form."""
-        trees = self._booster.get_dump()
-        leaves = [max(abs(float(x)) for x in re.findall(r"leaf=([^,\s]+)", t)) for t in trees]
-        splits = [found for tree in trees for found in re.findall(r"\[f(\d+)<([^\]]+)\]", tree)]
+    def structure(self) -> Structure | None:
+        """Read leaves and splits from the Booster's dump."""
+        if self._settings()["gradient_booster"]["name"] == "gblinear":
+            return None
+        trees = [
+            list(walk(json.loads(tree), _split))
+            for tree in self.native.get_dump(dump_format="json")
+        ]
+        leaves = [max(abs(leaf["leaf"]) for leaf, _ in tree) for tree in trees]
         groups = max(self.task.classes, 1) if self.task.objective == "multiclass" else 1
         return Structure(
-            # The trees of one class take turns with those of the others.
-            max(sum(leaves[group::groups]) for group in range(groups)) + self._base(),
-            sorted({(int(f), float(value)) for f, value in splits}),
-            _SLOPES[self.task.objective],
+            largest_sum(leaves, groups) + self._base(),
+            [path for tree in trees for _, path in tree],
+            SLOPES[self.task.objective],
         )
 
     def _base(self) -> float:
         """Return the magnitude that the sum of the leaves starts from."""
         if self.task.objective == "binary":
             return 0.0
-        parameters = json.loads(self._booster.save_config())["learner"]["learner_model_param"]
-        return float(np.max(np.abs(json.loads(parameters["base_score"]))))
+        base = self._settings()["learner_model_param"]["base_score"]
+        return float(np.max(np.abs(json.loads(base))))
+
+    def _settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = json.loads(self.native.save_config())["learner"]
+        return settings
 
 
-class XGBoostFlavor:
+def _split(node: Any) -> Split:
+    if "leaf" in node:
+        return None
+    by_id = {child["nodeid"]: child for child in node["children"]}
+    # A split by categories has none but a list of them.
+    value = node["split_condition"]
+    number = float(value) if isinstance(value, int | float) else math.nan
+    return int(node["split"][1:]), number, by_id[node["yes"]], by_id[node["no"]]
+
+
+class XGBoostFlavor(TreeFlavor):
     """Boosters, and the estimators that hold one."""
 
-    name = "xgboost"
+    name, file, error = "xgboost", "model.ubj", xgboost.core.XGBoostError
+    model, objectives = XGBoostModel, XGBOOST
+    known = HYPERPARAMETERS
 
     def libraries(self) -> Mapping[str, str]:
-        """Name the version of XGBoost."""
+        """Name the version of XGBoost, which comes in packages of several names."""
         return {"xgboost": xgboost.__version__}
 
-    def wrap(self, native: Any, task: Task) -> Model | None:
-        """Take a Booster or what holds one, cut to its best iteration."""
+    def take(self, native: Any) -> xgboost.Booster | None:
+        """Take a Booster out of what holds one, cut to its best iteration."""
         booster = native.get_booster() if isinstance(native, xgboost.XGBModel) else native
         if not isinstance(booster, xgboost.Booster):
             return None
@@ -87,26 +113,17 @@ class XGBoostFlavor:
             booster = booster[: int(best) + 1]
         booster.set_attr(best_iteration=None, best_score=None)
         booster.feature_names = booster.feature_types = None
-        return XGBoostModel(booster, task)
+        return booster
 
-    def save(self, model: Model, folder: Path) -> None:
-        """Write ``model.ubj``."""
-        model.native.save_model(folder / FILE)
+    def fit(self, data: Channels, values: Mapping[str, Any], checkpoints: Checkpoints) -> Any:
+        """Train a Booster; only here an interrupted training is resumed."""
+        return train(data, values, checkpoints)
 
-    def load(self, folder: Path, task: Task) -> XGBoostModel:
-        """Read ``model.ubj``.
-
-        Raises
-        ------
-        ContainerError
-            It is not a model of this library.
-        """
+    def read(self, path: Path) -> xgboost.Booster:
+        """Read a Booster."""
         booster = xgboost.Booster({"nthread": 1})
-        try:
-            booster.load_model(folder / FILE)
-        except xgboost.core.XGBoostError as error:
-            raise ContainerError(f"{FILE}: not readable: {str(error).splitlines()[0]}") from None
-        return XGBoostModel(booster, task)
+        booster.load_model(path)
+        return booster
 
 
 FLAVOR = XGBoostFlavor()

@@ -1,22 +1,25 @@
-"""The built-in training: XGBoost's histograms over batches of rows, early stopping, checkpoints."""
+"""The training of XGBoost: its histograms over batches of rows, early stopping, checkpoints."""
 
-import json
+from __future__ import annotations
+
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from boostline.container.channels import CLASSES, OBJECTIVE, OBJECTIVES, Channels
 from boostline.container.checkpoints import Checkpoints, State
-from boostline.container.dataset import BATCH_ROWS, Dataset
-from boostline.container.errors import ContainerError
 from boostline.container.hyperparameters import Hyperparameter, Value
+from boostline.container.weights import class_weights, row_weights
+
+if TYPE_CHECKING:  # they read tables, and serving does not
+    from boostline.container.channels import Channels
+    from boostline.container.dataset import Dataset
 
 _METRICS = (
     *("logloss", "error", "auc", "aucpr", "mlogloss", "merror"),
@@ -26,18 +29,9 @@ _Named = tuple[xgboost.DMatrix, str]
 _RISING = ("auc", "aucpr")  # the others are better when they fall
 
 _OURS = (
-    OBJECTIVE,
-    CLASSES,
     Hyperparameter("num_round", "integer", 500, 1, 100_000),
     Hyperparameter("early_stopping_rounds", "integer", 30, 0, 100_000),
     Hyperparameter("eval_metric", "word", "", words=("", *_METRICS)),
-    Hyperparameter(
-        "class_weight",
-        "word",
-        "none",
-        words=("none", "balanced"),
-        forms={'{"<class>": <weight>, …}': r"\{.*\}"},
-    ),
     Hyperparameter("checkpoint_rounds", "integer", 100, 1, 100_000),
     Hyperparameter("external_memory_mib", "integer", 16_384, 0, 2**31),
 )
@@ -73,7 +67,7 @@ def train(
     data
         The rows; they are read in batches, and kept as histogram bins alone.
     hyperparameters
-        A value for each of ``HYPERPARAMETERS``.
+        A value for each of ``HYPERPARAMETERS``, ``objective`` and ``class_weight``.
     checkpoints
         Where to resume from, and what is told the state every ``checkpoint_rounds``.
 
@@ -84,19 +78,16 @@ def train(
 
     Raises
     ------
-    ContainerError
-        The objective does not fit, or XGBoost refuses the values.
+    ContainerError, xgboost.core.XGBoostError
+        The values are refused.
     Interrupted
         SIGTERM came.
     """
     parameters = _parameters(data, hyperparameters)
     weights = class_weights(str(hyperparameters["class_weight"]), data)
     limit = int(hyperparameters["external_memory_mib"]) * 2**20
-    try:
-        with _matrices(data, parameters, weights, limit) as evals, checkpoints.watched():
-            return _Training(parameters, hyperparameters, evals, checkpoints).run()
-    except xgboost.core.XGBoostError as error:
-        raise ContainerError(f"xgboost: {_reason(str(error))}") from None
+    with _matrices(data, parameters, weights, limit) as evals, checkpoints.watched():
+        return _Training(parameters, hyperparameters, evals, checkpoints).run()
 
 
 class _Training:
@@ -163,69 +154,17 @@ class _Training:
         return bool(tired) or state.rounds >= self._rounds
 
 
-def class_weights(text: str, data: Channels) -> NDArray[np.float32] | None:
-    """Weigh the classes.
-
-    Parameters
-    ----------
-    text
-        ``none``; ``balanced``: rows / (classes * rows of the class); or a JSON object of weights
-        by class, 1 for those it does not name.
-    data
-        The classes and the training rows.
-
-    Returns
-    -------
-    NDArray or None
-        One weight a class. Validation rows are weighed too: early stopping on other weights than
-        those trained with stops at once.
-
-    Raises
-    ------
-    ContainerError
-        There are no classes, or no such class, or no such weight.
-    """
-    if text == "none":
-        return None
-    classes = data.classes
-    if classes is None:
-        raise ContainerError("hyperparameter 'class_weight': regression has no classes")
-    if text == "balanced":
-        counts = np.bincount(data.train.labels.astype(np.int64), minlength=len(classes))
-        balanced = counts.sum() / (len(classes) * np.maximum(counts, 1))
-        return np.asarray(balanced, dtype=np.float32)
-    try:
-        given: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        raise ContainerError(f"hyperparameter 'class_weight': not JSON: {error}") from None
-    for name, weight in given.items():
-        if name not in classes or not isinstance(weight, int | float) or not weight > 0:
-            raise ContainerError(
-                f"hyperparameter 'class_weight': {name!r}: {weight!r}: give a positive number for "
-                f"some of the classes {', '.join(map(repr, classes))}"
-            )
-    return np.array([given.get(name, 1.0) for name in classes], dtype=np.float32)
-
-
 def _parameters(data: Channels, values: Mapping[str, Value]) -> dict[str, Any]:
-    ours = data.contract.objective
-    fitting = [name for name, objective in OBJECTIVES.items() if objective == ours]
-    chosen = str(values["objective"]) or fitting[0]
-    if chosen not in fitting:
-        raise ContainerError(
-            f"hyperparameter 'objective': {chosen!r} does not fit the {ours} label: "
-            f"use {' or '.join(fitting)}"
-        )
     parameters: dict[str, Any] = {item.name: values[item.name] for item in _THEIRS}
     parameters |= {
-        "objective": chosen.replace("softmax", "softprob"),
+        "objective": str(values["objective"]).replace("softmax", "softprob"),
         "tree_method": "hist",
     }
     if values["eval_metric"]:
         parameters["eval_metric"] = values["eval_metric"]  # or the objective's own
-    if ours != "binary" and parameters["scale_pos_weight"] == 1.0:
+    if data.contract.objective != "binary" and parameters["scale_pos_weight"] == 1.0:
         del parameters["scale_pos_weight"]  # XGBoost warns of what it does not use
-    if ours == "multiclass":
+    if data.contract.objective == "multiclass":
         parameters["num_class"] = len(data.classes or [])
     return parameters
 
@@ -259,24 +198,19 @@ class _Batches(xgboost.DataIter):
     ) -> None:
         super().__init__(cache_prefix=str(cache) if cache else None)
         self._dataset = dataset
-        self._weights = weights
+        self._weights = row_weights(dataset, weights)
         self.reset()
 
     def reset(self) -> None:
         self._start = 0
-        self._batches = self._dataset.batches(BATCH_ROWS)
+        self._batches = self._dataset.batches()
 
     def next(self, input_data: Any) -> bool:
         features = next(self._batches, None)
         if features is None:
             return False
-        labels = self._dataset.labels[self._start : self._start + len(features)]
-        self._start += len(features)
-        weight = None if self._weights is None else self._weights[labels.astype(np.int64)]
-        input_data(data=features, label=labels, weight=weight)
+        part = slice(self._start, self._start + len(features))
+        self._start = part.stop
+        weight = None if self._weights is None else self._weights[part]
+        input_data(data=features, label=self._dataset.labels[part], weight=weight)
         return True
-
-
-def _reason(text: str) -> str:
-    """Take the sentence out of XGBoost's message: its source line and stack are no use here."""
-    return re.sub(r"^\[[\d:]+\] \S+:\d+: (Check failed: .*?: )?", "", text.strip().splitlines()[0])

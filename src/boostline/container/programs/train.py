@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,24 +16,25 @@ from boostline.container.channels import Channels, read_channels
 from boostline.container.checkpoints import Checkpoints, digest_files
 from boostline.container.code import Context, UserCode, open_code
 from boostline.container.dataset import Dataset
-from boostline.container.flavors import SERVE_CODE, TRAIN_CODE, with_predict, wrap
+from boostline.container.flavors import SERVE_CODE, TRAIN_CODE, find_flavor, with_predict, wrap
 from boostline.container.flavors.base import Flavor, Model, Scores, Task
-from boostline.container.flavors.xgb import FLAVOR, XGBoostModel
-from boostline.container.flavors.xgb_train import HYPERPARAMETERS, train
 from boostline.container.hyperparameters import (
-    Hyperparameter,
     Value,
+    decode,
     decode_hyperparameters,
     parse_hyperparameters,
     read_hyperparameters,
 )
 from boostline.container.metrics import measure
+from boostline.container.objectives import CLASSES, NAME, XGBOOST, choose, hyperparameter
 from boostline.container.paths import Paths, read_bytes
 from boostline.container.threshold import HYPERPARAMETER as THRESHOLD
 from boostline.container.threshold import choose_threshold
+from boostline.container.weights import HYPERPARAMETER as CLASS_WEIGHT
 from boostline.features.record import RecordTransform
+from boostline.features.spec import Objective
 
-_FLAVOR = Hyperparameter("flavor", "word", "xgboost", words=("xgboost",))
+_FLAVOR, _DEFAULT = "flavor", "xgboost"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,13 @@ class TrainContext(Context):
     checkpoints: Path | None
 
 
+class _Trained(NamedTuple):
+    data: Channels
+    values: dict[str, Any]
+    flavor: Flavor
+    model: Model
+
+
 def run(paths: Paths) -> None:
     """Run the program in a training job's folders.
 
@@ -61,15 +69,10 @@ def run(paths: Paths) -> None:
     """
     given = parse_hyperparameters(read_bytes(paths.hyperparameters))
     code = open_code(paths.channel(str(TRAIN_CODE)))
-    values = _values(given, code)
-    data = read_channels(paths, values)
-    _say(f"train: {len(data.train.labels)} rows, {len(data.columns)} columns")
-    if code is None:
-        flavor, model = _built_in(paths, data, values)
-    else:
-        flavor, model = _own(paths, data, values, code)
+    trained = _built_in(paths, given) if code is None else _own(paths, given, code)
+    data, values, flavor, model = trained
     best = model.best_iteration
-    model = _save(paths, flavor, model, reload=code is not None)
+    model = _save(paths, flavor, model)
     threshold, metrics = _judge(data, model, values[THRESHOLD.name])
     manifest = Manifest(
         flavor=flavor.name,
@@ -87,40 +90,48 @@ def run(paths: Paths) -> None:
     _say(f"artifact {sealed.artifact[:16]}: {sealed.best_iteration} best, threshold {threshold}")
 
 
-def _values(given: Mapping[str, object], code: UserCode | None) -> dict[str, Any]:
-    """Read the hyperparameters; the user's own training takes any but ``threshold``."""
-    if code is None:
-        return read_hyperparameters(given, (_FLAVOR, THRESHOLD, *HYPERPARAMETERS))
-    values = decode_hyperparameters(given, but=_FLAVOR.name)
-    return values | {THRESHOLD.name: THRESHOLD.read(given.get(THRESHOLD.name, THRESHOLD.default))}
+def _built_in(paths: Paths, given: Mapping[str, object]) -> _Trained:
+    flavor = find_flavor(str(decode(given.get(_FLAVOR, _DEFAULT))))
+    own = {name: value for name, value in given.items() if name != _FLAVOR}
+    known = (hyperparameter(flavor.objectives), CLASSES, CLASS_WEIGHT, THRESHOLD)
+    values: dict[str, Any] = read_hyperparameters(own, (*known, *flavor.hyperparameters(own)))
+    data = _read(paths, values, flavor.objectives)
+    values |= {
+        _FLAVOR: flavor.name,
+        NAME: choose(flavor.objectives, data.contract.objective, values[NAME]),
+    }
+    checkpoints = Checkpoints(paths.checkpoints, _key(paths, values, flavor))
+    return _Trained(data, values, flavor, flavor.train(data, values, checkpoints))
 
 
-def _built_in(paths: Paths, data: Channels, values: dict[str, Any]) -> tuple[Flavor, Model]:
-    checkpoints = Checkpoints(paths.checkpoints, _key(paths, values))
-    booster = train(data, values, checkpoints)
-    return FLAVOR, XGBoostModel(booster, Task.of(data.contract))
-
-
-def _own(
-    paths: Paths, data: Channels, values: dict[str, Any], code: UserCode
-) -> tuple[Flavor, Model]:
+def _own(paths: Paths, given: Mapping[str, object], code: UserCode) -> _Trained:
+    """Let the user's file train; it takes any hyperparameter, and ``threshold`` is ours."""
+    values = decode_hyperparameters(given, but=_FLAVOR)
+    values[THRESHOLD.name] = THRESHOLD.read(given.get(THRESHOLD.name, THRESHOLD.default))
+    data = _read(paths, values)
     paths.extra.mkdir(parents=True, exist_ok=True)
     kept = paths.checkpoints if paths.checkpoints.is_dir() else None
     context = TrainContext(data.contract.objective, data.contract, paths.extra, kept)
     native = code.function("train")(data, dict(values), context)
-    return wrap(native, Task.of(data.contract), code)
+    return _Trained(data, values, *wrap(native, Task.of(data.contract), code))
 
 
-def _save(paths: Paths, flavor: Flavor, model: Model, *, reload: bool) -> Model:
+def _read(
+    paths: Paths, values: Mapping[str, object], objectives: Mapping[str, Objective] = XGBOOST
+) -> Channels:
+    data = read_channels(paths, values, objectives)
+    _say(f"train: {len(data.train.labels)} rows, {len(data.columns)} columns")
+    return data
+
+
+def _save(paths: Paths, flavor: Flavor, model: Model) -> Model:
     """Save the model with the code it needs; what is measured then is what was saved."""
     paths.model.mkdir(parents=True, exist_ok=True)
     for folder in (TRAIN_CODE, SERVE_CODE):
         if folder != TRAIN_CODE or flavor.name == "code":
             _copy_code(paths.channel(str(folder)), paths.model / folder)
     flavor.save(model, paths.model)
-    if reload:
-        model = flavor.load(paths.model, model.task)
-    return with_predict(model, paths.model / SERVE_CODE)
+    return with_predict(flavor.load(paths.model, model.task), paths.model / SERVE_CODE)
 
 
 def _copy_code(source: Path, target: Path) -> None:
@@ -153,12 +164,12 @@ def _golden(data: Channels, model: Model) -> Golden:
     return make_golden(data.records, rows, model.predict(matrix).tolist())
 
 
-def _key(paths: Paths, values: Mapping[str, Any]) -> str:
+def _key(paths: Paths, values: Mapping[str, Any], flavor: Flavor) -> str:
     """Identify a training by all that its model depends on, if it keeps checkpoints."""
     if not paths.checkpoints.is_dir():
         return ""
     channels = [paths.channel(name) for name in ("train", "validation", "contract")]
-    return digest_files(channels) + json.dumps([values, FLAVOR.libraries()], sort_keys=True)
+    return digest_files(channels) + json.dumps([values, dict(flavor.libraries())], sort_keys=True)
 
 
 def _say(line: str) -> None:

@@ -1,6 +1,5 @@
 """How much each feature moves the scores of a model."""
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,8 @@ def weigh(model: Model, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
     Parameters
     ----------
     model, engine
-        The model, and what scores for it. Where its trees are those of an XGBoost Booster, that
-        computes SHAP values itself; otherwise each feature is shuffled between the rows, in turn.
+        The model, and what scores for it. Where the model explains its scores, its contributions
+        are taken; otherwise each feature is shuffled between the rows, in turn.
     rows
         Feature rows of shape (rows, columns).
 
@@ -30,9 +29,10 @@ def weigh(model: Model, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
     tuple[str, NDArray]
         In words what the weights are, and one weight of 0 or more a column.
     """
-    kind = type(model.native)
-    if f"{kind.__module__}.{kind.__name__}" == "xgboost.core.Booster" and model.structure():
-        weights = _shap(model.native, _spread(rows, _SHAP_ROWS))
+    found = model.contributions(_spread(rows, _SHAP_ROWS))
+    if found is not None:
+        # The last part is the base; of classes there is a row of parts each.
+        weights = np.atleast_2d(np.abs(found.parts[..., :-1]).mean(axis=0)).sum(axis=0)
         return "mean |SHAP|, before the link function", weights
     weights = _shuffled(engine, _spread(rows, _SHUFFLED_ROWS))
     return "mean |change of the score| when shuffled", weights
@@ -41,13 +41,6 @@ def weigh(model: Model, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
 def _spread(rows: Rows, count: int) -> Rows:
     places = np.linspace(0, len(rows) - 1, min(len(rows), count)).astype(int)
     return np.asarray(rows[places])
-
-
-def _shap(booster: Any, rows: Rows) -> NDArray[Any]:
-    matrix = importlib.import_module("xgboost").DMatrix(rows)
-    # Shape (rows, columns + 1), or (rows, classes, columns + 1); the last column is the bias.
-    values = np.abs(booster.predict(matrix, pred_contribs=True))[..., :-1].mean(axis=0)
-    return np.asarray(np.atleast_2d(values).sum(axis=0))
 
 
 def _shuffled(engine: Engine, rows: Rows) -> NDArray[Any]:
