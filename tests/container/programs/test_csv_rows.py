@@ -85,6 +85,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b"1,2,0\n,3")
 @example(b"1,2,0,3\n\n1,2,0,3")
 @example(b"1,2,0,3\n4,5,0\n6,7,0,1,2")
+@example(b"1,2,0,3\n1,2,0,3,")
 @example(b"1,2,0,nan")
 @example(b"1,2,0,-inf")
 @example(b"1,2,0,1e39")

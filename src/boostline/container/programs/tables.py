@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 import polars.selectors as cs
 
@@ -121,12 +122,17 @@ def _bad_parquet(reason: str) -> ScoringError:
 
 
 def _whole(body: bytes, frame: pl.DataFrame) -> bool:
-    """Say whether each line has a field for each column: Polars fills short ones with nulls."""
+    """Say whether each line has a field for each column.
+
+    Polars fills short and blank lines with nulls, and takes a comma at the end.
+    """
     if frame.height != body.count(b"\n") + 1:
         return False
-    if not frame.to_series(-1).null_count():
-        return True
-    return b"\n\n" not in body and body.count(b",") == frame.height * (frame.width - 1)
+    blank = pl.all_horizontal(pl.all().is_null()).any()
+    if frame.to_series(-1).null_count() and frame.select(blank).item():
+        return False
+    commas = int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(",")))
+    return commas == frame.height * (frame.width - 1)
 
 
 def _matrix(features: pl.DataFrame) -> Rows:
