@@ -19,11 +19,11 @@ EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
 
 
 def boostline(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "BOOSTLINE_DIR": str(folder / "platform")}
+    places = {"BOOSTLINE_DIR": str(folder / "platform"), "DOCKER_HOST": "unix:///no/such"}
     return subprocess.run(
         [BIN / "boostline", *arguments],
         cwd=folder,
-        env=environment,
+        env={**os.environ, **places},
         capture_output=True,
         text=True,
         timeout=60,
@@ -38,6 +38,9 @@ def boostline(*arguments: str | Path, folder: Path) -> subprocess.CompletedProce
         (["run", "--project", str(EXAMPLE)], 3, "start one with `boostline up`"),
         (["models", "list", "-p", str(EXAMPLE)], 3, "start one with `boostline up`"),
         (["status", "-p", str(EXAMPLE), "--target", "aws"], 3, "[aws] account, region and role"),
+        (["up", "--memory", "4g"], 2, "give --runner container"),
+        (["up", "--runner", "container"], 1, "no container engine answers; tried unix:///no/such"),
+        (["up", "--runner", "container", "--memory", "x"], 1, "memory 'x': give a number"),
         (["gc"], 3, "no local platform has run in"),
         (["env"], 3, "start one with `boostline up`"),
         (["new", "x", "--data", "none.csv", "--label", "y"], 2, "none.csv"),

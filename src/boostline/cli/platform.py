@@ -38,14 +38,17 @@ class Starter(StrEnum):
     CONTAINER = "container"
 
 
-Memory = Annotated[str, typer.Option(help="What each container may have of it, for example 4g.")]
+Runner = Annotated[
+    Starter, typer.Option(help="What runs: local programs for images, or the images themselves.")
+]
+Memory = Annotated[
+    str, typer.Option(help="The most that a container may have, as in 4g. [default: no limit]")
+]
 
 
 def up(
     port: Port = PORT,
-    runner: Annotated[
-        Starter, typer.Option(help="Local programs stand for images, or the images run.")
-    ] = Starter.PROCESS,
+    runner: Runner = Starter.PROCESS,
     memory: Memory = "",
     folder: Dir = None,
 ) -> None:
@@ -59,12 +62,9 @@ def up(
     _forget_credentials()
     os.umask(0o077)  # what is made here is its owner's alone, wherever the folder is
     if memory and runner is Starter.PROCESS:
-        raise BoostlineError("--memory limits containers: give --runner container with it")
+        said = "it limits containers: give --runner container"
+        raise typer.BadParameter(said, param_hint="--memory")
     platform = _open(place, port, containers=runner is Starter.CONTAINER, memory=memory)
-    try:
-        platform.runner  # noqa: B018 - it is made here
-    except RunnerError as error:
-        raise BoostlineError(str(error)) from None
 
     def ready(port: int) -> None:
         where = f" --dir {shlex.quote(str(folder))}" if folder else ""
@@ -74,7 +74,10 @@ def up(
         typer.echo(f'for the AWS CLI and SDKs: eval "$(boostline env{where})"    to end it: Ctrl-C')
 
     try:
+        platform.runner  # noqa: B018 - it is made here, before anything starts
         server.serve(platform, ready)
+    except RunnerError as error:
+        raise BoostlineError(str(error)) from None
     except server.PortInUse as error:
         raise BoostlineError(f"{error}; choose another with --port, 0 for any") from None
 
