@@ -89,7 +89,7 @@ def problems(rendered: Rendered) -> Iterator[str]:
         for operation in operations.split():
             shape = service_model(service).operation_model(operation).input_shape
             found = dict(_members(shape, given, others))
-            # What CloudFormation names is replaced on change: a name of its own would be in the way.
+            # What CloudFormation names is replaced on change: a fixed name would be in the way.
             known = {name.lower() for name in shape.members if others.get(name) != "="}
             carried |= {name for name in given if name.lower() in known}
             if OPTIONAL.get(operation, "") in {"", *found}:

@@ -32,10 +32,21 @@ def problems(rendered: Rendered) -> Iterator[str]:
             yield f"{one.name} {where}: {error.message:.200}"
 
 
+def handlers(kind: str) -> dict[str, dict[str, list[str]]]:
+    """Return the permissions that CloudFormation takes to create, read, update, delete a type."""
+    found: dict[str, dict[str, list[str]]] = _schema(kind).get("handlers", {})
+    return found
+
+
+def _schema(kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
+    return found
+
+
 @cache
 def validator(kind: str) -> Any:
     """Return the validator of a type's properties."""
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
+    schema = _schema(kind)
     checker = jsonschema.Draft7Validator.TYPE_CHECKER
     for name, check in _COERCED.items():
         checker = checker.redefine(name, lambda _, value, check=check: check(value))

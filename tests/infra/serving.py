@@ -107,7 +107,6 @@ def _api(it: Rendered, name: str) -> Iterator[str]:
         "FunctionName": attribute(it, "Function", "Arn"),
         "Action": "lambda:InvokeFunction",
         "Principal": "apigateway.amazonaws.com",
-        "SourceAccount": ACCOUNT,
         "SourceArn": source,
     }
     yield from same("permission", permission, expected)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 
-from tests.infra import checks, requests
+from tests.infra import checks, iam, requests, schemas
 from tests.infra.cases import CASES, DOCUMENT
 from tests.infra.rendering import INFRA, NAMES, Json, load, render
 
@@ -51,7 +52,8 @@ def test_the_longest_names_are_still_names() -> None:
 
 
 def _length(document: Json) -> int:
-    return len("".join(json.dumps(document).split()))
+    text = "".join(json.dumps(document).split())
+    return len(text) + 11 * text.count("arn:aws:")  # as in aws-us-gov and its regions
 
 
 Fault = Callable[[Json], object]
@@ -172,3 +174,28 @@ def test_a_document_that_does_not_reach_the_function_is_found(member: str, value
     document["paths"]["/predict"]["post"][integration][member] = value
     rendered = render(load("serving"), CASES["serving"]["defaults"], document)
     assert [*checks.of_rendered("serving", rendered)] != []
+
+
+# What CloudFormation may do for properties that no template of ours has.
+UNUSED = re.compile(
+    r"(elasticfilesystem|firehose|s3files):.*|lambda:(AssociateRuntimeAlias|GetCodeSigningConfig"
+    r"|GetLayerVersion|PassCapacityProvider|PublishVersion|\w+Concurrency\w*"
+    r"|(Put|Delete)Function\w+Config|PutRuntimeManagementConfig)"
+    r"|application-autoscaling:(Put|Delete)ScheduledAction|cloudwatch:GetMetricData"
+    r"|logs:(CreateLogDelivery|(Put|Delete)(BearerTokenAuthentication|DataProtectionPolicy|IndexPolicy"
+    r"|LogGroupDeletionProtection|ResourcePolicy)|DescribeResourcePolicies)|s3:REST\..*"
+)
+
+
+def test_the_deployer_may_do_what_a_stage_takes() -> None:
+    rendered = render(load("account"), CASES["account"]["everything"])
+    granted = iam.statements(rendered.resources["DeployerPolicy"].properties["PolicyDocument"])
+    may = {action for each in granted for action in iam.texts(each["Action"])}
+    takes = {
+        action
+        for one in load("serving")["Resources"].values()
+        for act in ("create", "read", "update", "delete")
+        for action in schemas.handlers(one["Type"]).get(act, {}).get("permissions", [])
+        if not UNUSED.fullmatch(action)
+    }
+    assert takes - may == set()
