@@ -128,6 +128,7 @@ def test_rows_with_the_raw_columns_are_records(rows: list[tuple[str, ...]]) -> N
 
 
 @given(st.one_of(st.binary(max_size=40), st.text('0123456789,.-e\n\r" ', max_size=40)))
+@example(b"\0\n\x80")
 def test_any_bytes_are_rows_or_refused(body: bytes | str) -> None:
     content = body if isinstance(body, bytes) else body.encode()
     for header in ("", "present", "absent"):

@@ -82,6 +82,8 @@ class CsvReader:
             raise empty_body("the body is empty: send at least one row")
         if body.count(b"\n") >= MAX_ROWS:
             raise too_many_rows()
+        if not body.isascii():
+            _check_encoding(body)
         rows = self._large(body, header, transformed) if len(body) > self._most else None
         return self._careful(body, header, transformed) if rows is None else rows
 
@@ -98,10 +100,7 @@ class CsvReader:
         if b"\r" in body or b'"' in body:
             return None
         first, _, rest = body.partition(b"\n")
-        try:
-            fields = first.decode().split(",")
-        except UnicodeDecodeError:
-            return None
+        fields = first.decode().split(",")
         if self._has_header(fields, header):
             form, names, body = self._forms.of(fields, transformed), fields, rest
         else:
@@ -114,11 +113,7 @@ class CsvReader:
         return found
 
     def _careful(self, body: bytes, header: str, transformed: bool) -> Rows:
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            raise bad_encoding() from None
-        rows = _rows(csv.reader(_lines(text), strict=True))
+        rows = _rows(csv.reader(_lines(body.decode()), strict=True))
         first = next(rows)
         if not self._has_header(first, header):
             return self._collect(self._forms.features, chain([first], rows), self._columns)
@@ -129,6 +124,13 @@ class CsvReader:
 
     def _collect(self, form: Form, rows: Iterator[list[str]], names: Sequence[str]) -> Rows:
         return form.collect(_named(fields, names) for fields in rows)
+
+
+def _check_encoding(body: bytes) -> None:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        raise bad_encoding() from None
 
 
 def _lines(text: str) -> Iterator[str]:
