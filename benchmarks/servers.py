@@ -101,8 +101,15 @@ class Running:
 
 
 @contextmanager
-def running(name: str, base: Path) -> Iterator[Running]:
+def running(name: str, base: Path, **variables: str) -> Iterator[Running]:
     """Run a server of the model below a base folder: ours, constant, each, or once.
+
+    Parameters
+    ----------
+    name, base
+        Which, and of what.
+    variables
+        Of its environment; by default it has one worker.
 
     Gives
     -----
@@ -116,6 +123,7 @@ def running(name: str, base: Path) -> Iterator[Running]:
     command = ours.get(name) or [*gunicorn, f"benchmarks.servers:naive({name!r})"]
     variables = {
         **ONE_WORKER,
+        **variables,
         "SAGEMAKER_BIND_TO_PORT": str(port),
         "SAGEMAKER_BASE_DIR": str(base),
         "MODEL": str(base / "model/model.ubj"),

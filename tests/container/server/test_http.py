@@ -147,6 +147,12 @@ def test_a_body_that_comes_byte_by_byte(site: Site) -> None:
         assert shown(read_until(client, b"}"))["body"] == "ab"
 
 
+def test_a_large_body_is_no_large_head(site: Site) -> None:
+    body = b"x" * LIMIT
+    answer = exchange(site, b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (LIMIT, body))
+    assert shown(answer)["body"] == body.decode()
+
+
 def test_a_client_is_told_to_go_on(site: Site) -> None:
     with site.connect() as client:
         client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
@@ -228,6 +234,7 @@ def test_a_client_that_said_all_is_still_answered(site: Site) -> None:
         ),
         (b"GET / HTTP/1.1\r\nA: " + b"x" * 70_000, 431, "head_too_large"),
         (b"GET /" + b"x" * 70_000, 431, "head_too_large"),
+        (b"GET / HTTP/1.1\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", 431, "head_too_large"),
     ],
 )
 def test_what_is_no_request_is_refused(site: Site, sent: bytes, status: int, code: str) -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
+from itertools import chain
 from typing import NamedTuple, cast
 
 import httptools
@@ -154,7 +155,7 @@ class HttpConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._end(400, "bad_request", f"the request is not HTTP/1.1: {error}")
         if self._in_head and self._head_size > MAX_HEAD:
-            self._end(431, "head_too_large", f"the headers are larger than {MAX_HEAD} bytes")
+            self._head_too_large()
 
     def eof_received(self) -> bool:
         """Keep the other half open while an answer is due."""
@@ -194,7 +195,9 @@ class HttpConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Refuse what says that it is too large, before it is sent."""
-        self._in_head, self._head_size = False, 0
+        large, self._in_head, self._head_size = self._head_size > MAX_HEAD, False, 0
+        if large and len(self._url) + sum(map(len, chain(*self._headers.items()))) > MAX_HEAD:
+            self._head_too_large()  # the bytes that came may be of the body as well
         length = self._headers.get(b"content-length", b"0")
         if len(length) > 15 or int(length) > self._server.limit:
             self._too_large()
@@ -263,6 +266,9 @@ class HttpConnection(asyncio.Protocol):
         elif self._waiting:
             # Not from here: the stack would grow with what waits.
             asyncio.get_running_loop().call_soon(self._next)
+
+    def _head_too_large(self) -> None:
+        self._end(431, "head_too_large", f"the headers are larger than {MAX_HEAD} bytes")
 
     def _too_large(self) -> None:
         limit = self._server.limit
