@@ -1,24 +1,26 @@
 import dataclasses
+import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from boostline.container.errors import ContainerError
 from boostline.container.loading import LoadedModel, load_model
+from boostline.container.programs.media import CSV, JSON, JSON_LINES, PARQUET
 from boostline.container.programs.scoring import Request, Scorer, ScoringError
 from boostline.features.spec import Objective
 from tests.container.jobs import lay_job, train
 
 pytestmark = pytest.mark.slow
-
-JSON, CSV = "application/json", "text/csv"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,24 @@ def records(loaded: LoadedModel) -> list[dict[str, Any]]:
 def lines(loaded: LoadedModel) -> list[str]:
     rows = loaded.artifact.golden.rows
     return [",".join("" if math.isnan(v) else repr(v) for v in row) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def native(loaded: LoadedModel) -> Scorer:
+    choice = dataclasses.replace(loaded.choice, engine=loaded.choice.native)
+    return Scorer(dataclasses.replace(loaded, choice=choice))
+
+
+@pytest.fixture(scope="module")
+def bodies(records: list[dict[str, Any]], lines: list[str]) -> dict[str, bytes]:
+    table = io.BytesIO()
+    pl.DataFrame(records).write_parquet(table)
+    return {
+        CSV: "\n".join(lines).encode(),
+        JSON: json.dumps(records).encode(),
+        JSON_LINES: "\n".join(map(json.dumps, records)).encode(),
+        PARQUET: table.getvalue(),
+    }
 
 
 def ask(scorer: Scorer, content: object, kind: str = JSON, **headers: str) -> Any:
@@ -182,12 +202,95 @@ def test_no_record_is_a_failure_of_the_server(
     assert fields <= set(changes)
 
 
-@given(st.one_of(st.binary(max_size=30), st.text('0123456789,.-e\n"[]{}: ', max_size=40)))
-def test_no_body_is_a_failure_of_the_server(scorer: Scorer, body: bytes | str) -> None:
-    for kind in (JSON, CSV):
-        with pytest.raises(ScoringError) as caught:
-            scorer.score(Request(body if isinstance(body, bytes) else body.encode(), kind))
-        assert caught.value.status == 400
+bytes_ = st.one_of(st.binary(max_size=30), st.text('0123456789,.-e\n"[]{}: ', max_size=40))
+
+
+@pytest.mark.parametrize("kind", [JSON, CSV, JSON_LINES, PARQUET])
+@given(body=bytes_)
+def test_no_body_is_a_failure_of_the_server(scorer: Scorer, kind: str, body: bytes | str) -> None:
+    with pytest.raises(ScoringError) as caught:
+        scorer.score(Request(body if isinstance(body, bytes) else body.encode(), kind))
+    assert caught.value.status == 400
+    assert json.loads(caught.value.to_json())["error"]["code"]
+
+
+@given(data=st.data())
+def test_what_is_scored_is_what_the_native_engine_says(
+    scorer: Scorer, native: Scorer, bodies: dict[str, bytes], data: st.DataObject
+) -> None:
+    kind = data.draw(st.sampled_from([CSV, JSON, JSON_LINES]))
+    body = bytearray(bodies[kind])
+    for place in data.draw(st.lists(st.integers(0, len(body) - 1), max_size=3)):
+        body[place] = data.draw(
+            st.one_of(st.sampled_from(b'0123456789.,-e"\n'), st.integers(0, 255))
+        )
+    request = Request(bytes(body), kind, accept=CSV)
+    try:
+        found = scorer.score(request).body
+    except ScoringError as error:
+        status = error.status
+        with pytest.raises(ScoringError, match="^" + re.escape(str(error)) + "$"):
+            native.score(request)
+    else:
+        status = 200
+        expected = native.score(request).body
+        assert np.loadtxt(io.BytesIO(found)) == pytest.approx(
+            np.loadtxt(io.BytesIO(expected)), rel=1e-6, abs=1e-6
+        )
+    assert status in (200, 400)
+
+
+def test_the_answer_is_of_the_type_of_the_request(
+    scorer: Scorer, bodies: dict[str, bytes], loaded: LoadedModel
+) -> None:
+    types = {kind: scorer.score(Request(body, kind)).media_type for kind, body in bodies.items()}
+    assert types == {CSV: CSV, JSON: JSON, JSON_LINES: JSON_LINES, PARQUET: JSON}
+    everywhere = {scorer.score(Request(body, kind, CSV)).body for kind, body in bodies.items()}
+    assert len(everywhere) == 1
+    scores = [float(line) for line in everywhere.pop().splitlines()]
+    assert scores == pytest.approx(loaded.artifact.golden.scores, abs=1e-5)
+
+
+def test_json_lines_have_a_prediction_each(scorer: Scorer, bodies: dict[str, bytes]) -> None:
+    lines = scorer.score(Request(bodies[CSV], CSV, JSON_LINES)).body.splitlines()
+    predictions = json.loads(scorer.score(Request(bodies[CSV], CSV, JSON)).body)["predictions"]
+    assert [json.loads(line) for line in lines] == predictions
+
+
+def test_explanations_add_up_to_the_score(scorer: Scorer, records: list[dict[str, Any]]) -> None:
+    for record, prediction in zip(
+        records, ask(scorer, records, attributes="trace=1; explain=2"), strict=True
+    ):
+        why = prediction["explanation"]
+        assert len(why["contributions"]) == 2
+        assert why["link"] == "logit"
+        total = why["base"] + sum(c["contribution"] for c in why["contributions"]) + why["other"]
+        assert 1 / (1 + math.exp(-total)) == pytest.approx(prediction["score"], abs=1e-5)
+        for each in why["contributions"]:
+            if each["column"] in ("State", "Area Code", "Int'l Plan", "VMail Plan"):
+                assert each["value"] == str(record[each["column"]])
+            elif each["column"] in record:
+                assert each["value"] == pytest.approx(record[each["column"]])
+
+
+def test_a_row_with_a_code_of_no_category_is_explained(
+    scorer: Scorer, lines: list[str], loaded: LoadedModel
+) -> None:
+    place = loaded.artifact.contract.columns.index("State")
+    for code in ("77", "-1", "1.5", ""):
+        fields = lines[0].split(",")
+        fields[place] = code
+        (prediction,) = ask(scorer, ",".join(fields), CSV, attributes="explain=100")
+        shown = {c["column"]: c["value"] for c in prediction["explanation"]["contributions"]}
+        assert shown["State"] == (float(code) if code else None)
+
+
+def test_what_takes_long_is_told(scorer: Scorer, lines: list[str]) -> None:
+    body = lines[0].encode()
+    assert not scorer.takes_long(Request(body, CSV, attributes="features=1"))
+    assert scorer.takes_long(Request(body, CSV, attributes="explain=3"))
+    assert scorer.takes_long(Request(body, "Application/Vnd.Apache.Parquet"))
+    assert scorer.takes_long(Request(body * 1_000, CSV))
 
 
 def test_unacceptable(scorer: Scorer, lines: list[str]) -> None:
