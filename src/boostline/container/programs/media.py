@@ -65,7 +65,7 @@ def find_route(content_type: str, accept: str, encoding: str, explained: bool) -
         raise _unsupported(f"send UTF-8, not charset={parameters['charset'][:100]}")
     header = parameters.get("header", "")
     if header not in _HEADERS:
-        raise _unsupported(f"send header=present or header=absent, not {header[:100]}")
+        raise _unsupported(f"send header=present or header=absent, not header={header[:100]}")
     offered = [one for one in _ANSWERS[kind] if not (explained and one == CSV)]
     answer = negotiate(accept, offered)
     if answer is None:
