@@ -96,10 +96,10 @@ SERVICES: dict[str, ServiceEntry] = {
         "cloudformation.service:CloudFormation",
         """
         ValidateTemplate GetTemplateSummary GetTemplate
-        CreateStack UpdateStack CancelUpdateStack ContinueUpdateRollback DeleteStack
+        CreateStack UpdateStack CancelUpdateStack DeleteStack
         DescribeStacks ListStacks
         DescribeStackEvents DescribeStackResource DescribeStackResources ListStackResources
-        CreateChangeSet DescribeChangeSet ListChangeSets DeleteChangeSet ExecuteChangeSet
+        CreateChangeSet DescribeChangeSet DeleteChangeSet ExecuteChangeSet
         """,
     ),
 }

@@ -27,12 +27,6 @@ def changes(stack: Document, deployment: Deployment, calls: Calls) -> list[Docum
     ]
 
 
-def outputs(stack: Document, deployment: Deployment, calls: Calls) -> list[Document]:
-    """Return the outputs of a deployment that changes no resource."""
-    records = stack["Resources"]
-    return deployment.outputs(lambda name, member: calls.attribute(records[name], member))
-
-
 def _changes(records: Document, deployment: Deployment, calls: Calls) -> Iterator[Document]:
     other: set[str] = set()  # those that will be other resources
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from boostline.local.services.cloudformation.records import STACK, Stacks
 from boostline.local.services.cloudformation.work import Ended, Failed, Work
@@ -50,15 +50,15 @@ class Engine:
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
 
-    def begin(self, stack_id: str, status: str, **members: Any) -> None:
-        """Give a stack a status, and begin to do what it asks for."""
+    def begin(self, stack_id: str, status: str, change: Callable[[Document], None]) -> None:
+        """Change a stack, give it a status, and begin to do what this asks for."""
 
-        def change(stack: Document) -> None:
-            stack |= members
+        def begin(stack: Document) -> None:
+            change(stack)
             self._stacks.tell(stack, status, "User Initiated")
 
         with self._lock:
-            self._stacks.change(stack_id, change)
+            self._stacks.change(stack_id, begin)
             thread = self._start(stack_id)
         thread.join(PATIENCE)
 

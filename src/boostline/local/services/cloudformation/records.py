@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from boostline.local.platform import Platform
 from boostline.local.services.cloudformation.calls import Calls
@@ -105,13 +106,16 @@ def put(stack: Document, record: Document) -> None:
 
 def drop(stack: Document, record: Document) -> None:
     """Take a record out of a stack."""
-    name, made = record["LogicalResourceId"], record.get("PhysicalResourceId")
-    for each in [one for one in stack["Retired"] if one.get("PhysicalResourceId") == made]:
-        stack["Retired"].remove(each)
-    if name in stack["Resources"] and stack["Resources"][name].get("PhysicalResourceId") == made:
-        del stack["Resources"][name]
+    gone = _identity(record)
+    stack["Retired"] = [one for one in stack["Retired"] if _identity(one) != gone]
+    if _identity(stack["Resources"].get(gone[0], {})) == gone:
+        del stack["Resources"][gone[0]]
 
 
 def differing(old: Document, new: Document) -> set[str]:
     """Return the names of the properties that differ."""
     return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+
+
+def _identity(record: Document) -> tuple[Any, Any]:
+    return record.get("LogicalResourceId"), record.get("PhysicalResourceId")

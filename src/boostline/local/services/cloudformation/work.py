@@ -108,8 +108,7 @@ class Work:
         for retired in stack["Retired"]:
             same = retired["LogicalResourceId"] == record["LogicalResourceId"]
             if same and not differing(retired["Properties"], wanted):
-                self._retire(record)
-                self._stacks.change(self._id, lambda stack, one=retired: drop(stack, one))  # type: ignore[misc]
+                self._retire(record, retired)
                 self._stacks.note(self._id, retired, "UPDATE_COMPLETE")
                 return
         if status == "CREATE_FAILED":
@@ -155,10 +154,16 @@ class Work:
         self._retire(record)
         self._create(record, wanted)
 
-    def _retire(self, record: Document) -> None:
+    def _retire(self, record: Document, successor: Document | None = None) -> None:
+        """Put a resource among those that are replaced, and one of these in its place."""
+
         def retire(stack: Document) -> None:
             drop(stack, record)
-            stack["Retired"].append(record)
+            if "PhysicalResourceId" in record:
+                stack["Retired"].append(record)
+            if successor is not None:
+                drop(stack, successor)
+                put(stack, successor)
 
         self._stacks.change(self._id, retire)
 
