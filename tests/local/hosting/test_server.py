@@ -84,6 +84,12 @@ def test_server_that_ends_is_tried_once_more(make: Make, tmp_path: Path) -> None
     assert server.invoke(b"body", {}).data == b"body"
 
 
+def test_server_that_is_killed_may_have_needed_memory(make: Make) -> None:
+    server = make("os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(ServerFailed, match="exit code 137: it was killed, as when it needs more"):
+        server.settle()
+
+
 def test_model_data_that_is_not_there_is_named(make: Make) -> None:
     server = make("run()", data="s3://nowhere/model.tar.gz")
     with pytest.raises(ServerFailed, match=r"no model data at s3://nowhere/model\.tar\.gz"):

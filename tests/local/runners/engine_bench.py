@@ -26,7 +26,7 @@ CONFIGURATION = ROOT.parent / "shared/tools/containers.conf"  # for hosts of low
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LEFT_OUT = ("test", "site-packages", "__pycache__", "idlelib", "ensurepip", "lib2to3")
 REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
-REPOSITORY = "boostline-bench"
+REPOSITORY = f"boostline-bench-{os.getpid()}"  # others on this host may test, too
 PLAIN, ANY_PORT, USER, SERVER = (
     f"{REGISTRY}/{REPOSITORY}:{tag}" for tag in ("plain", "any-port", "user", "server")
 )
@@ -91,8 +91,8 @@ def images(url: str) -> Iterator[None]:
         made = json.loads(client.import_image_from_data(packed, changes=changes))["status"]
         client.tag(made, f"localhost/{repository}", tag)
     yield
-    for image in client.images(f"localhost/{REPOSITORY}"):
-        client.remove_image(image["Id"], force=True)
+    for name in CHANGES:
+        client.remove_image(name.replace(REGISTRY, "localhost"), force=True)
     client.close()
 
 

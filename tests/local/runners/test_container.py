@@ -122,7 +122,7 @@ def test_program_has_the_images_environment_and_the_platforms(
         (Call(PLAIN, arguments=("-c", "print('given')")), "given"),
         (Call(PLAIN, ("/bin/sh", "-c", "echo $# own")), "0 own"),
         (Call(PLAIN, ("/bin/sh", "-c", "echo $0 own"), ("fit",)), "fit own"),
-        (Call("localhost/boostline-bench:plain"), "by default"),
+        (Call(PLAIN.replace(REGISTRY, "localhost")), "by default"),
     ],
 )
 def test_call_is_dockers(bench: Bench, call: Call, line: str) -> None:
@@ -178,12 +178,12 @@ def test_image_that_is_not_here_is_named_with_what_to_do(bench: Bench) -> None:
 
 
 def test_program_that_cannot_start_says_why(bench: Bench) -> None:
-    with pytest.raises(RunnerError, match=r"test/one: .*boostline-bench:plain: .*/no/such"):
+    with pytest.raises(RunnerError, match=r"test/one: .*:plain: .*/no/such"):
         bench.runner.start(bench.command(Call(PLAIN, ("/no/such",))), bench.sink)
 
 
 def test_image_is_another_when_its_digest_is(bench: Bench) -> None:
-    found = [bench.runner.identity(image) for image in (PLAIN, "boostline-bench:plain", USER)]
+    found = [bench.runner.identity(image) for image in (PLAIN, PLAIN.rpartition("/")[2], USER)]
     assert found[0] == found[1] != found[2]
 
 
@@ -205,7 +205,7 @@ def test_image_that_takes_no_port_has_the_only_one_alone(
     )
     program = bench.runner.start(listening, bench.sink)
     bench.await_line("ready")
-    with pytest.raises(RunnerError, match=r"bench:plain can only .* test/one has.*LABEL"):
+    with pytest.raises(RunnerError, match=r":plain can only .* test/one has.*LABEL"):
         bench.runner.start(listening, bench.sink)
     program.stop(0)
     with (

@@ -14,8 +14,8 @@ from boostline.local.runners import container
 from boostline.local.runners.base import free_port
 from tests.conftest import RunningPlatform
 from tests.local.runners.engine_bench import PLAIN, REGISTRY, SERVER
-from tests.local.services.hosting_bench import configure, deploy
-from tests.local.services.sagemaker_bench import ROLE, Bench
+from tests.local.services.hosting_bench import deploy, model
+from tests.local.services.sagemaker_bench import Bench
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("docker_host")]
 
@@ -64,20 +64,31 @@ def test_endpoint_serves_an_image_and_a_second_at_its_only_port_is_refused(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(container, "ONLY_PORT", free_port())  # others on this host may have 8080
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        member = tarfile.TarInfo("name")
-        member.size = 6
-        archive.addfile(member, io.BytesIO(b"model "))
-    data = bench.put("model.tar.gz", packed.getvalue())
-    served = {"Image": SERVER, "ModelDataUrl": data}
-    bench.sagemaker.create_model(ModelName="m", ExecutionRoleArn=ROLE, PrimaryContainer=served)
-    configure(bench, "m", {"AllTraffic": "m"})
+    model(bench, "m", SERVER)
     first = deploy(bench, "m")
     assert first["EndpointStatus"] == "InService", first["FailureReason"]
     answer = bench.runtime.invoke_endpoint(EndpointName="live", Body=b"asked")
-    assert answer["Body"].read() == b"model asked"
+    assert answer["Body"].read() == b"masked"
     assert bench.lines("/aws/sagemaker/Endpoints/live", "") == ["arguments serve"]
     second = deploy(bench, "m", "second")
     assert second["EndpointStatus"] == "Failed"
     assert f"{SERVER} can only listen at port" in second["FailureReason"]
+
+
+def test_transform_runs_an_image(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "ONLY_PORT", free_port())
+    model(bench, "m", SERVER)
+    source = {"S3DataType": "S3Prefix", "S3Uri": bench.put("in/a.csv", b"1\n2\n")}
+    bench.sagemaker.create_transform_job(
+        TransformJobName="batch",
+        ModelName="m",
+        TransformInput={"DataSource": {"S3DataSource": source}},
+        TransformOutput={"S3OutputPath": "s3://bench/out"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    job = bench.settled(
+        lambda: bench.sagemaker.describe_transform_job(TransformJobName="batch"),
+        "TransformJobStatus",
+    )
+    assert job["TransformJobStatus"] == "Completed", job["FailureReason"]
+    assert bench.get("s3://bench/out/a.csv.out") == b"m1\n2\n"

@@ -26,7 +26,10 @@ def serve(bench: Bench, body: str, name: str = "serve") -> None:
 
 
 def model(bench: Bench, name: str, program: str = "serve", **environment: str) -> None:
-    """Make a model and a configuration of that name; the model's file `name` holds it."""
+    """Make a model and a configuration of that name; the model's file `name` holds it.
+
+    `program` is one of the bench's, or the URI of an image.
+    """
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         member = tarfile.TarInfo("name")
@@ -37,7 +40,7 @@ def model(bench: Bench, name: str, program: str = "serve", **environment: str) -
         ModelName=name,
         ExecutionRoleArn=ROLE,
         PrimaryContainer={
-            "Image": image(program),
+            "Image": program if "/" in program else image(program),
             "ModelDataUrl": data,
             "Environment": environment,
         },
