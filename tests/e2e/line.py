@@ -106,11 +106,10 @@ class Api:
     url: str
     key: str
 
-    def post(self, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+    def post(self, body: bytes, query: str = "", **headers: str) -> tuple[int, dict[str, Any]]:
         """Send a body to /predict; return the status and the JSON of the answer."""
         sent = {"content-type": "application/json", "x-api-key": self.key}
         sent |= {name.replace("_", "-"): text for name, text in headers.items()}
-        answer = urllib3.request(
-            "POST", f"{self.url}/predict", body=body, headers=sent, retries=False, timeout=30
-        )
+        url = f"{self.url}/predict{query}"
+        answer = urllib3.request("POST", url, body=body, headers=sent, retries=False, timeout=30)
         return answer.status, answer.json()

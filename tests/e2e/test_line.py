@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,19 @@ def test_the_api_says_what_the_endpoint_says(line: Line, api: Api, sample: dict[
     direct = json.loads(line.run("predict").stdout)["predictions"][0]
     assert direct["score"] == through_api["score"]
     assert direct["label"] == through_api["prediction"]
+
+
+def test_the_api_explains_a_score(api: Api, sample: dict[str, Any]) -> None:
+    body = json.dumps(sample).encode()
+    status, answer = api.post(body, query="?explain=2")
+    assert status == 200
+    why = answer["explanation"]
+    shown = sum(each["contribution"] for each in why["contributions"])
+    assert len(why["contributions"]) == 2
+    total = why["base"] + shown + why["other"]
+    assert 1 / (1 + math.exp(-total)) == pytest.approx(answer["score"], abs=1e-5)
+    status, answer = api.post(body, query="?explain=0")
+    assert (status, answer["error"]["code"]) == (400, "bad_parameter")
 
 
 def test_without_the_key_nobody_is_answered(api: Api, sample: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ PROCESSING = "/opt/ml/processing"
 EVALUATION = "evaluation.json"
 CHAMPION = "ChampionModelUri"
 SPLITS = ("train", "validation", "test")
+MEDIA_TYPES = ["text/csv", "application/json", "application/jsonlines"]
 CACHE = CacheConfig(enabled=True, expire_after="P30D")
 RETRIES = [
     RetryPolicy(
@@ -242,8 +243,8 @@ def _package(config: Config, place: Place) -> Json:
                     "ModelDataUrl": get("Steps.Train.ModelArtifacts.S3ModelArtifacts"),
                 }
             ],
-            "SupportedContentTypes": ["text/csv", "application/json"],
-            "SupportedResponseMIMETypes": ["application/json", "text/csv"],
+            "SupportedContentTypes": [*MEDIA_TYPES, "application/vnd.apache.parquet"],
+            "SupportedResponseMIMETypes": MEDIA_TYPES,
             "SupportedRealtimeInferenceInstanceTypes": [config.deploy.instance_type],
             "SupportedTransformInstanceTypes": [config.deploy.instance_type],
         },
