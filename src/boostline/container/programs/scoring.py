@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from boostline.container.errors import ContainerError
 from boostline.container.explain import Explainer, ExplainError, Explanation
-from boostline.container.flavors.base import FunctionModel, Rows
+from boostline.container.flavors.base import FunctionModel, Rows, Scores
 from boostline.container.loading import LoadedModel
 from boostline.container.programs.answers import Answers
 from boostline.container.programs.csv_rows import LARGE, CsvReader
@@ -30,6 +30,24 @@ class Request(NamedTuple):
     accept: str = ""
     attributes: str = ""
     content_encoding: str = ""
+
+
+class Read(NamedTuple):
+    """What was read of a request.
+
+    Attributes
+    ----------
+    rows
+        Its rows.
+    answer
+        The media type of its answer.
+    explain
+        How many contributions each explanation shows; 0 for no explanations.
+    """
+
+    rows: Rows
+    answer: str
+    explain: int
 
 
 class Reply(NamedTuple):
@@ -121,19 +139,30 @@ class Scorer:
             With status 400, 406, 409, 413 or 415 and the problems found; 500 where the user's code
             fails.
         """
+        read = self.read(request)
+        return self.reply(read, self.scores(read.rows))
+
+    def read(self, request: Request) -> Read:
+        """Take the first step of `score`: read the rows."""
         asked = _asked(request.attributes) if request.attributes else _NOTHING
         route = find_route(
             request.content_type, request.accept, request.content_encoding, asked.explain > 0
         )
-        rows = self._read(request.body, route, asked)
+        return Read(self._rows(request.body, route, asked), route.answer, asked.explain)
+
+    def scores(self, rows: Rows) -> Scores:
+        """Take the second step: score rows, of one request or of several."""
         try:
-            scores = self._engine.score(rows)
+            return self._engine.score(rows)
         except ContainerError as error:
             raise ScoringError(500, "model_failed", str(error)) from None
-        explanations = self._explain(rows, asked.explain) if asked.explain else ()
-        return Reply(self._answers.write(route.answer, scores, explanations), route.answer)
 
-    def _read(self, body: bytes, route: Route, asked: Asked) -> Rows:
+    def reply(self, read: Read, scores: Scores) -> Reply:
+        """Take the last step: write the scores of a request's rows."""
+        explanations = self._explain(read.rows, read.explain) if read.explain else ()
+        return Reply(self._answers.write(read.answer, scores, explanations), read.answer)
+
+    def _rows(self, body: bytes, route: Route, asked: Asked) -> Rows:
         if route.kind == JSON:
             return read_json(self._forms.records, body)
         if route.kind not in (CSV, PARQUET):
