@@ -170,10 +170,10 @@ def choose_engine(
         no trees has none.
     """
     native = NativeEngine(model)
-    structure = model.structure()
-    if structure is None:
-        return Choice(native, native)
     try:
+        structure = model.structure()
+        if structure is None:
+            return Choice(native, native)
         candidate = convert(model)
         real = np.array(golden, dtype=np.float32).reshape(len(golden), width)
         # Where a score is near 0 or 1, a wrong leaf hardly moves it: uncertain rows come first.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from boostline.container.flavors.base import Rows, Structure, Way
 
@@ -35,8 +36,8 @@ def probe_rows(
     Rows
         Real rows; constant rows of missing, zero and extreme values; each column missing in turn;
         every code of each category, and codes that were never seen; for each leaf a row that gets
-        there, just past the splits on its way, and that row without the value of the last split;
-        each split's value itself, and the float32 numbers beside it.
+        there, just past the splits on its way, that row on the last split, and without a value for
+        it; each split's value, and the float32 numbers beside it.
     """
     constants = [np.nan, *_SIZES, *(-size for size in _SIZES)]
     real = np.array(golden if len(golden) else [[0.0] * width], dtype=np.float32)
@@ -72,39 +73,44 @@ def _with(real: Rows, values: Sequence[tuple[int, float]]) -> Rows:
     return rows
 
 
+def _beside(values: NDArray[np.float64], *, above: bool) -> Rows:
+    """Take the nearest float32 number that is strictly above, or below, each float64 one."""
+    near = values.astype(np.float32)
+    past = near > values if above else near < values
+    return np.where(past, near, np.nextafter(near, _LIMITS.max if above else -_LIMITS.max))
+
+
 def _on_splits(real: Rows, ways: Sequence[Way]) -> Rows:
-    splits = sorted(
-        {(column, float(np.float32(value))) for way in ways for column, value, _ in way}
+    splits = sorted({(column, value) for way in ways for column, value, _ in way})
+    splits = splits[:: -(-len(splits) // _MOST) or 1]
+    columns = [column for column, _ in splits]
+    values = np.array([value for _, value in splits])
+    sides = (values, _beside(values, above=False), _beside(values, above=True))
+    return np.concatenate(
+        [_with(real, [*zip(columns, side.tolist(), strict=True)]) for side in sides]
     )
-    step = -(-len(splits) // _MOST) or 1
-    rows = [_with(real, splits[::step])]
-    for side in (-_LIMITS.max, _LIMITS.max):
-        near = [(column, float(np.nextafter(np.float32(value), side))) for column, value in splits]
-        rows.append(_with(real, near[::step]))
-    return np.concatenate(rows)
 
 
 def _to_leaves(real: Rows, ways: Sequence[Way]) -> Rows:
-    """Make two rows a leaf: it reaches the leaf; then it lacks the value of the last split."""
-    rows = np.repeat(real[:1], 2 * len(ways), axis=0)
-    # Of several splits by one column the tightest on each side counts; a value just above the
-    # lower one is below the upper one, else nothing reaches the leaf.
-    low: dict[tuple[int, int], float] = {}
-    high: dict[tuple[int, int], float] = {}
+    """Make three rows a leaf: one reaches it; then it is on the last split; then it lacks a value.
+
+    Of several splits by one column the tightest on each side counts; a value just above the lower
+    one is below the upper one, else nothing reaches the leaf.
+    """
+    rows = np.repeat(real[:1], 3 * len(ways), axis=0)
+    bounds: dict[bool, dict[tuple[int, int], float]] = {False: {}, True: {}}
     for place, way in enumerate(ways):
         for column, value, above in way:
-            key = (place, column)
-            if above:
-                low[key] = max(value, low.get(key, value))
-            else:
-                high[key] = min(value, high.get(key, value))
-    for bounds, side in ((high, -_LIMITS.max), (low, _LIMITS.max)):
-        if bounds:
-            places, columns = np.array([*bounds]).T
-            values = np.array([*bounds.values()], dtype=np.float32)
-            near = np.nextafter(values, side)
-            rows[2 * places, columns] = rows[2 * places + 1, columns] = near
-    ends = [(2 * place + 1, way[-1][0]) for place, way in enumerate(ways) if way]
-    if ends:
-        rows[tuple(np.array(ends).T)] = np.nan
+            known = bounds[above].get((place, column), value)
+            bounds[above][place, column] = max(value, known) if above else min(value, known)
+    for above, found in bounds.items():
+        if found:
+            places, columns = np.array([*found]).T
+            values = _beside(np.array([*found.values()]), above=above)
+            for row in range(3):
+                rows[3 * places + row, columns] = values
+    ends = [(3 * place, way[-1][0], way[-1][1]) for place, way in enumerate(ways) if way]
+    for row, column, value in ends:
+        rows[row + 1, column] = value
+        rows[row + 2, column] = np.nan
     return rows

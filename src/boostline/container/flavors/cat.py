@@ -78,7 +78,10 @@ class CatBoostModel(TreeModel):
         if "oblivious_trees" in model:
             trees = [list(_oblivious(tree)) for tree in model["oblivious_trees"]]
         else:
-            trees = [list(walk(tree, _split)) for tree in model["trees"]]
+            trees = [
+                [(leaf["value"], way) for leaf, way in walk(tree, _split)]
+                for tree in model["trees"]
+            ]
         scale, bias = self.native.get_scale_and_bias()
         largest = sum(max(np.max(np.abs(leaf)) for leaf, _ in tree) for tree in trees)
         return Structure(

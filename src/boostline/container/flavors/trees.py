@@ -13,7 +13,15 @@ import numpy as np
 
 from boostline.container.checkpoints import Checkpoints
 from boostline.container.errors import ContainerError
-from boostline.container.flavors.base import Contributions, Model, Rows, Scores, Step, Structure, Task
+from boostline.container.flavors.base import (
+    Contributions,
+    Model,
+    Rows,
+    Scores,
+    Step,
+    Structure,
+    Task,
+)
 from boostline.container.hyperparameters import Hyperparameter, Value
 from boostline.features.spec import Objective
 
@@ -73,8 +81,8 @@ class TreeModel(ABC):
         """Score one row or more by the framework, in one thread."""
 
     @abstractmethod
-    def structure(self) -> Structure | None:
-        """Describe the trees; None where there are none."""
+    def structure(self) -> Structure:
+        """Describe the trees."""
 
     @abstractmethod
     def contributions(self, rows: Rows) -> Contributions:
@@ -91,7 +99,7 @@ class TreeModel(ABC):
         try:
             return self.task.checked(self.score(rows), len(rows))
         except ValueError as error:
-            raise ContainerError(f"the model {error}: train another objective") from None
+            raise ContainerError(f"the model {reason(error)}: train another objective") from None
 
 
 class TreeFlavor(ABC):

@@ -53,10 +53,8 @@ class XGBoostModel(TreeModel):
         link = _LINKS.get(self._settings()["objective"]["name"], "identity")
         return Contributions(np.asarray(parts, dtype=np.float64), link)
 
-    def structure(self) -> Structure | None:
+    def structure(self) -> Structure:
         """Read leaves and splits from the Booster's dump."""
-        if self._settings()["gradient_booster"]["name"] == "gblinear":
-            return None
         trees = [
             list(walk(json.loads(tree), _split))
             for tree in self.native.get_dump(dump_format="json")
@@ -112,7 +110,7 @@ class XGBoostFlavor(TreeFlavor):
             # Whether an uncut Booster scores with all trees or the best depends on the call.
             booster = booster[: int(best) + 1]
         booster.set_attr(best_iteration=None, best_score=None)
-        booster.feature_names = booster.feature_types = None
+        booster.feature_names = None
         return booster
 
     def fit(self, data: Channels, values: Mapping[str, Any], checkpoints: Checkpoints) -> Any:
