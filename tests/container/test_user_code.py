@@ -191,7 +191,7 @@ def test_the_failure_file_names_the_users_line(tmp_path: Path) -> None:
 def test_a_request_on_which_predict_fails(tmp_path: Path) -> None:
     text = "def predict(model, rows):\n    assert len(rows) != 1\n    return 0 * rows[:, 0]\n"
     scorer = Scorer(load_model(make(tmp_path, {"serve": text}, num_round=3)))
-    assert scorer.slow
+    assert scorer.takes_long(Request(b"1,2,3,0", "text/csv"))
     with pytest.raises(
         ScoringError, match=r"serve\.py, line 2, in predict: AssertionError"
     ) as told:
