@@ -163,7 +163,7 @@ class Attempt:
         environment = given(self._platform, launch.environment)
         owner = self._thread.name
         command = Command(owner, launch.call, environment, self._ml, home, launch.read_only)
-        return launch.start(self._platform.runner, command, self._sink)
+        return launch.start(self._platform, command, self._sink)
 
     def _sink(self, lines: Sequence[str]) -> None:
         self._platform.logs.append(self._work.log_group, self._stream, lines)

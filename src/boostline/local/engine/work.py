@@ -12,7 +12,7 @@ from typing import Protocol
 
 from boostline.contracts.uri import split_uri
 from boostline.local.platform import Platform
-from boostline.local.runners.base import ML, Call, Command, Program, Runner, Sink
+from boostline.local.runners.base import ML, Call, Command, Program, Sink
 from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
@@ -37,9 +37,9 @@ class Upload:
     uri: str
 
 
-def start(runner: Runner, command: Command, sink: Sink) -> Program:
+def start(platform: Platform, command: Command, sink: Sink) -> Program:
     """Start a job's program, as most kinds of jobs do."""
-    return runner.start(command, sink)
+    return platform.runner.start(command, sink)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Launch:
     call: Call
     environment: dict[str, str]
     read_only: tuple[str, ...] = ()
-    start: Callable[[Runner, Command, Sink], Program] = start
+    start: Callable[[Platform, Command, Sink], Program] = start
 
 
 class Work(Protocol):

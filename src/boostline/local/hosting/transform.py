@@ -26,7 +26,7 @@ from boostline.local.hosting.container import Container, ServerFailed, unhealthy
 from boostline.local.hosting.records import BadRecords, Processing, batches
 from boostline.local.hosting.server import GRACE
 from boostline.local.platform import Platform
-from boostline.local.runners.base import PORT, Command, Ending, Runner, Sink
+from boostline.local.runners.base import PORT, Command, Ending, Sink
 from boostline.local.store.objects import NoSuchBucket, Object
 from boostline.local.store.resources import Document
 
@@ -63,7 +63,7 @@ class Transform:
         call, environment = Container(**document["Container"]).serving(platform)
         told = {TOLD[member][0]: value for member, value in _asked(document).items()}
         environment |= {**told, "SAGEMAKER_BATCH": "true"}
-        return Launch(call, environment, ("model",), partial(Transformation, platform, document))
+        return Launch(call, environment, ("model",), partial(Transformation, document))
 
     def message(self, ml: Path) -> str:
         """Return why objects could not be transformed."""
@@ -86,7 +86,7 @@ class Transformation(Ending):
     """A running transform job, as a `Program` that ends with it: code 0 if all went well."""
 
     def __init__(
-        self, platform: Platform, document: Document, runner: Runner, command: Command, sink: Sink
+        self, document: Document, platform: Platform, command: Command, sink: Sink
     ) -> None:
         super().__init__()
         self._platform = platform
@@ -98,7 +98,7 @@ class Transformation(Ending):
         self._headers = {name: value for name, value in types.items() if value}
         self._lines = output.get("AssembleWith") == "Line"
         self._ended = threading.Event()
-        self._program = runner.start(command, sink)
+        self._program = platform.runner.start(command, sink)
         self._program.when_done(self._ended.set)
         self._client = Client(int(command.environment[PORT]))
         self.tail = self._program.tail

@@ -58,7 +58,8 @@ def refused(what: str) -> Iterator[None]:
 
 def rootless(info: Mapping[str, Any]) -> bool:
     """Return whether an engine runs as an ordinary user: Podman says it its way, Docker its own."""
-    return bool(info.get("Rootless")) or any("rootless" in it for it in info["SecurityOptions"])
+    options = info.get("SecurityOptions") or []
+    return bool(info.get("Rootless")) or any("rootless" in option for option in options)
 
 
 def _well_known() -> list[str]:
