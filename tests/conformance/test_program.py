@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -16,11 +18,16 @@ from tests.conformance.small import IMAGE, SEALED
 pytestmark = pytest.mark.slow
 
 MODELS = {check.name for check in models.CHECKS}  # it serves one
-LEFT_OUT = {*IMAGE, *SEALED, *MODELS, "hosting.default-port", "hosting.execution-parameters"}
+LEFT_OUT = {*IMAGE, *SEALED, *MODELS, "hosting.default-port"}
 
 
-def test_all_holds_for_the_programs() -> None:
-    words = ["contract-test", "--json", "--project", str(EXAMPLE), "--"]
+def test_all_holds_for_the_programs(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "boostline.toml"
+    file.write_text(
+        file.read_text().replace("num_round = 500", "num_round = 60\ncheckpoint_rounds = 10")
+    )
+    words = ["contract-test", "--json", "--project", str(tmp_path), "--"]
     program = [sys.executable, "-m", "boostline.container"]
     result = CliRunner().invoke(app, [*words, *program])
     found = {finding["check"]: finding for finding in json.loads(result.stdout)}

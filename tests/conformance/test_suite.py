@@ -16,7 +16,7 @@ from tests.conformance.small import CONTAINER, IMAGE, SEALED, failing, lay_input
 
 pytestmark = pytest.mark.slow
 
-LIMITS = Limits(job=20, start=10, job_stop=1, server_stop=1, watch=2)
+LIMITS = Limits(job=60, start=30, job_stop=3, server_stop=3, watch=5)
 TRAINING = {
     "never succeeds": "completes",
     "no model": "model",
@@ -70,7 +70,7 @@ HOSTING = {
 }
 SHORT = {
     "never healthy": {"start": 1.0},
-    "another port": {"start": 1.0},
+    "another port": {"start": 3.0},
     "slow ping after an invocation": {"ping": 0.25},
 }
 PORTS = {"another port", "port 8080 alone"}
