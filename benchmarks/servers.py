@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import flask
+import numpy as np
 
 from benchmarks.load import family
-from boostline.container.programs.scoring import Reply, Request
+from boostline.container.flavors.base import Rows, Scores
+from boostline.container.programs.scoring import Read, Reply, Request
 from boostline.container.programs.serve import bind
 from boostline.container.server.app import App
 from boostline.container.server.metrics import Board
 from boostline.container.server.settings import Settings
 from boostline.container.server.supervisor import Ready, Supervisor
+from boostline.container.server.together import MOST
 from boostline.container.server.worker import serve
 
 ONE_WORKER = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "BOOSTLINE_BIND_ADDRESS": "127.0.0.1"}
@@ -33,7 +36,6 @@ ONE_WORKER = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "BOOSTLINE_BIND_ADDRESS": "
 def naive(way: str) -> flask.Flask:
     """Make the Flask application: ``each`` converts on each request, ``once`` at its start."""
     import daal4py.mb  # noqa: PLC0415  (only the servers that score import what scores)
-    import numpy as np  # noqa: PLC0415
     import xgboost  # noqa: PLC0415
 
     app = flask.Flask("naive")
@@ -58,18 +60,33 @@ def naive(way: str) -> flask.Flask:
 
 
 class Constant:
-    """Answers as a scorer does, and scores nothing."""
+    """Answers as a scorer does, and neither reads nor scores."""
 
     attributes = "engine=none"
+    _rows, _scores = np.zeros((1, 1), dtype=np.float32), np.zeros(MOST)
+    _reply = Reply(
+        b'{"predictions":[{"score":0.020703714340925217,"label":"False."}]}', "application/json"
+    )
 
     def takes_long(self, _request: Request) -> bool:
-        """Answer at once."""
+        """Say no."""
         return False
 
     def score(self, _request: Request) -> Reply:
         """Answer."""
-        body = b'{"predictions":[{"score":0.020703714340925217,"label":"False."}]}'
-        return Reply(body, "application/json")
+        return self._reply
+
+    def read(self, _request: Request) -> Read:
+        """Take a row that is no row."""
+        return Read(self._rows, self._reply.media_type, 0)
+
+    def scores(self, rows: Rows) -> Scores:
+        """Give a zero for each."""
+        return self._scores[: len(rows)]
+
+    def reply(self, _read: Read, _scores: Scores) -> Reply:
+        """Answer."""
+        return self._reply
 
 
 def constant() -> None:

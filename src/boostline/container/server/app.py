@@ -7,13 +7,13 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol
 
 from boostline.container.programs.media import JSON
 from boostline.container.programs.scoring import Reply, Request, ScoringError
 from boostline.container.server.http import Answer, HttpRequest, Respond
 from boostline.container.server.metrics import Board
 from boostline.container.server.settings import Settings
+from boostline.container.server.together import Outcome, Scoring, Together
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _ATTRIBUTES = ATTRIBUTES.lower().encode()
@@ -27,25 +27,13 @@ def refuse(status: int, code: str, message: str, headers: bytes = b"") -> Answer
     return Answer(status, ScoringError(status, code, message).to_json(), JSON, headers)
 
 
-class Scoring(Protocol):
-    """What answers ``/invocations``."""
-
-    attributes: str
-
-    def takes_long(self, request: Request) -> bool:
-        """Say whether a health check cannot wait for the answer."""
-
-    def score(self, request: Request) -> Reply:
-        """Score a request; `ScoringError` refuses it."""
-
-
 class App:
     """Answers requests; a `Handler` of the transport.
 
     Parameters
     ----------
     scorer
-        Scores ``/invocations``.
+        Answers ``/invocations``.
     settings
         What ``/execution-parameters`` is made of.
     board
@@ -60,6 +48,7 @@ class App:
         self._board = board
         self._count = board.counters(worker).count
         self._headers = f"{ATTRIBUTES}: {scorer.attributes}\r\n".encode("ascii")
+        self._together = Together(scorer)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="score")
         self._routes: dict[bytes, Callable[[], Answer]] = {
             b"/ping": lambda: Answer(200),
@@ -85,28 +74,33 @@ class App:
     def _invoke(self, request: HttpRequest, respond: Respond) -> None:
         began = time.perf_counter_ns()
 
-        def finish(answer: Answer) -> None:
+        def done(outcome: Outcome) -> None:
+            answer = self._answer(outcome)
             self._count(answer.status, (time.perf_counter_ns() - began) // 1000)
             respond(answer)
 
         scoring = _scoring_request(request)
         if not self._scorer.takes_long(scoring):
-            finish(self._score(scoring))
+            self._together.add(scoring, done)
             return
         loop = asyncio.get_running_loop()
         task = loop.run_in_executor(self._threads, self._score, scoring)
-        task.add_done_callback(lambda done: finish(done.result()))
+        task.add_done_callback(lambda scored: done(scored.result()))
 
-    def _score(self, request: Request) -> Answer:
+    def _score(self, request: Request) -> Outcome:
         try:
-            reply = self._scorer.score(request)
-        except ScoringError as error:
-            return Answer(error.status, error.to_json(), JSON, self._headers)
-        except Exception as error:  # whatever it is, the connection gets its answer
-            traceback.print_exc()
-            text = f"unexpected {type(error).__name__} (see the log)"
-            return refuse(500, "internal", text, self._headers)
-        return Answer(200, reply.body, reply.media_type, self._headers)
+            return self._scorer.score(request)
+        except Exception as error:
+            return error
+
+    def _answer(self, outcome: Outcome) -> Answer:
+        if isinstance(outcome, Reply):
+            return Answer(200, outcome.body, outcome.media_type, self._headers)
+        if isinstance(outcome, ScoringError):
+            return Answer(outcome.status, outcome.to_json(), JSON, self._headers)
+        traceback.print_exception(outcome)  # whatever it is, the client gets its answer
+        text = f"unexpected {type(outcome).__name__} (see the log)"
+        return refuse(500, "internal", text, self._headers)
 
     def _parameters(self) -> Answer:
         """Tell a batch job how to send: a request a worker at a time."""

@@ -131,8 +131,7 @@ class Supervisor:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for number in (signal.SIGTERM, signal.SIGINT):  # the supervisor has them too
-                signal.signal(number, signal.SIG_IGN)
+            # SIGTERM and SIGINT still do nothing: the supervisor has them too, and decides.
             os.close(self._life)
             self._work(place, self._alive, lambda line: _tell(tell, f"ready {line}"))
             code = 0
