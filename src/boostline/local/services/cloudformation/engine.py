@@ -89,8 +89,6 @@ class Engine:
                 self._step(stack_id, work, *step)
         except Ended:
             log.debug("%s goes on with the next platform", stack_id)
-        except Exception:
-            log.exception("%s: the work ended", stack_id)
 
     def _next(self, stack_id: str) -> tuple[str, Step] | None:
         with self._lock:
@@ -106,6 +104,11 @@ class Engine:
             step.work(work)
         except Failed as error:
             after, reason = step.failed, str(error)
+        except Ended:
+            raise
+        except Exception as error:  # or the stack would stay as it is for ever
+            log.exception("%s: %s", stack_id, status)
+            after, reason = step.failed, f"Internal Failure: {error}"
 
         def settle(stack: Document) -> None:
             if stack["StackStatus"] != status:

@@ -74,6 +74,7 @@ class CloudFormation(Service):
             raise refuse(f"Stack [{name}] already exists", "AlreadyExistsException")
         stack = self._new(name)
         source = self._wanted(stack, request, direct=True)
+        self._changes(stack, source)
         self._resources.create(STACK, stack["StackId"], stack, name)
         self._begin(stack, source, request)
         return {"StackId": stack["StackId"]}
