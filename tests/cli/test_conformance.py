@@ -71,6 +71,27 @@ def test_inputs_that_cannot_be_used(words: tuple[str, ...], told: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        ("[", "job.json: Expecting value"),
+        ("[]", "Expected `object`, got `array`"),
+        ('{"HyperParameters": {"rounds": 5}}', "$.HyperParameters[...]"),
+        ('{"InputDataConfig": [{}]}', "`ChannelName` - at `$.InputDataConfig[0]`"),
+        (
+            '{"AlgorithmSpecification": {"MetricDefinitions": [{"Name": "a", "Regex": "("}]}}',
+            "Regex: missing )",
+        ),
+    ],
+)
+def test_a_request_that_cannot_be_used(tmp_path: Path, request_: str, told: str) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "job.json").write_text(request_)
+    result = run("--training", str(tmp_path), *command())
+    assert isinstance(result.exception, ConformanceError)
+    assert told in str(result.exception)
+
+
+@pytest.mark.parametrize(
     ("words", "told"),
     [
         (("--env", "NAME"), "--env"),

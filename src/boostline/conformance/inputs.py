@@ -3,14 +3,62 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from boostline.conformance.errors import ConformanceError
 
 JOB = "job.json"
+
+
+class _Place(msgspec.Struct, frozen=True):
+    LocalPath: str
+
+
+class _Output(msgspec.Struct, frozen=True):
+    S3Output: _Place
+
+
+class _Outputs(msgspec.Struct, frozen=True):
+    Outputs: list[_Output] = []
+
+
+class _Input(msgspec.Struct, frozen=True):
+    InputName: str
+    S3Input: _Place
+
+
+class _Channel(msgspec.Struct, frozen=True):
+    ChannelName: str
+    ContentType: str = ""
+
+
+class _Metric(msgspec.Struct, frozen=True):
+    Name: str
+    Regex: str
+
+
+class _Specification(msgspec.Struct, frozen=True):
+    ContainerEntrypoint: list[str] = []
+    ContainerArguments: list[str] = []
+    MetricDefinitions: list[_Metric] = []
+
+
+class _Request(msgspec.Struct, frozen=True):
+    """The members of both requests that are read here, as AWS names them."""
+
+    AlgorithmSpecification: _Specification = _Specification()
+    AppSpecification: _Specification = _Specification()
+    Environment: dict[str, str] = {}
+    HyperParameters: dict[str, str] = {}
+    InputDataConfig: list[_Channel] = []
+    ProcessingInputs: list[_Input] = []
+    ProcessingOutputConfig: _Outputs = _Outputs()
 
 
 @dataclass(frozen=True)
@@ -73,18 +121,25 @@ def read_job(folder: Path) -> JobInput:
     Raises
     ------
     ConformanceError
-        The folder is not there, holds no folder of data, or its `job.json` is no JSON object.
+        The folder is not there or holds no folder of data, or its `job.json` is no such request.
     """
     if not folder.is_dir():
         raise ConformanceError(f"{folder}: is no folder: give one with a folder for each channel")
     path = folder / JOB
-    try:
-        request = json.loads(path.read_bytes()) if path.exists() else {}
-    except ValueError as error:
-        raise ConformanceError(f"{path}: is not JSON: {error}") from None
-    if not isinstance(request, dict):
-        raise ConformanceError(f"{path}: is not a JSON object: write members of the job's request")
-    found = JobInput(folder, request)
+    found = JobInput(folder, _read_request(path) if path.exists() else {})
     if not found.channels:
         raise ConformanceError(f"{folder}: holds no folder: each channel or input is one")
     return found
+
+
+def _read_request(path: Path) -> dict[str, Any]:
+    try:
+        plain: dict[str, Any] = json.loads(path.read_bytes())
+        checked = msgspec.convert(plain, _Request)
+        for metric in checked.AlgorithmSpecification.MetricDefinitions:
+            re.compile(metric.Regex)
+    except ValueError as error:  # msgspec's are, and json's
+        raise ConformanceError(f"{path}: {error}") from None
+    except re.error as error:
+        raise ConformanceError(f"{path}: MetricDefinitions: Regex: {error}") from None
+    return plain
