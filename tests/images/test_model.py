@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 import boostline
-from benchmarks.programs import EXAMPLE, lay_evaluate, lay_process, lay_train, read_example
+from benchmarks.programs import read_example
 from boostline.artifact.folder import Artifact, open_artifact
 from tests.container.conftest import Folders
 from tests.container.jobs import lay_job
-from tests.images.conftest import Image, call
+from tests.images.conftest import Image, call, mounted, run_line
 
 pytestmark = [pytest.mark.slow, pytest.mark.image]
 
@@ -27,17 +27,6 @@ SBOM = "/usr/local/share/boostline/sbom.cdx.json"
 ROOMS = ("contracts", "features", "artifact", "container")
 AS_SAGEMAKER: tuple[str, ...] = ()
 RESTRICTED = ("--user=1000:1000", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL")
-
-
-def mounted(base: Path, *options: str) -> tuple[str, ...]:
-    for path in [base, *base.rglob("*")]:
-        path.chmod(0o777)  # the program may run as somebody else
-    return (f"--volume={base}:/opt/ml", *options)
-
-
-def must(image: Image, program: str, base: Path, options: tuple[str, ...]) -> None:
-    done = image.run([program], *mounted(base, *options))
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(
@@ -53,16 +42,8 @@ def line(
     image: Image, options: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Folders:
     """The churn example through process, train and evaluate of the image."""
-    root, example = tmp_path_factory.mktemp("line"), read_example()
-    folders = Folders(root / "process", root / "train", root / "evaluate")
-    data = [EXAMPLE / "data" / "churn.csv"]
-    lay_process(folders.process, data, example.features, example.split)
-    must(image, "process", folders.process, options)
-    lay_train(folders.train, folders.process, example.hyperparameters)
-    must(image, "train", folders.train, options)
-    lay_evaluate(folders.evaluate, folders.process, folders.train)
-    must(image, "evaluate", folders.evaluate, options)
-    return folders
+    root = tmp_path_factory.mktemp("line")
+    return run_line(image, root, options, read_example().hyperparameters)
 
 
 @pytest.fixture(scope="module")
