@@ -198,6 +198,9 @@ def test_a_request_on_which_predict_fails(tmp_path: Path) -> None:
         scorer.score(Request(b"1,2,3,0", "text/csv"))
     assert told.value.status == 500
     assert scorer.score(Request(b"1,2,3,0\n1,2,,1", "text/csv", "text/csv")).body == b"0.0\n0.0\n"
+    with pytest.raises(ScoringError, match="cannot explain") as told:
+        scorer.score(Request(b"1,2,3,0\n1,2,,1", "text/csv", attributes="explain=1"))
+    assert (told.value.status, told.value.code) == (400, "no_explanation")
 
 
 def test_classes_that_training_did_not_see_are_improbable(tmp_path: Path) -> None:
