@@ -20,6 +20,13 @@ def handler(event, context):
     told = {"endpoint": os.environ["ENDPOINT_NAME"], "path": event["path"], "code": "CODE"}
     return {"statusCode": 200, "body": json.dumps(told)}
 """
+# A server that starts once there is a file.
+WAITING = """
+while not pathlib.Path({ready!r}).exists():
+    time.sleep(0.05)
+Handler.invoke = lambda self, body: self.answer(200, b"waited")
+run()
+"""
 
 
 class Serving(Bench):

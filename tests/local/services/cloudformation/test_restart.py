@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunningPlatform, start
-from tests.local.services.cloudformation.serving_bench import Serving
+from tests.local.services.cloudformation.serving_bench import WAITING, Serving
 from tests.local.services.cloudformation.stacks_bench import INFRA, Stack, template
 from tests.local.services.sagemaker_bench import images
 
@@ -116,16 +116,7 @@ def test_a_rollout_under_way_goes_on(tmp_path: Path) -> None:
     for running in start(folder, images=images(programs)):
         bench = Serving(running, programs)
         bench.prepare()
-        bench.program(
-            "other",
-            f"""
-            while not pathlib.Path({str(ready)!r}).exists():
-                time.sleep(0.05)
-            Handler.invoke = lambda self, body: self.answer(200, b"waited")
-            run()
-            """,
-            serves=True,
-        )
+        bench.program("other", WAITING.format(ready=str(ready)), serves=True)
         values = bench.values(bench.package("one", "other"))
         stack = Stack(running, "churn--staging")
         stack.client.create_stack(**stack.ask(template_, values))

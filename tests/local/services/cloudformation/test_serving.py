@@ -13,7 +13,7 @@ import pytest
 import urllib3
 
 from tests.conftest import RunningPlatform
-from tests.local.services.cloudformation.serving_bench import Serving
+from tests.local.services.cloudformation.serving_bench import WAITING, Serving
 from tests.local.services.cloudformation.stacks_bench import INFRA, Stack
 from tests.local.services.sagemaker_bench import images
 
@@ -158,3 +158,22 @@ def test_a_first_deployment_that_fails_leaves_nothing(bench: Serving, stack: Sta
     ):
         stack.update(TEMPLATE, values)
     assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_a_rollout_that_is_cancelled_comes_back(
+    bench: Serving, stack: Stack, tmp_path: Path
+) -> None:
+    assert stack.create(TEMPLATE, bench.values(bench.package("one"))) == "CREATE_COMPLETE"
+    before = stack.physical()
+    ready = tmp_path / "ready"
+    bench.program("other", WAITING.format(ready=str(ready)), serves=True)
+    values = bench.values(bench.package("two", "other"))
+    stack.client.update_stack(**stack.ask(TEMPLATE, values))
+    with pytest.raises(stack.client.exceptions.ClientError, match="is in UPDATE_IN_PROGRESS"):
+        stack.update(TEMPLATE, values)
+    stack.client.cancel_update_stack(StackName=stack.name)
+    ready.touch()  # an endpoint's change comes to its end, as on AWS
+    assert stack.settled() == "UPDATE_ROLLBACK_COMPLETE", stack.events()
+    assert "cancelled" in stack.reasons("Endpoint")
+    assert stack.physical() == before
+    assert scored(bench) == "one"

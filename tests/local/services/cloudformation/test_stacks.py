@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ ALARM: dict[str, Any] = {"Type": "AWS::CloudWatch::Alarm", "Properties": {}}
 
 @pytest.fixture
 def stack(shared_platform: RunningPlatform, request: pytest.FixtureRequest) -> Stack:
-    return Stack(shared_platform, request.node.name.replace("_", "-")[:60])
+    return Stack(shared_platform, re.sub("[^a-z]+", "-", request.node.name.lower())[:60])
 
 
 def buckets(stack: Stack) -> set[str]:

@@ -171,6 +171,11 @@ def test_a_template_that_cannot_be_is_refused_before_anything_is_made(
         stack.described()
 
 
+def test_names_of_stacks_are_checked(shared_platform: RunningPlatform) -> None:
+    with pytest.raises(ClientError, match="Value 'a_b' at 'stackName'"):
+        Stack(shared_platform, "a_b").create(template(ONE))
+
+
 def test_what_is_included_takes_its_place_beside_the_rest(stack: Stack) -> None:
     s3 = stack.running.client("s3")
     s3.create_bucket(Bucket="includes")
@@ -185,6 +190,9 @@ def test_what_is_included_takes_its_place_beside_the_rest(stack: Stack) -> None:
         stack.create(body, there, Capabilities=[])
     with pytest.raises(ClientError, match="cannot read s3://includes/no: NoSuchKey"):
         stack.create(body, {"Where": "s3://includes/no"})
+    s3.put_object(Bucket="includes", Key="short.yaml", Body=b"Tags: [{Key: a, Value: !Ref P}]")
+    with pytest.raises(ClientError, match="could not determine a constructor for the tag '!Ref'"):
+        stack.create(body, {"Where": "s3://includes/short.yaml"})
     assert stack.create(body, there) == "CREATE_COMPLETE"
     assert s3.get_bucket_tagging(Bucket="included")["TagSet"] == [{"Key": "a", "Value": "b"}]
     shown = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import graphlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,7 +106,9 @@ class Deployment:
         if unknown := sorted(said - self.template["Resources"].keys()):
             raise _unresolved(", ".join(unknown), "Resources")
         needs = said & self.resources.keys()
-        self.properties(name, self._recorder(needs, "Resources"))
+        made = self.properties(name, self._recorder(needs, "Resources"))
+        if KINDS[self.resources[name]["Type"]].service and "{{resolve:" in json.dumps(made):
+            raise refuse(f"Resource {name}: the local platform has no dynamic references here")
         return needs
 
     def _recorder(self, needs: set[str], block: str) -> Attribute:

@@ -50,15 +50,18 @@ class Engine:
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
 
-    def begin(self, stack_id: str, status: str, change: Callable[[Document], None]) -> None:
-        """Change a stack, give it a status, and begin to do what this asks for."""
+    def begin(self, stack: Document, status: str, change: Callable[[Document], None]) -> None:
+        """Change a stack, which may be new, and begin to do what its new status asks for."""
+        stack_id = stack["StackId"]
 
         def begin(stack: Document) -> None:
             change(stack)
             self._stacks.tell(stack, status, "User Initiated")
 
         with self._lock:
-            self._stacks.change(stack_id, begin)
+            with self._stacks.platform.database.transaction():
+                self._stacks.keep(stack)
+                self._stacks.change(stack_id, begin)
             thread = self._start(stack_id)
         thread.join(PATIENCE)
 

@@ -8,6 +8,7 @@ to become, each with `Body`, `Template`, `Parameters`, `Tags`, `Capabilities`. F
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from boostline.local.platform import Platform
 from boostline.local.services.cloudformation.calls import Calls
 from boostline.local.services.cloudformation.deployment import Deployment
 from boostline.local.services.cloudformation.values import Attribute
-from boostline.local.store.resources import Document
+from boostline.local.store.resources import Document, Exists
 
 STACK, EVENT = "cloudformation.stack", "cloudformation.event"
 ITSELF = "AWS::CloudFormation::Stack"
@@ -36,6 +37,11 @@ class Stacks:
             return self.platform.resources.find(STACK, name_or_id)
         found = self.platform.resources.list(STACK, name_or_id)
         return next((each for each in found if each["StackStatus"] != "DELETE_COMPLETE"), None)
+
+    def keep(self, stack: Document) -> None:
+        """Keep a stack, if it is new."""
+        with contextlib.suppress(Exists):
+            self.platform.resources.create(STACK, stack["StackId"], stack, stack["StackName"])
 
     def get(self, stack_id: str) -> Document:
         """Return a stack that is there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 
@@ -75,7 +76,6 @@ class CloudFormation(Service):
         stack = self._new(name)
         source = self._wanted(stack, request, direct=True)
         self._changes(stack, source)
-        self._resources.create(STACK, stack["StackId"], stack, name)
         self._begin(stack, source, request)
         return {"StackId": stack["StackId"]}
 
@@ -93,7 +93,7 @@ class CloudFormation(Service):
         """Bring a stack that is being updated back to what it was."""
         stack = self._stack(request)
         self._engine.begin(
-            stack["StackId"],
+            stack,
             "UPDATE_ROLLBACK_IN_PROGRESS",
             lambda stack: _require(stack, {"UPDATE_IN_PROGRESS"}),
         )
@@ -110,7 +110,7 @@ class CloudFormation(Service):
             for name in request.get("RetainResources", []):
                 stack["Resources"][name]["DeletionPolicy"] = "Retain"
 
-        self._engine.begin(stack["StackId"], "DELETE_IN_PROGRESS", retain)
+        self._engine.begin(stack, "DELETE_IN_PROGRESS", retain)
         self._forget(stack)
 
     def describe_stacks(self, request: Document) -> Document:
@@ -189,8 +189,7 @@ class CloudFormation(Service):
             "Source": source,
         }
         with self.platform.database.transaction():
-            if stack is None:
-                self._resources.create(STACK, made["StackId"], made, name)
+            self._stacks.keep(made)
             taken = self._resources.list(CHANGE_SET, made["StackId"])
             if any(each["ChangeSetName"] == request["ChangeSetName"] for each in taken):
                 said = f"ChangeSet {request['ChangeSetName']} already exists"
@@ -233,7 +232,7 @@ class CloudFormation(Service):
             if verb == "UPDATE":
                 stack["LastUpdatedTime"] = time.time()
 
-        self._engine.begin(stack["StackId"], f"{verb}_IN_PROGRESS", change)
+        self._engine.begin(stack, f"{verb}_IN_PROGRESS", change)
         self._forget(stack)
 
     def _forget(self, stack: Document) -> None:
@@ -255,6 +254,11 @@ class CloudFormation(Service):
         return found if outputs != stack["Outputs"] else None
 
     def _new(self, name: str) -> Document:
+        if not re.fullmatch("[a-zA-Z][-a-zA-Z0-9]{0,127}", name):
+            raise refuse(
+                f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy "
+                "constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+            )
         return {
             "StackName": name,
             "StackId": self.platform.arn("cloudformation", f"stack/{name}/{uuid.uuid4()}"),

@@ -36,11 +36,15 @@ _LISTS = re.compile(r"CommaDelimitedList|List<.+>")
 _TYPES = re.compile(r"String|CommaDelimitedList|(List<)?(Number|AWS::(?!SSM::)\w+::[\w:]+)>?")
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's YAML: short functions, dates as texts, each name once."""
+class _Plain(yaml.SafeLoader):
+    """Reads YAML: dates as texts, each name once."""
 
 
-def _function(loader: _Loader, suffix: str, node: yaml.Node) -> Template:
+class _Short(_Plain):
+    """Reads the short forms of functions, too."""
+
+
+def _function(loader: _Short, suffix: str, node: yaml.Node) -> Template:
     value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
@@ -51,7 +55,7 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> Template:
     return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
 
 
-def _mapping(loader: _Loader, node: yaml.Node) -> Template:
+def _mapping(loader: _Plain, node: yaml.Node) -> Template:
     assert isinstance(node, yaml.MappingNode)  # noqa: S101  (what the resolver gives)
     made: Template = {}
     for name, value in loader.construct_pairs(node, deep=True):
@@ -61,13 +65,18 @@ def _mapping(loader: _Loader, node: yaml.Node) -> Template:
     return made
 
 
-_Loader.add_multi_constructor("!", _function)
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
+_Plain.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Plain.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
+_Short.add_multi_constructor("!", _function)
 
 
-def read(body: str) -> Template:
+def read(body: str, *, short: bool = True) -> Template:
     """Return a template, or a part of one, with its functions in their long form.
+
+    Parameters
+    ----------
+    short
+        Whether short forms of functions may be in it: in what is included they may not.
 
     Raises
     ------
@@ -75,7 +84,10 @@ def read(body: str) -> Template:
         `ValidationError` if it is neither YAML nor JSON, or no mapping.
     """
     try:
-        found = json.loads(body) if body.lstrip().startswith("{") else yaml.load(body, _Loader)  # noqa: S506
+        if body.lstrip().startswith("{"):
+            found = json.loads(body)
+        else:
+            found = yaml.load(body, _Short if short else _Plain)  # noqa: S506  (both are safe)
     except (ValueError, TypeError, yaml.YAMLError) as error:
         raise refuse(f"Template format error: YAML not well-formed. {error}") from None
     if not isinstance(found, dict):
@@ -126,7 +138,7 @@ def included(node: Any, scope: Scope, fetch: Callable[[str], str]) -> Any:
         case None:
             return rest
         case {"Name": "AWS::Include", "Parameters": {"Location": location}}:
-            found = read(fetch(scope.value(location)))
+            found = read(fetch(scope.value(location)), short=False)
         case other:
             name = other.get("Name") if isinstance(other, dict) else other
             raise refuse(f"No transform named {name}: the local platform has AWS::Include")
