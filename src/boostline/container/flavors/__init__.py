@@ -1,7 +1,7 @@
 """Frameworks: how each trains, saves, loads and explains; one module each, listed here."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -84,7 +84,9 @@ def _others() -> dict[str, EntryPoint]:
     return found
 
 
-def wrap(native: Any, task: Task, code: UserCode) -> tuple[Flavor, Model]:
+def wrap(
+    native: Any, task: Task, code: UserCode, columns: Sequence[str] = ()
+) -> tuple[Flavor, Model]:
     """Find out how a model of the user's is saved.
 
     Parameters
@@ -95,6 +97,8 @@ def wrap(native: Any, task: Task, code: UserCode) -> tuple[Flavor, Model]:
         What it has to answer.
     code
         The file that trained it; its own ``save`` and ``load`` come before any flavor's.
+    columns
+        The features in the order that they are scored in.
 
     Returns
     -------
@@ -104,8 +108,15 @@ def wrap(native: Any, task: Task, code: UserCode) -> tuple[Flavor, Model]:
     Raises
     ------
     UserCodeError
-        Nothing can save it.
+        Nothing can save it, or it knows the columns in another order.
     """
+    names = _names(native)
+    if names != list(columns) and sorted(names) == sorted(columns):
+        code.refuse(
+            "train",
+            f"returned a model of the columns in the order {', '.join(names)}, and they are scored "
+            f"in that of data.columns: {', '.join(columns)}: train in this order",
+        )
     own = [code.optional(name) is not None for name in ("save", "load")]
     if any(own) and not all(own):
         code.refuse("train", "has one of save(model, folder) and load(folder): define both")
@@ -121,6 +132,15 @@ def wrap(native: Any, task: Task, code: UserCode) -> tuple[Flavor, Model]:
             "save(model, folder) and load(folder) beside train",
         )
     return flavor, model
+
+
+def _names(native: Any) -> list[str]:
+    """Name the columns that a model was trained with, where it knows."""
+    for place in ("feature_names_in_", "feature_names_", "feature_name_", "feature_names"):
+        found = getattr(native, place, None)
+        if found is not None:
+            return [str(name) for name in found]
+    return []
 
 
 def _candidates() -> Iterator[Flavor]:

@@ -54,7 +54,11 @@ def score(native: Any, task: Task) -> FunctionModel:
             # Extreme values of float32 stay finite when they are scaled.
             found = getattr(model, method)(rows.astype(np.float64))
         except ValueError as error:
-            _refuse(f"{type(model).__name__} fails: {error}")
+            reason = str(error).partition("\n")[0]
+            _refuse(
+                f"{type(model).__name__} fails: {reason} (a record may lack any value: forests and "
+                "HistGradientBoosting take that, or a SimpleImputer comes before)"
+            )
         if task.objective == "regression":
             return found
         # A class that training never saw has no column: its probability is 0.

@@ -179,6 +179,7 @@ def plain(native: Any) -> Any:
     if isinstance(native, Pipeline):
         return Pipeline([(name, plain(step)) for name, step in native.steps])
     if root != "sklearnex":
+        vars(native).pop("feature_names_in_", None)  # rows come as matrices
         return native
     module, name = rest.partition(".")[0], type(native).__name__
     if module not in ("ensemble", "linear_model"):
@@ -186,7 +187,8 @@ def plain(native: Any) -> Any:
     own = getattr(importlib.import_module(f"sklearn.{module}"), name)()
     known = own.get_params()
     own.set_params(**{k: v for k, v in native.get_params(deep=False).items() if k in known})
-    fitted = {name.lstrip("_").replace("cached_", "") for name in vars(native)} | {"estimators_"}
+    fitted = {name.lstrip("_") for name in vars(native)} | {"estimators_"}
+    fitted -= {"cached_estimators_", "feature_names_in_"}
     for name in sorted(name for name in fitted if name.endswith("_") and hasattr(native, name)):
         setattr(own, name, getattr(native, name))
     return own

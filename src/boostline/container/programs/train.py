@@ -72,7 +72,7 @@ def run(paths: Paths) -> None:
     trained = _built_in(paths, given) if code is None else _own(paths, given, code)
     data, values, flavor, model = trained
     best = model.best_iteration
-    model = _save(paths, flavor, model)
+    model = _save(paths, data, flavor, model)
     threshold, metrics = _judge(data, model, values[THRESHOLD.name])
     manifest = Manifest(
         flavor=flavor.name,
@@ -113,7 +113,7 @@ def _own(paths: Paths, given: Mapping[str, object], code: UserCode) -> _Trained:
     kept = paths.checkpoints if paths.checkpoints.is_dir() else None
     context = TrainContext(data.contract.objective, data.contract, paths.extra, kept)
     native = code.function("train")(data, dict(values), context)
-    return _Trained(data, values, *wrap(native, Task.of(data.contract), code))
+    return _Trained(data, values, *wrap(native, Task.of(data.contract), code, data.columns))
 
 
 def _read(
@@ -124,14 +124,19 @@ def _read(
     return data
 
 
-def _save(paths: Paths, flavor: Flavor, model: Model) -> Model:
+def _save(paths: Paths, data: Channels, flavor: Flavor, model: Model) -> Model:
     """Save the model with the code it needs; what is measured then is what was saved."""
     paths.model.mkdir(parents=True, exist_ok=True)
     for folder in (TRAIN_CODE, SERVE_CODE):
         if folder != TRAIN_CODE or flavor.name == "code":
             _copy_code(paths.channel(str(folder)), paths.model / folder)
     flavor.save(model, paths.model)
-    return with_predict(flavor.load(paths.model, model.task), paths.model / SERVE_CODE)
+    loaded = flavor.load(paths.model, model.task)
+    served = with_predict(loaded, paths.model / SERVE_CODE)
+    if served is loaded:
+        # A record may lack any value: a model that refuses that is not for serving.
+        loaded.predict(np.full((1, len(data.columns)), np.nan, dtype=np.float32))
+    return served
 
 
 def _copy_code(source: Path, target: Path) -> None:
