@@ -1,0 +1,80 @@
+"""How a flavor is found: ours by our list, others by their packages' entry points."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from boostline.container.flavors import FLAVORS, find_flavor
+
+
+@pytest.mark.parametrize("name", FLAVORS)
+def test_ours_are_found_by_name(name: str) -> None:
+    assert find_flavor(name).name == name
+
+
+def ask(folder: Path, name: str, before: str = "") -> str:
+    """Find a flavor in a process that sees a folder's packages too; give its answer."""
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(folder)!r})
+        {before}
+        from boostline.container.errors import ContainerError
+        from boostline.container.flavors import find_flavor
+        try:
+            print("found", type(find_flavor({name!r})).__name__)
+        except ContainerError as error:
+            print("refused:", error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def install(folder: Path, package: str, *names: str) -> None:
+    """Lay a package with entry points out, as pip would."""
+    (folder / f"{package}.py").write_text("class Prophet: name = 'prophet'\nFLAVOR = Prophet()\n")
+    facts = folder / f"{package}-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    lines = [f"{name} = {package}:FLAVOR" for name in names]
+    (facts / "entry_points.txt").write_text("\n".join(["[boostline.flavors]", *lines]))
+
+
+def test_one_of_another_package_is_found(tmp_path: Path) -> None:
+    install(tmp_path, "seer", "prophet")
+    assert ask(tmp_path, "prophet") == "found Prophet\n"
+    unknown = (
+        "refused: unknown flavor 'oracle': known are xgboost, lightgbm, catboost, sklearn, code"
+    )
+    assert ask(tmp_path, "oracle") == f"{unknown}, prophet\n"
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+    install(tmp_path, "seer", "xgboost")
+    assert ask(tmp_path, "xgboost") == "found XGBoostFlavor\n"  # ours comes first
+    assert "flavor 'xgboost' of seer:FLAVOR is a name of boostline already" in ask(tmp_path, "any")
+    other = tmp_path / "two"
+    other.mkdir()
+    install(other, "seer", "prophet")
+    install(other, "oracle", "prophet")
+    assert "is a name of " in ask(other, "prophet")
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "catboost"])
+def test_a_framework_that_is_not_installed_is_named_with_its_extra(
+    tmp_path: Path, name: str
+) -> None:
+    gone = f"""
+        class Gone:
+            def find_spec(self, name, path=None, target=None):
+                if name == {name!r}:
+                    raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        sys.meta_path.insert(0, Gone())
+    """
+    answer = ask(tmp_path, name, textwrap.indent(textwrap.dedent(gone), " " * 8).strip())
+    assert f"refused: flavor '{name}': {name} is not installed" in answer
+    assert f"install boostline[{name}]" in answer
