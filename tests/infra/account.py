@@ -77,6 +77,8 @@ def _github(it: Rendered, provider: str) -> Iterator[str]:
         url = "https://token.actions.githubusercontent.com"
         yield from same("provider", made, {"Url": url, "ClientIdList": ["sts.amazonaws.com"]})
     role = it.resources["DeployerRole"].properties
+    if role["MaxSessionDuration"] < 7200:
+        yield "a rollout may take longer than the deployer's session"
     yield from same("deployer's policy", role["ManagedPolicyArns"], [ref(it, "DeployerPolicy")])
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     yield from same(

@@ -68,6 +68,7 @@ CASES: dict[str, dict[str, dict[str, str]]] = {
             "PermissionsBoundaryArn": BOUNDARY,
         },
         "codepipeline": {**_PROJECT, "ApprovalStarts": "codepipeline"},
+        "shared": {**_PROJECT, "ProdAccountId": OTHER},
         "production": {
             **_PROJECT,
             "RegistryAccountId": OTHER,
@@ -107,8 +108,7 @@ CASES: dict[str, dict[str, dict[str, str]]] = {
             "KmsKeyArn": KEY,
         },
         "image": {
-            **_STAGING,
-            "FunctionKey": "none",
+            **{name: it for name, it in _STAGING.items() if name != "FunctionKey"},
             "FunctionImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/boostline-gateway:{DIGEST}",
             "CapturePercentage": "0",
         },
@@ -130,15 +130,17 @@ CASES: dict[str, dict[str, dict[str, str]]] = {
 REFUSED: dict[str, list[dict[str, str]]] = {
     "account": [],
     "project": [
+        {"Project": "a" * 33},
         {"ApprovalStarts": "github"},
         {"ApprovalStarts": "github", "GitHubRepository": "o/r"},
     ],
     "serving": [
+        {"Project": "a" * 33},
         {"TrafficRouting": "CANARY"},
         {"FunctionKey": "none"},
         {"FunctionImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/boostline-gateway:1"},
     ],
-    "pipeline": [],
+    "pipeline": [{"Project": "a" * 33}],
 }
 
 

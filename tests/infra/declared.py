@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from boostline.local.services.cloudformation.template import parameters
 from boostline.local.wire.errors import AwsError
 from tests.infra.rendering import Json
+from tests.infra.schemas import retention
 
 SECTIONS = {
     "AWSTemplateFormatVersion",
@@ -33,7 +34,7 @@ def problems(template: Json) -> Iterator[str]:
     declared = template["Parameters"]
     for name, parameter in declared.items():
         yield from _parameter(name, parameter)
-    yield from _groups(template, set(declared))
+    yield from _groups(template, list(declared))
     yield from _used(template)
     for name, output in template["Outputs"].items():
         yield from _sentence(name, output.get("Description"))
@@ -70,6 +71,11 @@ def _parameter(name: str, parameter: Json) -> Iterator[str]:
     for value in sorted(bad):
         if _takes(name, parameter, value):
             yield f"{name} takes {value!r}"
+    given = [*parameter.get("AllowedValues", []), parameter.get("Default", "")]
+    if parameter["Type"] == "String" and not all(isinstance(value, str) for value in given):
+        yield f"{name} is a text, and so are its values: {given}"
+    if name == "LogRetentionDays" and parameter["AllowedValues"] != retention():
+        yield f"{name} offers what CloudWatch Logs does: {retention()}"
     if "Default" in parameter and not _takes(name, parameter, str(parameter["Default"])):
         yield f"{name} refuses its default"
 
@@ -82,12 +88,12 @@ def _takes(name: str, parameter: Json, value: str) -> bool:
     return True
 
 
-def _groups(template: Json, declared: set[str]) -> Iterator[str]:
+def _groups(template: Json, declared: list[str]) -> Iterator[str]:
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     groups = interface["ParameterGroups"]
     listed = [name for group in groups for name in group["Parameters"]]
-    if len(template["Metadata"]) + len(interface) != 2 or sorted(listed) != sorted(declared):
-        yield f"the groups list each parameter once: {sorted({*listed} ^ declared)}"
+    if len(template["Metadata"]) + len(interface) != 2 or listed != declared:
+        yield f"the groups list each parameter once, in order: {sorted({*listed} ^ {*declared})}"
     for group in groups:
         label = group["Label"]["default"]
         if (

@@ -17,6 +17,11 @@ from tests.infra.rendering import ACCOUNT, Json, Rendered, Resource
 MEMBERS = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
 # Services that tell whose resource they act for as they assume a role.
 TELL_SOURCE = {"codebuild", "codepipeline", "events", "sagemaker"}
+# Actions that hand power to services, and the key that says to which.
+UNDER = {
+    "iam:PassRole": "iam:PassedToService",
+    "iam:CreateServiceLinkedRole": "iam:AWSServiceName",
+}
 # Actions on everything although the reference names a resource: the condition limits them instead.
 BY_CONDITION = {"cloudwatch:PutMetricData": "cloudwatch:namespace"}
 # What the reference leaves out: the transform of a change set, and the API that a policy is of.
@@ -64,8 +69,8 @@ def _document(one: Resource, place: str, document: Json) -> Iterator[str]:
         return
     identity = place == "PolicyDocument" and one.type.startswith("AWS::IAM")
     sids = [each.get("Sid") for each in found]
-    if len(found) > 1 and (len({*sids}) < len(sids) or None in sids):
-        yield f"each of several statements has a Sid of its own: {sids}"
+    if place != "AssumeRolePolicyDocument" and (len({*sids}) < len(sids) or None in sids):
+        yield f"each statement has a Sid of its own: {sids}"
     for each in found:
         if each.keys() - MEMBERS or each.get("Effect") not in {"Allow", "Deny"}:
             yield f"{each} is no statement"
@@ -139,10 +144,9 @@ def _access(each: Json, identity: bool) -> Iterator[str]:
 
 def _conditions(each: Json, actions: list[str], conditions: Json) -> Iterator[str]:
     keys = {key for inner in conditions.values() for key in inner}
-    if "iam:PassRole" in actions and (
-        actions != ["iam:PassRole"] or keys != {"iam:PassedToService"}
-    ):
-        yield "roles are handed over under iam:PassedToService alone"
+    for action in UNDER.keys() & {*actions}:
+        if actions != [action] or keys != {UNDER[action]}:
+            yield f"{action} stands alone, under {UNDER[action]}"
     for operator, inner in conditions.items():
         if operator not in {"Bool", "StringEquals", "StringLike"}:
             yield f"{operator} is no operator of ours"
@@ -150,9 +154,8 @@ def _conditions(each: Json, actions: list[str], conditions: Json) -> Iterator[st
             namespaces = {"aws", *(action.partition(":")[0] for action in actions)}
             if key.partition(":")[0] not in namespaces:
                 yield f"{key} is no key of {actions}"
-            if key == "iam:PassedToService" and any(
-                not text.endswith(".amazonaws.com") for text in texts(value)
-            ):
+            services = [text.endswith(".amazonaws.com") for text in texts(value)]
+            if key in UNDER.values() and not all(services):
                 yield f"{value} are no services"
             if any(text in {"", "*"} for text in texts(value)):
                 yield f"{key} holds for anything"

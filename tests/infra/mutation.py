@@ -13,6 +13,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from tests.infra.checks import first_problem
@@ -126,9 +127,12 @@ def _same(template: Json, mutant: Mutant, holder: Any) -> bool:
     )
 
 
+template_of = cache(load)
+
+
 def lives(mutant: Mutant) -> bool:
     """Whether no check finds anything wrong with a mutant."""
-    return first_problem(mutant.template, apply(load(mutant.template), mutant)) is None
+    return first_problem(mutant.template, apply(template_of(mutant.template), mutant)) is None
 
 
 def survivors(chosen: Sequence[Mutant]) -> list[Mutant]:

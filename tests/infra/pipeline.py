@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from tests.infra.names import attribute, same, trusts
 from tests.infra.rendering import Json, Rendered
+
+KINDS = [
+    {"Category": category, "Owner": "AWS", "Provider": provider, "Version": "1"}
+    for category, provider in (
+        ("Source", "CodeStarSourceConnection"),
+        ("Build", "CodeBuild"),
+        ("Approval", "Manual"),
+    )
+]
 
 
 def problems(it: Rendered) -> Iterator[str]:
@@ -62,10 +72,16 @@ def _stages(pipeline: Json, it: Rendered) -> Iterator[str]:
     for member, parameter in known.items():
         yield from same(member, _source(pipeline).get(member), it.parameters[parameter])
     made: set[str] = set()
+    words = [each["Name"] for each in pipeline["Stages"]]
+    words += [each["Name"] for stage in pipeline["Stages"] for each in stage["Actions"]]
+    if not all(re.fullmatch("[A-Z][A-Za-z]+", word) for word in words):
+        yield f"{words} are no names"
     for stage in pipeline["Stages"]:
         for action in stage["Actions"]:
             if not {each["Name"] for each in action.get("InputArtifacts", [])} <= made:
                 yield f"{stage['Name']} takes what no stage before it made"
+            if action["ActionTypeId"] not in KINDS:
+                yield f"{action['ActionTypeId']} is no kind of ours"
             if action["ActionTypeId"]["Provider"] == "CodeBuild":
                 yield from same("input", action.get("InputArtifacts"), [{"Name": "Source"}])
                 yield from same(

@@ -166,6 +166,11 @@ class _Renderer:
         }
         return Rendered(self._parameters, resources, outputs)
 
+    def _fetch(self, place: str) -> str:
+        if place != self._parameters["ApiDocument"]:
+            raise refuse(f"{place} is not the document")
+        return self._document
+
     def _exists(self, found: Json) -> bool:
         return "Condition" not in found or self._scope.holds(found["Condition"])
 
@@ -179,7 +184,7 @@ class _Renderer:
     def _resource(self, name: str, found: Json) -> Resource:
         said = found.get("DependsOn", [])
         self._needs = {said} if isinstance(said, str) else set(said)
-        node = parsing.included(found.get("Properties", {}), self._scope, lambda _: self._document)
+        node = parsing.included(found.get("Properties", {}), self._scope, self._fetch)
         properties = self._scope.value(node)
         needs = frozenset(self._needs)
         return Resource(name, found["Type"], properties, needs, self._physical(name, found), found)

@@ -27,14 +27,29 @@ _COERCED = {
 def problems(rendered: Rendered) -> Iterator[str]:
     """Say where properties are not as their type's schema has them."""
     for one in rendered.resources.values():
+        if _hollow({name: it for name, it in one.properties.items() if name != "Body"}):
+            yield f"{one.name}: something is there, and empty"
         for error in validator(one.type).iter_errors(one.properties):
             where = "/".join(map(str, error.absolute_path))
             yield f"{one.name} {where}: {error.message:.200}"
 
 
+def _hollow(node: Any) -> bool:
+    if isinstance(node, dict | list):
+        inner = node.values() if isinstance(node, dict) else node
+        return not node or any(map(_hollow, inner))
+    return False
+
+
 def handlers(kind: str) -> dict[str, dict[str, list[str]]]:
     """Return the permissions that CloudFormation takes to create, read, update, delete a type."""
     found: dict[str, dict[str, list[str]]] = _schema(kind).get("handlers", {})
+    return found
+
+
+def retention() -> list[int]:
+    """Return the days that logs can be kept."""
+    found: list[int] = _schema("AWS::Logs::LogGroup")["properties"]["RetentionInDays"]["enum"]
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,7 +73,12 @@ RULES: dict[str, dict[str, Check]] = {
         "ImageScanningConfiguration": _is({"ScanOnPush": True}),
         "LifecyclePolicy.LifecyclePolicyText": _json,
     },
-    "IAM::Role": {"Description": lambda value: value is None or _text(value)},
+    "IAM::Role": {
+        "Description": _text,
+        "Policies": lambda value: all(
+            re.fullmatch("[a-z]+", it["PolicyName"]) for it in value or ()
+        ),
+    },
     "IAM::ManagedPolicy": {"Description": _text},
     "SageMaker::ModelPackageGroup": {"ModelPackageGroupDescription": _text},
     "SageMaker::EndpointConfig": {
@@ -157,6 +163,7 @@ def problems(name: str, rendered: Rendered) -> Iterator[str]:
             if not check(value):
                 yield f"{one.name} {place}: {value!r:.200}"
         yield from _outlives(one, kind)
+        yield from _named(one, kind)
     yield from {"serving": _serving, "account": _account}.get(name, _nothing)(rendered)
 
 
@@ -166,6 +173,17 @@ def _outlives(one: Resource, kind: str) -> Iterator[str]:
     expected = LOG_GROUP if kind == "Logs::LogGroup" else expected
     if found != expected:
         yield f"{one.name} has {found}, not {expected}"
+
+
+def _named(one: Resource, kind: str) -> Iterator[str]:
+    """A role lies where it may be handed over, and an alarm is called as in the template."""
+    elsewhere = not one.properties.get("Path", "").startswith("/boostline/")
+    if kind == "IAM::Role" and one.name != "DeployerRole" and elsewhere:
+        yield f"{one.name} lies elsewhere"
+    if kind == "CloudWatch::Alarm":
+        words = "-".join(re.findall("[A-Z][a-z]+", one.name)).lower()
+        if not one.physical.endswith(f"-{words}"):
+            yield f"{one.name} is called {one.physical}"
 
 
 def _serving(it: Rendered) -> Iterator[str]:
@@ -197,6 +215,8 @@ def _serving(it: Rendered) -> Iterator[str]:
     if canary and int(it.parameters["InstanceCount"]) < 2:
         yield "half of one instance is none"
     yield from _capture(it)
+    if int(it.parameters["ApiBurst"]) < int(it.parameters["ApiRate"]):
+        yield "a burst holds at least the requests of a second"
     quota = at(it.resources["UsagePlan"].properties, "Quota.Period")
     if quota != ("DAY" if it.parameters["ApiDailyQuota"] != "0" else None):
         yield f"the quota is one of a {quota}"
