@@ -13,7 +13,8 @@ import uvloop
 
 from boostline.container.server import http
 from boostline.container.server.app import refuse
-from boostline.container.server.http import Answer, HttpRequest, HttpServer, Respond
+from boostline.container.server.http import HttpServer
+from boostline.container.server.messages import Answer, HttpRequest, Respond
 from boostline.container.server.worker import Acceptor
 
 LIMIT = 100_000

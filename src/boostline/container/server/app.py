@@ -10,7 +10,7 @@ from functools import partial
 
 from boostline.container.programs.media import JSON
 from boostline.container.programs.scoring import Reply, Request, ScoringError
-from boostline.container.server.http import Answer, HttpRequest, Respond
+from boostline.container.server.messages import Answer, HttpRequest, Respond
 from boostline.container.server.metrics import Board
 from boostline.container.server.settings import Settings
 from boostline.container.server.together import Outcome, Scoring, Together

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from itertools import chain
@@ -11,35 +10,14 @@ from typing import NamedTuple, cast
 
 import httptools
 
+from boostline.container.server.messages import Answer, Handler, HttpRequest, Refuse
+
 MAX_HEAD = 65_536  # bytes of a request line with its headers
 _STALLED = 30.0  # seconds without a byte in the midst of a request
 _SLOW = 300.0  # seconds for a whole request
 _IDLE = 75.0  # seconds between requests; longer than clients that pool connections wait
 _LINGER = 5.0  # seconds for a client to read why it is refused while it still sends
 _WAITING = 16  # requests of one client that came before the answer to its first
-
-
-class HttpRequest(NamedTuple):
-    """A request; names of headers are in lower case."""
-
-    method: bytes
-    path: bytes
-    headers: dict[bytes, bytes]
-    body: bytes
-
-
-class Answer(NamedTuple):
-    """An answer; ``headers`` are whole lines."""
-
-    status: int
-    body: bytes = b""
-    media_type: str = ""
-    headers: bytes = b""
-
-
-Respond = Callable[[Answer], None]
-Handler = Callable[[HttpRequest, Respond], None]
-Refuse = Callable[[int, str, str], Answer]
 
 
 class _Message(NamedTuple):
