@@ -64,17 +64,24 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     assert "is a name of " in ask(other, "prophet")
 
 
-@pytest.mark.parametrize("name", ["lightgbm", "catboost"])
+@pytest.mark.parametrize(
+    ("name", "missing", "extra"),
+    [
+        ("lightgbm", "lightgbm", "lightgbm"),
+        ("catboost", "catboost", "catboost"),
+        ("sklearn", "skops", "scikit-learn"),
+    ],
+)
 def test_a_framework_that_is_not_installed_is_named_with_its_extra(
-    tmp_path: Path, name: str
+    tmp_path: Path, name: str, missing: str, extra: str
 ) -> None:
     gone = f"""
         class Gone:
             def find_spec(self, name, path=None, target=None):
-                if name == {name!r}:
+                if name == {missing!r}:
                     raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
         sys.meta_path.insert(0, Gone())
     """
     answer = ask(tmp_path, name, textwrap.indent(textwrap.dedent(gone), " " * 8).strip())
-    assert f"refused: flavor '{name}': {name} is not installed" in answer
-    assert f"install boostline[{name}]" in answer
+    assert f"refused: flavor '{name}': {missing} is not installed" in answer
+    assert f"install boostline[{extra}]" in answer

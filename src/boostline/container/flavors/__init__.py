@@ -17,17 +17,17 @@ from boostline.container.flavors.base import Flavor, FunctionModel, Model, Rows,
 class _Place(NamedTuple):
     module: str
     framework: str  # what has to be installed, as it is imported
-    extra: str = "container"  # of ours, that installs it
+    extra: str  # of ours, that installs it
 
 
 # Imported when asked for: a framework is heavy, and need not be installed. The order is that in
 # which they are asked about a model of the user's: the estimators of others are scikit-learn's too.
 FLAVORS = {
-    "xgboost": _Place("boostline.container.flavors.xgb", "xgboost"),
+    "xgboost": _Place("boostline.container.flavors.xgb", "xgboost", "xgboost"),
     "lightgbm": _Place("boostline.container.flavors.lgbm", "lightgbm", "lightgbm"),
     "catboost": _Place("boostline.container.flavors.cat", "catboost", "catboost"),
-    "sklearn": _Place("boostline.container.flavors.estimator", "sklearn"),
-    "code": _Place("boostline.container.flavors.own", "boostline"),
+    "sklearn": _Place("boostline.container.flavors.estimator", "sklearn", "scikit-learn"),
+    "code": _Place("boostline.container.flavors.own", "boostline", "container"),
 }
 GROUP = "boostline.flavors"  # entry points of other packages: each names a ``Flavor``
 TRAIN_CODE, SERVE_CODE = Path("code", "train"), Path("code", "serve")  # channel and artifact
@@ -54,10 +54,11 @@ def find_flavor(name: str) -> Flavor:
     try:
         flavor = import_module(place.module).FLAVOR
     except ModuleNotFoundError as error:
-        if error.name != place.framework:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in {place.framework, "skops"}:  # which stores scikit-learn's estimators
             raise
         raise ContainerError(
-            f"flavor {name!r}: {place.framework} is not installed: use an image that holds it, or "
+            f"flavor {name!r}: {missing} is not installed: use an image that holds it, or "
             f"install boostline[{place.extra}]"
         ) from None
     return flavor
