@@ -75,7 +75,7 @@ def held(running: RunningPlatform) -> tuple[list[str], int, int]:
     return names, len(plans), sum(len(plan["keys"]) for plan in plans)
 
 
-@pytest.mark.parametrize("left", [1, 3, 4, 8, 10])
+@pytest.mark.parametrize("left", [0, 4, 8])
 def test_a_stack_is_made_to_its_end(tmp_path: Path, left: int) -> None:
     killed(tmp_path, "CreateStack", FIRST, left)
     for running in start(tmp_path):
@@ -84,7 +84,7 @@ def test_a_stack_is_made_to_its_end(tmp_path: Path, left: int) -> None:
         assert held(running) == (["stack-K-"], 1, 1)
 
 
-@pytest.mark.parametrize("left", [2, 4, 7, 10, 13])
+@pytest.mark.parametrize("left", [4, 10])
 def test_a_replacement_comes_to_its_end(tmp_path: Path, left: int) -> None:
     for running in start(tmp_path):
         assert Stack(running).create(FIRST) == "CREATE_COMPLETE"
@@ -95,7 +95,7 @@ def test_a_replacement_comes_to_its_end(tmp_path: Path, left: int) -> None:
         assert held(running) == (["second"], 1, 1)
 
 
-@pytest.mark.parametrize("left", [9, 12, 15, 18])
+@pytest.mark.parametrize("left", [12, 15])
 def test_a_return_comes_to_its_end(tmp_path: Path, left: int) -> None:
     for running in start(tmp_path):
         stack = Stack(running)

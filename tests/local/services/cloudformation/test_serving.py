@@ -82,7 +82,7 @@ def test_the_aws_cli_deploys_the_template_and_says_when_nothing_changes(
     assert f"Successfully created/updated stack - {ENDPOINT}" in first.stdout
     assert scored(bench) == "one"
     assert got(stack, "/health") == (200, {"endpoint": ENDPOINT, "path": "/health", "code": "one"})
-    again = deploy("--no-fail-on-empty-changeset")
+    again = deploy("--no-fail-on-empty-changeset", "--s3-bucket", "bench")
     assert again.returncode == 0
     assert "No changes to deploy" in again.stdout
 

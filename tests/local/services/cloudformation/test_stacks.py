@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -248,6 +249,47 @@ def test_values_that_are_not_given_again_stay(stack: Stack) -> None:
     assert stack.physical() == {"B": "stays"}
     tags = stack.running.client("s3").get_bucket_tagging(Bucket="stays")["TagSet"]
     assert tags == stack.described()["Tags"] == [{"Key": "team", "Value": "a"}]
+
+
+def test_a_function_is_changed_in_place_and_back_to_its_defaults(stack: Stack) -> None:
+    lambda_ = stack.running.client("lambda")
+
+    def function(code: str, **properties: Any) -> str:
+        given = {
+            "Code": {"ZipFile": f"def handler(event, context): return {code}"},
+            "Handler": "index.handler",
+            "Role": "arn:aws:iam::000000000000:role/any",
+            "Runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+            "VpcConfig": {"SubnetIds": ["subnet-1"]},
+        }
+        return template({"F": {"Type": "AWS::Lambda::Function", "Properties": given | properties}})
+
+    def answer() -> tuple[Any, dict[str, Any]]:
+        name = stack.physical()["F"]
+        found = lambda_.get_function_configuration(FunctionName=name)
+        return json.load(lambda_.invoke(FunctionName=name)["Payload"]), found
+
+    assert stack.create(function("1")) == "CREATE_COMPLETE"
+    assert "recorded: no local effect: VpcConfig" in stack.reasons("F")
+    first, before = answer()
+    environment = {"Variables": {"AB": 1}}
+    assert stack.update(function("2", Timeout="9", Environment=environment)) == "UPDATE_COMPLETE"
+    second, changed = answer()
+    assert (first, second) == (1, 2)
+    assert changed["Timeout"] == 9
+    assert changed["Environment"] == {"Variables": {"AB": "1"}}
+    assert stack.update(function("2")) == "UPDATE_COMPLETE"
+    _, after = answer()
+    assert {"Timeout": 3, "CodeSha256": changed["CodeSha256"]}.items() <= after.items()
+    assert after["Environment"] == before["Environment"] == {"Variables": {}}
+    assert stack.update(function("2", Runtime="python2.7")) == "UPDATE_ROLLBACK_COMPLETE"
+    assert answer()[0] == 2
+
+
+def test_a_recorded_resource_needs_what_its_references_are_made_of(stack: Stack) -> None:
+    target = {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "Properties": {}}
+    assert stack.create(template({"T": target})) == "ROLLBACK_COMPLETE"
+    assert "required key [ResourceId] not found" in stack.reasons("T")
 
 
 def test_resources_are_shown_one_and_all(stack: Stack) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import secrets
 import string
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -30,8 +28,8 @@ _ALPHABET = string.ascii_uppercase + string.digits
 
 
 class _Facts(dict[str, Any]):
-    def __missing__(self, name: str) -> str:
-        return ""
+    def __missing__(self, name: str) -> Any:
+        raise refuse(f"Properties validation failed: required key [{name}] not found")
 
 
 class Calls:
@@ -125,14 +123,9 @@ class Calls:
         facts |= {n: value for n, value in record["Properties"].items() if n not in kind.recorded}
         facts |= {"account": settings.account, "region": settings.region, **own}
         facts |= {kind.name: own["name"]} if kind.name else {}
-        match facts.get("Code"):
-            case {"ZipFile": str(source)}:
-                facts["Code"] = {"ZipFile": _zipped(source)}
-        for fact, path in kind.others.items():
-            outer, _, inner = path.partition(".")
-            found = facts[outer].get(inner) if inner and facts[outer] else facts[outer]
-            facts |= {fact: found} if found else {}
-        facts["Host"] = facts["Url"].removeprefix("https://")
+        for fact, (name, made_of) in kind.others.items():
+            with contextlib.suppress(KeyError):  # a part that is not there
+                facts |= {fact: made_of(facts[name])} if name in facts else {}
         facts["ResourceArn"] = record.get("PhysicalResourceId", "")
         return facts
 
@@ -174,7 +167,7 @@ def unchangeable(kind: Kind, changed: set[str]) -> set[str]:
         if "patchOperations" in members:
             return set()
         able |= {member[:1].upper() + member[1:] for member in members}
-        able |= {path.partition(".")[0] for fact, path in kind.others.items() if fact in members}
+        able |= {name for fact, (name, _) in kind.others.items() if fact in members}
     return changed - able
 
 
@@ -231,7 +224,8 @@ def _members(shape: AnyShape, value: Mapping[str, Any]) -> Iterator[tuple[str, A
 
 def _changes(kind: Kind, old: Document, new: Document) -> Document:
     """Return what a change is to calls that take changes: patches, and the keys of tags."""
-    names = {path: fact for fact, path in kind.others.items()}
+    old, new = kind.defaults | old, kind.defaults | new
+    names = {name: fact for fact, (name, _) in kind.others.items()}
     patches = [
         {"op": op, "path": path} | ({} if value is None else {"value": value})
         for name in sorted((old.keys() | new.keys()) - kind.recorded - {"Tags"})
@@ -242,23 +236,16 @@ def _changes(kind: Kind, old: Document, new: Document) -> Document:
     ]
     keys = [{tag["Key"] for tag in each.get("Tags", [])} for each in (old, new)]
     removed = sorted(keys[0] - keys[1])
-    return ({"patchOperations": patches} if patches else {}) | (
-        {"TagKeys": removed} if removed else {}
-    )
+    found = {"patchOperations": patches, "TagKeys": removed}
+    return {fact: value for fact, value in found.items() if value}
 
 
 def _patches(path: str, old: Any, new: Any) -> Iterator[tuple[str, str, str | None]]:
     """Give API Gateway's patches: https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html."""
     if old == new:
         return
-    if isinstance(old, list) or isinstance(new, list):
-        before, after = (
-            [
-                ":".join(map(text, item.values())) if isinstance(item, dict) else text(item)
-                for item in each or []
-            ]
-            for each in (old, new)
-        )
+    if isinstance(old or new, list):  # of objects: their values with colons between
+        before, after = ([":".join(item.values()) for item in each or []] for each in (old, new))
         yield from (("remove", path, item) for item in before if item not in after)
         yield from (("add", path, item) for item in after if item not in before)
     elif new is None:
@@ -279,11 +266,3 @@ def _missing(error: AwsError) -> bool:
 
 def _lower(name: str) -> str:
     return name[:1].lower() + name[1:]
-
-
-def _zipped(source: str) -> bytes:
-    """Return the zip that CloudFormation makes of a function written in the template."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("index.py"), source)
-    return content.getvalue()

@@ -6,7 +6,12 @@ describe-type`); what Ref gives is from the Template Reference.
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Kind:
     keeps
         Facts from the answers: fact → member.
     others
-        Facts that are properties of another name: fact → property, or `property.member`.
+        Facts that come of a property: fact → property, and what is made of its value.
     defaults
         Facts that hold where no property says otherwise.
     describe
@@ -44,8 +49,8 @@ class Kind:
     ref: str = "{name}"
     attributes: dict[str, str] = field(default_factory=dict)
     keeps: dict[str, str] = field(default_factory=dict)
-    others: dict[str, str] = field(default_factory=dict)
-    defaults: dict[str, object] = field(default_factory=dict)
+    others: dict[str, tuple[str, Callable[[Any], Any]]] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
     describe: str = ""
 
     @property
@@ -67,6 +72,20 @@ class Kind:
     def recorded(self) -> set[str]:
         """Return those that have no effect here."""
         return {each[:-1] for each in self.declared.split() if each.endswith("~")}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _packed(code: dict[str, Any]) -> dict[str, Any]:
+    """Return a function's code: a source that stands in the template is made a zip file."""
+    if "ZipFile" not in code:
+        return code
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("index.py"), code["ZipFile"])
+    return {"ZipFile": content.getvalue()}
 
 
 def _recorded(declared: str, name: str = "", ref: str = "{name}", **attributes: str) -> Kind:
@@ -114,6 +133,7 @@ KINDS: dict[str, Kind] = {
         ref="{apiKey}",
         attributes={"APIKeyId": "{apiKey}"},
         keeps={"apiKey": "id"},
+        defaults={"Enabled": False},
     ),
     "AWS::ApiGateway::Deployment": Kind(
         "RestApiId!",
@@ -142,7 +162,7 @@ KINDS: dict[str, Kind] = {
         ref="{usagePlanId}",
         attributes={"Id": "{usagePlanId}"},
         keeps={"usagePlanId": "id"},
-        others={"name": "UsagePlanName"},
+        others={"name": ("UsagePlanName", _same)},
     ),
     "AWS::ApiGateway::UsagePlanKey": Kind(
         "KeyId! KeyType! UsagePlanId!",
@@ -207,7 +227,12 @@ KINDS: dict[str, Kind] = {
         _POLICY,
         PolicyArn=_POLICY,
     ),
-    "AWS::IAM::OIDCProvider": _recorded("ClientIdList Tags Url!", ref=_PROVIDER, Arn=_PROVIDER),
+    "AWS::IAM::OIDCProvider": Kind(
+        "ClientIdList Tags Url!",
+        ref=_PROVIDER,
+        attributes={"Arn": _PROVIDER},
+        others={"Host": ("Url", lambda url: url.removeprefix("https://"))},
+    ),
     "AWS::IAM::Role": Kind(
         "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path! "
         "PermissionsBoundary Policies RoleName! Tags",
@@ -224,7 +249,20 @@ KINDS: dict[str, Kind] = {
         ),
         name="FunctionName",
         attributes={"Arn": _arn("lambda", "function:{name}")},
-        others={m: f"Code.{m}" for m in ("ZipFile", "S3Bucket", "S3Key", "ImageUri")},
+        others={
+            "Code": ("Code", _packed),
+            **{
+                member: ("Code", itemgetter(member))
+                for member in ("ZipFile", "S3Bucket", "S3Key", "ImageUri")
+            },
+        },
+        defaults={
+            "Description": "",
+            "Environment": {"Variables": {}},
+            "MemorySize": 128,
+            "Timeout": 3,
+            "TracingConfig": {"Mode": "PassThrough"},
+        },
     ),
     "AWS::Lambda::Permission": Kind(
         "Action! FunctionName! Principal! SourceAccount! SourceArn!",
@@ -248,16 +286,16 @@ KINDS: dict[str, Kind] = {
             "RegionalDomainName": "{name}.s3.{region}.amazonaws.com",
         },
         others={
-            "Bucket": "BucketName",
-            _ENCRYPTION: f"BucketEncryption.{_ENCRYPTION}",
-            "Tagging": "Tags",
+            "Bucket": ("BucketName", _same),
+            _ENCRYPTION: ("BucketEncryption", itemgetter(_ENCRYPTION)),
+            "Tagging": ("Tags", _same),
         },
     ),
     "AWS::S3::BucketPolicy": Kind(
         "Bucket! PolicyDocument",
         ("s3", "PutBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"),
         ref="{Bucket}",
-        others={"Policy": "PolicyDocument"},
+        others={"Policy": ("PolicyDocument", _same)},
     ),
     **_sagemaker(
         *("Endpoint", "endpoint"),
