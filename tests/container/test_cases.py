@@ -4,6 +4,7 @@ import importlib.util
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import catboost
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import xgboost
 from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from boostline.container.engines import (
     Choice,
@@ -358,3 +360,29 @@ def test_threads_do_not_disturb_each_other(name: str) -> None:
 
     with ThreadPoolExecutor(12) as pool:
         assert max(pool.map(ask, range(12))) < 2e-6
+
+
+@pytest.mark.parametrize("kind", [RandomForestClassifier, HistGradientBoostingClassifier])
+def test_threads_do_not_disturb_scikit_learn(kind: type[Any]) -> None:
+    settings = {"n_estimators": 5} if kind is RandomForestClassifier else {"max_iter": 5}
+    model = find_flavor("sklearn").wrap(kind(**settings).fit(ROWS, YES), BINARY)
+    assert model is not None
+    engine, expected = chosen(model).engine, model.predict(ROWS)
+    with ThreadPoolExecutor(8) as pool:
+        parts = [slice(start, start + size) for size in (1, 50) for start in range(0, 500, 20)]
+        for part, scores in zip(
+            parts, pool.map(engine.score, [ROWS[p] for p in parts]), strict=True
+        ):
+            np.testing.assert_array_equal(scores, expected[part])
+
+
+def test_the_documentation_lists_each_case() -> None:
+    page = Path(__file__).parents[2] / "docs" / "flavors.md"
+    served = {"onedal": "oneDAL", "differs": "native: differs"}
+    served["takes not"] = "native: oneDAL does not take it"
+    rows = [
+        f"| {case.flavor} | {name.partition(' ')[2]} | {served.get(case.expected, 'refused')} |"
+        for name, case in CASES.items()
+    ]
+    table = page.read_text(encoding="utf-8").partition("| served by |\n")[2].partition("\n\n")[0]
+    assert table.splitlines()[1:] == rows

@@ -95,7 +95,7 @@ class Job(Code):
 class Train(Job):
     """What trains, and with what."""
 
-    flavor: str = "xgboost"
+    flavor: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)] = "xgboost"
     hyperparameters: dict[str, Scalar] = {}
 
 
