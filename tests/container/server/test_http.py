@@ -25,6 +25,8 @@ class Site:
 
     def __init__(self) -> None:
         self.waiting: list[Respond] = []
+        self.counts: list[int] = []
+        self.busier = False
         self.arrived = threading.Semaphore(0)
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
@@ -37,8 +39,8 @@ class Site:
 
     async def _run(self, started: threading.Event) -> None:
         self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self.server = HttpServer(self._handle, refuse, LIMIT)
-        self.acceptor = Acceptor(self.server, self.socket)
+        self.server = HttpServer(self._handle, refuse, LIMIT, self.counts.append)
+        self.acceptor = Acceptor(self.server, self.socket, lambda: self.busier)
         started.set()
         await self._stop.wait()
         await self.acceptor.close()
@@ -307,6 +309,19 @@ def test_a_client_that_never_reads_is_dropped(site: Site, monkeypatch: pytest.Mo
         monkeypatch.setattr(http, "_STALLED", -1)
         site.on_loop(site.server.tick)
         assert len(read_all(client)) < 20_000_000
+
+
+def test_connections_are_counted_and_none_is_left_out(site: Site) -> None:
+    with site.connect() as first:
+        first.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        read_until(first, b"}")
+        site.busier = True  # others go first; there are none
+        exchange(site, b"GET / HTTP/1.1\r\n\r\n")
+        site.busier = False
+        exchange(site, b"GET / HTTP/1.1\r\n\r\n")
+    site.stop()
+    site.thread.join(20)
+    assert site.counts == [1, 2, 1, 2, 1, 0]
 
 
 def test_a_drain_answers_what_is_under_way_and_ends_what_is_not(site: Site) -> None:

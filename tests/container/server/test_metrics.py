@@ -68,3 +68,18 @@ def test_whether_an_engine_fell_back_is_seen_by_all() -> None:
         os._exit(0)
     os.waitpid(pid, 0)
     assert board.fallback
+
+
+def test_a_worker_knows_that_another_has_fewer_connections() -> None:
+    board = Board(2)
+    first, second = board.counters(0), board.counters(1)
+
+    def busier() -> tuple[bool, bool]:
+        return first.busier, second.busier
+
+    assert busier() == (False, False)
+    first.connect(1)
+    assert busier() == (True, False)
+    second.connect(1)
+    assert busier() == (False, False)
+    assert "boostline_connections 2" in board.total().to_prometheus(False)

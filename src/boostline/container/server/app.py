@@ -40,13 +40,18 @@ class App:
         The numbers of all workers.
     worker
         The place of this one.
+
+    Attributes
+    ----------
+    counters
+        Its own numbers.
     """
 
     def __init__(self, scorer: Scoring, settings: Settings, board: Board, worker: int) -> None:
         self._scorer = scorer
         self._settings = settings
         self._board = board
-        self._count = board.counters(worker).count
+        self.counters = board.counters(worker)
         self._headers = f"{ATTRIBUTES}: {scorer.attributes}\r\n".encode("ascii")
         self._together = Together(scorer)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="score")
@@ -76,7 +81,7 @@ class App:
 
         def done(outcome: Outcome) -> None:
             answer = self._answer(outcome)
-            self._count(answer.status, (time.perf_counter_ns() - began) // 1000)
+            self.counters.count(answer.status, (time.perf_counter_ns() - began) // 1000)
             respond(answer)
 
         scoring = _scoring_request(request)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from itertools import chain
@@ -43,12 +44,17 @@ class HttpServer:
         Writes the answer to what is no request: status, code, message.
     limit
         The largest body, in bytes.
+    note
+        Called with how many connections there are, whenever that changes.
     """
 
-    def __init__(self, handler: Handler, refuse: Refuse, limit: int) -> None:
+    def __init__(
+        self, handler: Handler, refuse: Refuse, limit: int, note: Callable[[int], object]
+    ) -> None:
         self.handler = handler
         self.refuse = refuse
         self.limit = limit
+        self._note = note
         self.connections: set[HttpConnection] = set()
         self.draining = False
         self.now = time.monotonic()
@@ -74,9 +80,15 @@ class HttpServer:
             self._heads[key] = found
         return found
 
+    def made(self, connection: "HttpConnection") -> None:
+        """Take a connection in."""
+        self.connections.add(connection)
+        self._note(len(self.connections))
+
     def lost(self, connection: "HttpConnection") -> None:
         """Forget a connection."""
         self.connections.discard(connection)
+        self._note(len(self.connections))
         if not self.connections:
             self._empty.set()
 
@@ -111,7 +123,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
-        self._server.connections.add(self)
+        self._server.made(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """End; an answer under way has nobody to go to."""

@@ -8,15 +8,26 @@ from collections.abc import Sequence
 # Upper bounds of the latency's classes, in microseconds; the last class has none.
 BOUNDS = (50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
 _REQUESTS, _CLIENT, _SERVER, _MICROSECONDS, _BUCKETS = range(5)
-_WIDTH = _BUCKETS + len(BOUNDS) + 1
+_CONNECTIONS = _BUCKETS + len(BOUNDS) + 1
+_WIDTH = _CONNECTIONS + 1
 _NAMESPACE = "Boostline"
 
 
 class Counters:
     """The numbers of one worker."""
 
-    def __init__(self, cells: memoryview) -> None:
+    def __init__(self, cells: memoryview, connections: memoryview) -> None:
         self._cells = cells
+        self._connections = connections
+
+    def connect(self, connections: int) -> None:
+        """Note how many connections it has."""
+        self._cells[_CONNECTIONS] = connections
+
+    @property
+    def busier(self) -> bool:
+        """Whether another worker has fewer connections."""
+        return self._cells[_CONNECTIONS] > min(self._connections)
 
     def count(self, status: int, microseconds: int) -> None:
         """Count an answered invocation."""
@@ -53,7 +64,8 @@ class Board:
 
     def counters(self, worker: int) -> Counters:
         """Return the numbers of one worker, by its place."""
-        return Counters(self._memory[worker * _WIDTH : (worker + 1) * _WIDTH])
+        cells = self._memory[worker * _WIDTH : (worker + 1) * _WIDTH]
+        return Counters(cells, self._memory[_CONNECTIONS::_WIDTH])
 
     def total(self) -> "Total":
         """Add all workers' numbers up."""
@@ -78,7 +90,7 @@ class Total:
     def latency(self, share: float) -> float:
         """Return the bound in microseconds that a share of the invocations kept."""
         wanted, seen = share * self.requests, 0
-        for bound, count in zip(BOUNDS, self.cells[_BUCKETS:], strict=False):
+        for bound, count in zip(BOUNDS, self.cells[_BUCKETS:_CONNECTIONS], strict=False):
             seen += count
             if seen >= wanted:
                 return float(bound)
@@ -131,10 +143,12 @@ class Total:
             f'boostline_invocation_errors_total{{class="5xx"}} {self.cells[_SERVER]}',
             "# TYPE boostline_engine_fallback gauge",
             f"boostline_engine_fallback {int(fallback)}",
+            "# TYPE boostline_connections gauge",
+            f"boostline_connections {self.cells[_CONNECTIONS]}",
             f"# TYPE {name} histogram",
         ]
         seen = 0
-        for bound, count in zip(BOUNDS, self.cells[_BUCKETS:], strict=False):
+        for bound, count in zip(BOUNDS, self.cells[_BUCKETS:_CONNECTIONS], strict=False):
             seen += count
             lines.append(f'{name}_bucket{{le="{bound / 1e6:g}"}} {seen}')
         lines += [

@@ -12,24 +12,31 @@ from boostline.container.server.http import HttpConnection, HttpServer
 
 _TICK = 1.0  # seconds
 _BACKLOG = 2_048
+_HEAD_START = 0.002  # seconds for workers with fewer connections to take the next one
 
 
 class Acceptor:
     """Takes connections from a socket that is shared with other workers.
 
-    One at a time: so workers share what comes, and the one that is busy takes less.
+    One at a time, and late where another worker has fewer: clients keep their connections, so how
+    these are shared is how the work is shared.
     """
 
-    def __init__(self, server: HttpServer, listener: socket.socket) -> None:
+    def __init__(
+        self, server: HttpServer, listener: socket.socket, busier: Callable[[], bool]
+    ) -> None:
         self._server = server
         self._listener = listener
+        self._busier = busier
+        self._open = True
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[object]] = set()
         listener.listen(_BACKLOG)
-        self._loop.add_reader(listener, self._accept)
+        self._loop.add_reader(listener, self._arrived)
 
     async def close(self) -> None:
         """Take what has come, then refuse what comes: for all workers."""
+        self._open = False
         self._loop.remove_reader(self._listener)
         while self._accept():
             pass
@@ -37,6 +44,18 @@ class Acceptor:
             self._listener.shutdown(socket.SHUT_RDWR)
         if self._opening:
             await asyncio.wait(self._opening)
+
+    def _arrived(self) -> None:
+        if self._busier():
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(_HEAD_START, self._take_what_is_left)
+        else:
+            self._accept()
+
+    def _take_what_is_left(self) -> None:
+        if self._open:
+            self._accept()
+            self._loop.add_reader(self._listener, self._arrived)
 
     def _accept(self) -> bool:
         try:
@@ -71,14 +90,16 @@ def serve(
     ready
         Called when connections are accepted.
     """
-    uvloop.run(_serve(HttpServer(app.handle, refuse, limit), listener, alive, ready))
+    uvloop.run(_serve(app, limit, listener, alive, ready))
 
 
 async def _serve(
-    server: HttpServer, listener: socket.socket, alive: int, ready: Callable[[], None]
+    app: App, limit: int, listener: socket.socket, alive: int, ready: Callable[[], None]
 ) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    acceptor = Acceptor(server, listener)
+    app.counters.connect(0)  # a worker that died may have left others
+    server = HttpServer(app.handle, refuse, limit, app.counters.connect)
+    acceptor = Acceptor(server, listener, lambda: app.counters.busier)
     loop.add_reader(alive, ended.set)
     ready()
     ticking = loop.create_task(_tick(server))
