@@ -55,15 +55,22 @@ def problems(it: Rendered) -> Iterator[str]:
 
 
 def _pulls(name: str, properties: Json, other: str) -> Iterator[str]:
-    pull = {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+    pull, check = (
+        {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+        {"ecr:BatchCheckLayerAvailability"},
+    )
     accounts = [ACCOUNT, *([other] if other else [])] if name == "GatewayRepository" else []
     expected: list[object] = [f"arn:aws:lambda:{REGION}:{it}:function:*" for it in accounts]
     expected += [{"AWS": f"arn:aws:iam::{other}:root"}] if other else []
     found: list[object] = []
     for each in properties.get("RepositoryPolicyText", {"Statement": []})["Statement"]:
-        if not pull <= {*each["Action"]} or each["Effect"] != "Allow":
-            yield f"{name}: {each} does not let anyone pull"
-        if "Condition" in each:
+        service = "Condition" in each
+        yield from same(
+            name,
+            (each["Effect"], {*each["Action"]}),
+            ("Allow", pull | (set() if service else check)),
+        )
+        if service:
             yield from same(name, each["Principal"], {"Service": "lambda.amazonaws.com"})
             found.append(each["Condition"]["StringLike"]["aws:SourceArn"])
         else:

@@ -111,6 +111,7 @@ CASES: dict[str, dict[str, dict[str, str]]] = {
             **{name: it for name, it in _STAGING.items() if name != "FunctionKey"},
             "FunctionImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/boostline-gateway:{DIGEST}",
             "CapturePercentage": "0",
+            "ApiDailyQuota": "500",
         },
     },
     "pipeline": {
@@ -133,9 +134,11 @@ REFUSED: dict[str, list[dict[str, str]]] = {
         {"Project": "a" * 33},
         {"ApprovalStarts": "github"},
         {"ApprovalStarts": "github", "GitHubRepository": "o/r"},
+        {"ApprovalStarts": "github", "GitHubTokenSecretArn": SECRET},
     ],
     "serving": [
         {"Project": "a" * 33},
+        {"Stage": "pre-prod"},
         {"TrafficRouting": "CANARY"},
         {"FunctionKey": "none"},
         {"FunctionImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/boostline-gateway:1"},

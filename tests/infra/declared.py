@@ -54,8 +54,9 @@ def _sentence(name: str, text: object) -> Iterator[str]:
 
 def _parameter(name: str, parameter: Json) -> Iterator[str]:
     yield from _sentence(name, parameter.get("Description"))
-    if parameter["Type"] == "CommaDelimitedList":
-        return
+    where = re.search(r"\((\w+)\.yaml, (\w+)\)", parameter["Description"])
+    if where and name.endswith("Arn") and where[2] != name:
+        yield f"{name} is not {where[0]}"
     said = parameter.get("ConstraintDescription")
     if not isinstance(said, str) or len(said) < 5 or said[-1] == ".":
         yield f"{name} does not say in passing what it takes: {said}"

@@ -175,6 +175,8 @@ def _resources(
         if not own and not any(meet(arn, each) for arn in resources for each in known):
             yield f"{action} acts on nothing of {resources}"
     for arn in resources:
+        if ":::/" in arn:
+            yield f"{arn} names no bucket"
         listed = any(meet(arn, each) for known in kinds for each in known)
         if not listed and not UNLISTED.fullmatch(arn):
             yield f"nothing of {actions} acts on {arn}"

@@ -32,6 +32,7 @@ SETS = {
     "JsonContentTypes",
     "Resource",
     "Statement",
+    "iam:PassedToService",
 }
 Place = tuple[str | int, ...]
 
