@@ -60,6 +60,10 @@ class RecordTransform:
         RecordError
             With every problem of the record.
         """
+        return list(self._float32.unpack(self.pack(record)))
+
+    def pack(self, record: Mapping[str, object]) -> bytes:
+        """Do as `transform`, and return the features as float32 in memory."""
         try:
             # Adding zero drops the sign of a zero: the table's transform has none either.
             row = [convert(record[name]) + 0.0 for name, convert in self._fields]
@@ -70,7 +74,7 @@ class RecordTransform:
             raise RecordError(self._problems(record))
         for evaluate in self._derived:
             row.append(evaluate(row))
-        return list(self._float32.unpack(self._float32.pack(*row)))
+        return self._float32.pack(*row)
 
     def _problems(self, record: object) -> list[Problem]:
         if not isinstance(record, Mapping):

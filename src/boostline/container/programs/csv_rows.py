@@ -8,6 +8,7 @@ from importlib import import_module
 from itertools import chain
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from boostline.container.flavors.base import Rows
@@ -28,6 +29,7 @@ _LONGEST_LINE = 1_000_000
 _INFINITE = float("inf")
 # Of these characters Python's float reads exactly what the grammar of numbers has.
 _PLAIN = b"0123456789.+-eE,\n"
+_decode = msgspec.json.Decoder(list[float]).decode
 
 
 class CsvReader:
@@ -90,7 +92,10 @@ class CsvReader:
     def _pack(self, line: bytes) -> bytes:
         if not line:
             raise ValueError("a blank line")
-        row = [float(field) if field else NAN for field in line.split(b",")]
+        try:
+            row = _decode(b"[%b]" % line)
+        except ValueError:  # numbers that JSON has not, and missing ones
+            row = [float(field) if field else NAN for field in line.split(b",")]
         if _INFINITE in row or -_INFINITE in row:
             raise OverflowError
         return self._struct.pack(*row)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from struct import Struct
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -48,9 +47,8 @@ class Form:
         self.plain = plain
         self.inputs = [column.name for column in contract.inputs]
         self.known = frozenset([*self.inputs, *contract.ignored, contract.label])
-        self._transform = RecordTransform(contract).transform
+        self._pack = RecordTransform(contract).pack
         self._width = len(contract.columns)
-        self._pack = Struct(f"{self._width}f").pack
 
     def collect(self, rows: Iterable[object]) -> Rows:
         """Make features of rows, by the names of their columns.
@@ -74,7 +72,7 @@ class Form:
                 problems.append(RowProblem(number, *row))
             else:
                 try:
-                    packed += self._pack(*self._transform(row))  # type: ignore[arg-type]
+                    packed += self._pack(row)  # type: ignore[arg-type]
                 except RecordError as error:
                     problems += [RowProblem(number, *problem) for problem in error.problems]
             if len(problems) >= SHOWN_PROBLEMS:
