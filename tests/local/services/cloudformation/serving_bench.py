@@ -104,4 +104,5 @@ class Serving(Bench):
             "Bucket": "bench",
             "ServingRoleArn": ROLE,
             "FunctionRoleArn": ROLE,
+            "BakeSeconds": "0",
         }

@@ -112,7 +112,7 @@ def test_a_new_version_a_failure_and_the_end(bench: Serving, stack: Stack) -> No
         "ApiStage": ("Modify", "False"),
     }
     assert got(stack, "/schema")[0] == 403
-    assert stack.update(TEMPLATE, values) == "UPDATE_COMPLETE", stack.events()
+    assert stack.update(TEMPLATE, values) == "UPDATE_COMPLETE", stack.reasons("Endpoint")
     assert scored(bench) == "two"
     assert got(stack, "/schema") == (200, {"endpoint": ENDPOINT, "path": "/schema", "code": "two"})
     after = stack.physical()
@@ -129,6 +129,9 @@ def test_a_new_version_a_failure_and_the_end(bench: Serving, stack: Stack) -> No
     assert "this version does not start" in stack.reasons("Endpoint")
     assert stack.physical() == after
     assert scored(bench) == "two"
+    # It went on with the old configuration by itself, and was not told to change once more.
+    kept = bench.sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+    assert "this version does not start" in kept["FailureReason"]
     assert got(stack, "/schema")[1]["code"] == "two"
     assert len(bench.sagemaker.list_models()["Models"]) == 1
 

@@ -175,7 +175,8 @@ def test_a_resource_that_has_its_name_from_the_template_is_not_replaced(stack: S
 
 def test_what_is_retained_stays(stack: Stack) -> None:
     kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
-    assert stack.create(template({"B": bucket("retained-one", **kept)})) == "CREATE_COMPLETE"
+    assert stack.create(template({"B": bucket("retained-one")})) == "CREATE_COMPLETE"
+    assert stack.update(template({"B": bucket("retained-one", **kept)})) == "UPDATE_COMPLETE"
     assert stack.update(template({"B": bucket("retained-two", **kept)})) == "UPDATE_COMPLETE"
     assert stack.delete() == "DELETE_COMPLETE"
     assert {"retained-one", "retained-two"} <= buckets(stack)

@@ -42,8 +42,13 @@ class Calls:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    def create(self, stack: str, record: Document, properties: Document) -> None:
-        """Make a resource, and put into its record what is known of it then."""
+    def create(
+        self, stack: str, record: Document, properties: Document, adopts: bool = False
+    ) -> None:
+        """Make a resource, and put into its record what is known of it then.
+
+        With `adopts`, one that has a name of the template's may be there already.
+        """
         kind = KINDS[record["ResourceType"]]
         unique = "".join(secrets.choice(_ALPHABET) for _ in range(12))
         made = f"{stack[:24]}-{record['LogicalResourceId'][:24]}-{unique}"
@@ -53,7 +58,14 @@ class Calls:
         for operation in kind.calls[1].split():
             request = self._request(kind, operation, self._facts(record))
             if request is not None:
-                answer = self._call(kind, operation, request)
+                try:
+                    answer = self._call(kind, operation, request)
+                except AwsError as error:
+                    named = kind.name in properties
+                    there = "already" in f"{error.code} {error.message}".lower()
+                    if not (adopts and named and there):
+                        raise
+                    answer = {}
                 found = {fact: answer.get(member) for fact, member in kind.keeps.items()}
                 record["Own"] |= {fact: value for fact, value in found.items() if value is not None}
         record["PhysicalResourceId"] = kind.ref.format_map(self._facts(record))
@@ -63,7 +75,10 @@ class Calls:
         kind, before = KINDS[record["ResourceType"]], self._facts(record)
         old, record["Properties"] = record["Properties"], properties
         after = self._facts(record) | _changes(kind, old, properties)
+        is_so = self._is_so(record)
         for operation in kind.calls[2].split():
+            if is_so and not operation.startswith("?"):
+                continue
             now, then = (self._request(kind, operation, facts) for facts in (after, before))
             undo = operation.partition("|")[2]
             if now is None and then is not None and undo:
@@ -97,6 +112,12 @@ class Calls:
             reason = answer.get("FailureReason", f"It is {answer['EndpointStatus']}")
             raise refuse(reason, "NotStabilized")
         return True
+
+    def _is_so(self, record: Document) -> bool:
+        """Whether a resource that can fail is what it should be: it came back by itself."""
+        with contextlib.suppress(AwsError):
+            return bool(KINDS[record["ResourceType"]].describe) and self.ready(record)
+        return False
 
     def gone(self, record: Document) -> bool:
         """Whether a resource that was removed is not there any more."""

@@ -8,7 +8,7 @@ from typing import Any
 from boostline.local.services.cloudformation.calls import Calls
 from boostline.local.services.cloudformation.deployment import Deployment, unknown
 from boostline.local.services.cloudformation.kinds import KINDS
-from boostline.local.services.cloudformation.records import differing
+from boostline.local.services.cloudformation.records import POLICIES, differing
 from boostline.local.services.cloudformation.values import Unknown, refuse
 from boostline.local.store.resources import Document
 
@@ -51,13 +51,15 @@ def _changes(records: Document, deployment: Deployment, calls: Calls) -> Iterato
             _detail(property_, wanted.get(property_), property_ in KINDS[kind].replacing)
             for property_ in sorted(differing(record["Properties"], wanted))
         ]
-        if details:
-            replacement = _replacement(details)
-            if replacement != "False":
-                other.add(name)
+        policies = deployment.resources[name]
+        scope = ["Properties"] if details else []
+        scope += [one for one in POLICIES if record[one] != policies.get(one, "Delete")]
+        replacement = _replacement(details)
+        if replacement != "False":
+            other.add(name)
+        if scope:
             shown |= {"PhysicalResourceId": record["PhysicalResourceId"], "Details": details}
-            shown |= {"Action": "Modify", "Replacement": replacement, "Scope": ["Properties"]}
-            yield shown
+            yield {**shown, "Action": "Modify", "Replacement": replacement, "Scope": scope}
     for name, record in records.items():
         if name not in deployment.resources:
             members = ("LogicalResourceId", "ResourceType", "PhysicalResourceId")

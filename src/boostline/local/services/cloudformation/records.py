@@ -22,6 +22,7 @@ from boostline.local.store.resources import Document, Exists
 
 STACK, EVENT = "cloudformation.stack", "cloudformation.event"
 ITSELF = "AWS::CloudFormation::Stack"
+POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 
 
 class Stacks:

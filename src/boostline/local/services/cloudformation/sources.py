@@ -1,7 +1,8 @@
 """What a request wants a stack to be: its source, and what is told of one.
 
 A source has `Body`, the template as it was given; `Template`, with what it includes;
-`Parameters`, all their texts; `Tags` and `Capabilities`.
+`Parameters`, all their texts; `Tags` and `Capabilities`; `Adopts`, whether resources that have
+names and are retained may be there already.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from boostline.local.store.resources import Document
 LONGEST, LONGEST_IN_S3 = 51_200, 1_048_576
 NAMED = {"AWS::IAM::Role": "RoleName", "AWS::IAM::ManagedPolicy": "ManagedPolicyName"}
 NOT_HERE = (
-    *("ResourcesToImport", "ImportExistingResources", "IncludeNestedStacks", "StackPolicyBody"),
-    *("StackPolicyURL", "RollbackConfiguration", "ResourceTypes", "RetainExceptOnCreate"),
+    *("ResourcesToImport", "IncludeNestedStacks", "StackPolicyBody", "StackPolicyURL"),
+    *("RollbackConfiguration", "ResourceTypes", "RetainExceptOnCreate"),
 )
 HIDDEN = "****"
 
@@ -83,6 +84,7 @@ def source(
         "Parameters": values,
         "Tags": request.get("Tags", before.get("Tags", [])),
         "Capabilities": sorted(held),
+        "Adopts": request.get("ImportExistingResources", False),
     }
 
 

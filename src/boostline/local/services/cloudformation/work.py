@@ -15,13 +15,12 @@ from typing import Any
 
 from boostline.local.services.cloudformation.calls import unchangeable
 from boostline.local.services.cloudformation.kinds import KINDS
-from boostline.local.services.cloudformation.records import Stacks, differing, drop, put
+from boostline.local.services.cloudformation.records import POLICIES, Stacks, differing, drop, put
 from boostline.local.services.cloudformation.values import refuse
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
 
 MOMENT = 0.1  # seconds between two looks at a resource that is not ready
-POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 RECORDED = "recorded: no local effect"
 log = logging.getLogger(__name__)
 
@@ -123,14 +122,18 @@ class Work:
             self._finish(record, status.partition("_")[0], lambda _: None)
         elif status.endswith("FAILED"):
             self._stacks.note(self._id, record, "UPDATE_COMPLETE")
-        else:
+        elif record not in stack["Resources"].values():  # its policies are others
             self._stacks.change(self._id, lambda stack: put(stack, record))
 
     def _create(self, record: Document, wanted: Document) -> None:
         kept = ("LogicalResourceId", "ResourceType", *POLICIES, "Needs")
         record = {member: record[member] for member in kept}
         self._stacks.note(self._id, record, "CREATE_IN_PROGRESS")
-        self._finish(record, "CREATE", lambda one: self._calls.create(self._name, one, wanted))
+        source = self._stacks.get(self._id).get("Next", {})
+        adopts = source.get("Adopts", False) and record["DeletionPolicy"] != "Delete"
+        self._finish(
+            record, "CREATE", lambda one: self._calls.create(self._name, one, wanted, adopts)
+        )
 
     def _update(self, record: Document, wanted: Document) -> None:
         kind = KINDS[record["ResourceType"]]
