@@ -37,7 +37,7 @@ def boostline(*arguments: str | Path, folder: Path) -> subprocess.CompletedProce
         (["run"], 2, "boostline.toml: is not there"),
         (["run", "--project", str(EXAMPLE)], 3, "start one with `boostline up`"),
         (["models", "list", "-p", str(EXAMPLE)], 3, "start one with `boostline up`"),
-        (["status", "-p", str(EXAMPLE), "--target", "aws"], 3, "[aws] account, region and role"),
+        (["status", "-p", str(EXAMPLE), "--target", "aws"], 3, "[aws] account and region"),
         (["up", "--memory", "4g"], 2, "give --runner container"),
         (["up", "--runner", "container"], 1, "no container engine answers; tried unix:///no/such"),
         (["up", "--runner", "container", "--memory", "x"], 1, "memory 'x': give a number"),

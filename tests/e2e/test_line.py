@@ -197,7 +197,7 @@ def test_a_mistake_in_a_parameter_is_refused(line: Line, execution: Any) -> None
 
 def test_target_aws_needs_an_account_and_region(line: Line) -> None:
     done = line.run("status", "--target", "aws", code=3)
-    assert "[aws] account, region and role" in done.stderr
+    assert "[aws] account and region" in done.stderr
 
 
 def test_target_aws_is_refused_when_the_credentials_are_of_another_account(

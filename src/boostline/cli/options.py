@@ -27,7 +27,11 @@ Project = Annotated[
 ]
 On = Annotated[
     TargetName,
-    typer.Option("--target", help="The local platform, or the project's [aws] account and region."),
+    typer.Option(
+        "--target",
+        envvar="BOOSTLINE_TARGET",
+        help="The local platform, or the project's [aws] account and region.",
+    ),
 ]
 Dir = Annotated[
     Path | None,

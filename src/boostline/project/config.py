@@ -167,13 +167,17 @@ class Api(_Section):
 
 
 class Aws(_Section):
-    """The one account and region that `--target aws` may act on."""
+    """The one account and region that `--target aws` may act on.
+
+    `boostline aws bootstrap` makes the role, of the stacks whose `parameters` these are, by name.
+    """
 
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-    role: str
+    role: str | None = None
     bucket: str | None = None
     image: str | None = None
+    parameters: dict[str, str] = {}
 
 
 class Config(_Section):

@@ -70,10 +70,18 @@ class Target:
 
     @property
     def role(self) -> str:
-        """The ARN of the role that jobs, models and functions run as."""
+        """The ARN of the role that jobs, models and functions run as.
+
+        Raises
+        ------
+        TargetError
+            If the project names none.
+        """
         if self.aws is None:
             return f"arn:aws:iam::{self.account}:role/boostline-execution"
         role = self.aws.role
+        if role is None:
+            raise TargetError("[aws] has no role: `boostline aws bootstrap` makes one and shows it")
         return role if role.startswith("arn:") else f"arn:aws:iam::{self.account}:role/{role}"
 
     @property
@@ -129,7 +137,7 @@ def aws(config: Config) -> Target:
     """
     if config.aws is None:
         raise TargetError(
-            f"--target aws needs [aws] account, region and role in {config.root / 'boostline.toml'}"
+            f"--target aws needs [aws] account and region in {config.root / 'boostline.toml'}"
         )
     try:
         session = boto3.Session(region_name=config.aws.region)
