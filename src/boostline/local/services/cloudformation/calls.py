@@ -93,7 +93,8 @@ class Calls:
         facts = self._facts(record) | _changes(kind, old, emptied)
         try:
             for operation in kind.calls[3].split():
-                self._call(kind, operation, self._request(kind, operation, facts) or {})
+                if (request := self._request(kind, operation, facts)) is not None:
+                    self._call(kind, operation, request)
         except AwsError as error:
             if not _missing(error):
                 raise
