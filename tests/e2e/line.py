@@ -107,9 +107,13 @@ class Api:
     key: str
 
     def post(self, body: bytes, query: str = "", **headers: str) -> tuple[int, dict[str, Any]]:
-        """Send a body to /predict; return the status and the JSON of the answer."""
+        """Send a body to /predict; return the status and the JSON of the answer.
+
+        What API Gateway itself found wrong is its member `where`.
+        """
         sent = {"content-type": "application/json", "x-api-key": self.key}
         sent |= {name.replace("_", "-"): text for name, text in headers.items()}
         url = f"{self.url}/predict{query}"
         answer = urllib3.request("POST", url, body=body, headers=sent, retries=False, timeout=30)
-        return answer.status, answer.json()
+        where = answer.headers.get("x-validation-error")
+        return answer.status, answer.json() | ({"where": where} if where else {})

@@ -79,10 +79,7 @@ def bodies() -> dict[str, tuple[Any, list[str]]]:
         "an unknown category": ({"State": "XX"}, ["State"]),
         "text in a number": ({"Day Calls": "many"}, ["Day Calls"]),
         "an unknown key": ({"Shoe Size": 44}, ["Shoe Size"]),
-        "several at once": (
-            {"Day Mins": ..., "State": "XX", "Eve Calls": "1_000"},
-            ["Day Mins", "Eve Calls", "State"],
-        ),
+        "several at once": ({"State": "XX", "Eve Calls": "1_000"}, ["Eve Calls", "State"]),
         "an empty body": (b"", []),
         "broken JSON": (b'{"State": ', []),
         "no object": (b"[1, 2]", []),
@@ -99,7 +96,11 @@ def test_bad_requests_name_their_fields(api: Api, sample: dict[str, Any], case: 
     status, answer = api.post(body)
     assert status == 400
     assert answer["error"]["message"]
-    assert sorted(found["field"] for found in answer["error"].get("fields", [])) == fields
+    assert answer["requestId"]
+    named = [found["field"] for found in answer["error"]["fields"]]
+    # Keys are checked before the function is asked, values by the function.
+    for field in fields:
+        assert field in named or f'"{field}"' in answer["where"]
 
 
 @pytest.mark.parametrize(
@@ -156,21 +157,8 @@ def test_status_logs_and_versions_are_shown(line: Line, api: Api) -> None:
     assert line.run("logs", "Nothing", code=1).stderr.count("\n") == 1
 
 
-def test_a_deployment_mends_what_is_missing(line: Line, api: Api, sample: dict[str, Any]) -> None:
-    """Key, plan and API are made whole again, whatever of them is gone."""
-    client, body = line.client("apigateway"), json.dumps(sample).encode()
-    key = client.get_api_keys(nameQuery="customer-churn--staging")["items"][0]["id"]
-    client.delete_api_key(apiKey=key)
-    made = line.json("deploy")
-    assert Api(made["url"], made["apiKey"]).post(body)[0] == 200
-    assert api.post(body)[0] == 403
-    client.delete_rest_api(restApiId=made["url"].split("/")[-2])
-    remade = line.json("deploy")
-    assert Api(remade["url"], remade["apiKey"]).post(body)[0] == 200
-
-
 def test_limits_may_change(line: Line, api: Api, tmp_path: Path) -> None:
-    project = line.copy(tmp_path, ("rate = 50 ", "quota = 1\nrate = 12345.678 "))
+    project = line.copy(tmp_path, ("rate = 50 ", "quota = 1\nrate = 1234.5 "))
     made = line.json("deploy", project=project)
     answers = [Api(made["url"], made["apiKey"]).post(b"{}")[0] for _ in range(2)]
     assert answers == [400, 429]
@@ -178,9 +166,9 @@ def test_limits_may_change(line: Line, api: Api, tmp_path: Path) -> None:
     assert Api(made["url"], made["apiKey"]).post(b"{}")[0] == 400
 
 
-@pytest.mark.parametrize("stage", ["", "ü", "a_b", "prod/../x", "x" * 21, "a-b"])
-def test_a_wrong_stage_is_refused(line: Line, execution: Any, stage: str) -> None:
-    assert "a name has 1 to 20 of" in line.run("deploy", stage, code=2).stderr
+@pytest.mark.parametrize("stage", ["", "ü", "prod/../x", "production"])
+def test_an_unknown_stage_is_refused(line: Line, execution: Any, stage: str) -> None:
+    assert "the project has staging, prod" in line.run("deploy", stage, code=2).stderr
 
 
 def test_an_execution_is_followed_by_its_id(line: Line, execution: Any) -> None:

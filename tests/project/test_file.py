@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -173,3 +174,54 @@ def test_a_gate_holds_at_its_bound_and_never_for_nan(
 ) -> None:
     gate = file.read(write(tmp_path, SMALLEST)).gate[0]
     assert gate.holds(value) is holds
+
+
+def test_a_stage_has_what_deploy_says_and_it_does_not(tmp_path: Path) -> None:
+    stages = """
+[deploy]
+instance_type = "ml.c5.large"
+bake_seconds = 7
+[stages.staging]
+[stages.prod]
+after = "staging"
+instance_count = 2
+canary_percent = 50
+bake_seconds = 60
+"""
+    staging, prod = file.read(write(tmp_path, SMALLEST + stages)).stages.values()
+    assert (staging.instance_type, staging.bake_seconds, staging.canary_percent) == (
+        "ml.c5.large",
+        7,
+        0,
+    )
+    assert (prod.instance_type, prod.bake_seconds, prod.after) == ("ml.c5.large", 60, "staging")
+
+
+def test_without_stages_there_are_staging_and_prod(tmp_path: Path) -> None:
+    stages = file.read(write(tmp_path, SMALLEST)).stages
+    assert list(stages) == ["staging", "prod"]
+    assert stages["prod"].after == "staging"
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        ("[stages.prod]\ncanary_percent = 10", "a canary needs an instance_count of 2"),
+        ("[stages.prod]\ncanary_percent = 51\ninstance_count = 4", "stages.prod.canary_percent"),
+        ("[stages.prod]\nafter = 'staging'", "'staging' is no stage above it"),
+        ("[stages.a-b]", "stages.a-b"),
+        ("[stages.prod]\nmax_instance_count = 1\ninstance_count = 2", "is less than"),
+    ],
+)
+def test_an_impossible_stage_is_refused(tmp_path: Path, stages: str, said: str) -> None:
+    with pytest.raises(ProjectError, match=re.escape(said)):
+        file.read(write(tmp_path, f"{SMALLEST}\n{stages}"))
+
+
+def test_a_mistake_in_deploy_is_said_once(tmp_path: Path) -> None:
+    text = SMALLEST + "\n[deploy]\ninstance_typ = 1\n[stages.prod]\ninstance_coun = 2"
+    with pytest.raises(ProjectError) as raised:
+        file.read(write(tmp_path, text))
+    first, second = raised.value.mistakes
+    assert first.startswith("deploy.instance_typ: unknown key; did you mean instance_type?")
+    assert second.startswith("stages.prod.instance_coun: unknown key; did you mean instance_count?")

@@ -69,16 +69,46 @@ def try_(
     text = answer.data.decode(errors="replace")
     typer.echo(text)
     if answer.status != 200:
-        typer.echo(f"HTTP {answer.status}", err=True)
+        where = answer.headers.get("x-validation-error", "")
+        typer.echo(f"HTTP {answer.status} {where}".rstrip(), err=True)
         raise typer.Exit(1)
 
 
-def _find(config: Config, target: Target, stage: str) -> RestApi:
-    from boostline.contracts.errors import BoostlineError
-    from boostline.deploy import api
-    from boostline.deploy.stage import name_of
+@group.command()
+def schema(
+    stage: Annotated[str, typer.Option("--stage", help="The stage.")] = STAGE,
+    project: Project = HERE,
+    on: On = TargetName.LOCAL,
+    folder: Dir = None,
+) -> None:
+    """Print the REST API as OpenAPI 3.1 with examples, for Postman and other clients."""
+    import json
 
-    found = api.find(target, name_of(config, stage), stage)
+    from boostline.deploy import openapi, registry
+    from boostline.deploy import stage as stages
+
+    config, target = options.open_both(project, on, folder)
+    found = stages.Stage(target, config, stage)
+    api, version = _there(found.api(), stage), found.version()
+    package = registry.version(target, config.name, version)
+    with stages.opened(target, package) as artifact:
+        sample = artifact.golden.records[0].record
+        if config.sample.exists():
+            sample = json.loads(read_record(config.sample))
+        name = stages.name_of(config, stage)
+        document = openapi.client_document(name, artifact.contract, api.url, sample)
+    options.print_json(document)
+
+
+def _find(config: Config, target: Target, stage: str) -> RestApi:
+    from boostline.deploy.stage import Stage
+
+    return _there(Stage(target, config, stage).api(), stage)
+
+
+def _there(found: RestApi | None, stage: str) -> RestApi:
+    from boostline.contracts.errors import BoostlineError
+
     if found is None:
         raise BoostlineError(f"no REST API of stage {stage}: `boostline deploy {stage}` makes it")
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -10,6 +12,7 @@ from boostline.contracts.errors import BoostlineError
 from boostline.project.target import Target
 
 RECENT = 5
+PASSED, FAILED = "passed", "failed"
 
 
 class NotApprovedError(BoostlineError):
@@ -79,12 +82,11 @@ def approved(target: Target, group: str, number: int | None) -> dict[str, Any]:
 
 def latest_approved(target: Target, group: str) -> dict[str, Any] | None:
     """Return DescribeModelPackage of the latest approved version, or None."""
-    found = (one for one in versions(target, group) if one["ModelApprovalStatus"] == "Approved")
-    summary = next(found, None)
+    summary = next((one for one in versions(target, group) if _is_approved(one)), None)
     return _describe(target, summary) if summary else None
 
 
-def model_uri(package: dict[str, Any]) -> str:
+def model_uri(package: Mapping[str, Any]) -> str:
     """Return where a version's artifact lies."""
     return str(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
 
@@ -103,6 +105,54 @@ def twin(target: Target, arn: str) -> int | None:
         if model_uri(_describe(target, other)) == uri:
             return int(other["ModelPackageVersion"])
     return None
+
+
+def passed(package: Mapping[str, Any], stage: str) -> bool:
+    """Say whether a version has passed the smoke test of a stage."""
+    return _outcome(package, stage).startswith(PASSED)
+
+
+def record(target: Target, package: Mapping[str, Any], stage: str, good: bool) -> None:
+    """Keep the outcome of a stage's smoke test with the version.
+
+    The event that this sends names the metadata as what was updated, not the approval: it starts
+    no deployment.
+    """
+    text = f"{PASSED if good else FAILED} {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    target.client("sagemaker").update_model_package(
+        ModelPackageArn=package["ModelPackageArn"],
+        CustomerMetadataProperties={_key(stage): text},
+    )
+
+
+def passed_before(target: Target, group: str, stage: str, current: int) -> dict[str, Any]:
+    """Return the approved version that passed a stage's test last, of those other than one.
+
+    Raises
+    ------
+    NotApprovedError
+        If there is none.
+    """
+    others = [one for one in versions(target, group) if one["ModelPackageVersion"] != current]
+    described = [_describe(target, one) for one in others if _is_approved(one)]
+    good = [one for one in described if passed(one, stage)]
+    if not good:
+        raise NotApprovedError(
+            f"{group} has no approved version but {current} that has passed {stage}"
+        )
+    return max(good, key=lambda one: _outcome(one, stage))
+
+
+def _outcome(package: Mapping[str, Any], stage: str) -> str:
+    return str(package.get("CustomerMetadataProperties", {}).get(_key(stage), ""))
+
+
+def _key(stage: str) -> str:
+    return f"boostline:{stage}"
+
+
+def _is_approved(summary: Mapping[str, Any]) -> bool:
+    return bool(summary["ModelApprovalStatus"] == "Approved")
 
 
 def decide(target: Target, package: dict[str, Any], status: str, reason: str) -> None:

@@ -1,100 +1,240 @@
-"""A stage of a project: endpoint, function and REST API of one approved version."""
+"""A stage of a project: deployed, tested, taken back, removed, as a CloudFormation stack."""
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from boostline.artifact.folder import read_contract
+from boostline.artifact.folder import Artifact, open_archive
 from boostline.contracts.errors import BoostlineError
 from boostline.contracts.uri import split_uri
-from boostline.deploy import api, endpoint, function, openapi, registry
+from boostline.deploy import api, parameters, registry, templates
 from boostline.deploy.api import RestApi
-from boostline.features.contract import FeatureContract
+from boostline.deploy.registry import NotApprovedError
+from boostline.deploy.smoke import Expected, Outcome, SmokeTest
+from boostline.deploy.stack import Change, ChangeSet, Stack
+from boostline.project import store
 from boostline.project.config import Config
 from boostline.project.target import Target
 
-STAGE = re.compile(r"[a-z][a-z0-9]{0,19}", re.ASCII)
+Report: TypeAlias = Callable[[str], object]
 
 
 class StageError(BoostlineError):
-    """What was given is no name of a stage."""
+    """What was given is no stage of the project."""
 
     exit_code = 2
 
 
+class SmokeTestError(BoostlineError):
+    """A version that does not answer as it should."""
+
+    exit_code = 6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deployment would do: the version, and each change of a resource."""
+
+    version: int
+    changes: Sequence[Change]
+
+
 @dataclass(frozen=True)
 class Deployment:
-    """What answers now."""
+    """What answers now; `outcome` is None where the version had passed its test here before."""
 
     stage: str
     version: int
     endpoint: str
     function: str
     api: RestApi
+    outcome: Outcome | None
 
 
-def name_of(config: Config, stage: str) -> str:
-    """Return the name of a stage's endpoint, function and API.
+class Stage:
+    """A stage of a project on a target.
 
-    No project's name holds the two hyphens, so no two stages share one.
+    Parameters
+    ----------
+    target, config
+        The project, and where.
+    name
+        The stage's name in `boostline.toml`.
+    report
+        Is told what happens, in a few words.
 
     Raises
     ------
     StageError
-        If that is no name of a stage.
+        If the project has no such stage.
     """
-    if not STAGE.fullmatch(stage):
-        raise StageError(f"stage {stage!r}: a name has 1 to 20 of a-z 0-9, a letter first")
-    return f"{config.name}--{stage}"
+
+    def __init__(self, target: Target, config: Config, name: str, report: Report = str) -> None:
+        if name not in config.stages:
+            raise StageError(
+                f"stage {name!r}: the project has {', '.join(config.stages)}; a table "
+                f"[stages.{name}] in boostline.toml would make it one"
+            )
+        self.name = name
+        self._target = target
+        self._config = config
+        self._settings = config.stages[name]
+        self._report = report
+        self._stack = Stack(target, name_of(config, name), report)
+
+    def api(self) -> RestApi | None:
+        """Return the REST API, if the stage is deployed."""
+        outputs = self._stack.outputs()
+        return api.find(self._target, outputs) if outputs else None
+
+    def version(self) -> int | None:
+        """Return the version that is deployed, if one is."""
+        outputs = self._stack.outputs()
+        return int(outputs["ModelPackageArn"].rpartition("/")[2]) if outputs else None
+
+    def plan(self, number: int | None) -> Plan:
+        """Return what a deployment would do, and do nothing.
+
+        Raises
+        ------
+        NotApprovedError
+            If the version must not be deployed here.
+        """
+        package = self._admitted(number)
+        with opened(self._target, package) as artifact:
+            planned = self._planned(package, artifact)
+        if planned is not None:
+            self._stack.discard(planned)
+        return Plan(int(package["ModelPackageVersion"]), planned.changes if planned else ())
+
+    def deploy(self, number: int | None) -> Deployment:
+        """Deploy the latest approved version, or an approved one by number, and test it.
+
+        Nothing happens to a stage that has the version, tested, already.
+
+        Raises
+        ------
+        NotApprovedError
+            If the version must not be deployed here.
+        StackError
+            If it did not come up, or was rejected meanwhile; what was there before goes on.
+        SmokeTestError
+            If it answers what it should not.
+        """
+        return self._deploy(self._admitted(number))
+
+    def rollback(self) -> Deployment:
+        """Go back to the version that passed its test here before the one that is deployed.
+
+        Raises
+        ------
+        NotApprovedError
+            If there is none that is still approved.
+        """
+        current = self.version()
+        if current is None:
+            raise StageError(f"stage {self.name} is not deployed: there is nothing to take back")
+        group = self._config.name
+        return self._deploy(registry.passed_before(self._target, group, self.name, current))
+
+    def destroy(self) -> bool:
+        """Remove all that the stage has, less what it captured; say whether there was anything."""
+        there = self._stack.describe() is not None
+        self._stack.delete()
+        return there
+
+    def _admitted(self, number: int | None) -> dict[str, Any]:
+        package = registry.approved(self._target, self._config.name, number)
+        before = self._settings.after
+        if before is not None and not registry.passed(package, before):
+            version = package["ModelPackageVersion"]
+            raise NotApprovedError(
+                f"{self._config.name} version {version} has not passed {before}: `boostline "
+                f"deploy {before} --version {version}` tests it"
+            )
+        return package
+
+    def _deploy(self, package: dict[str, Any]) -> Deployment:
+        version = int(package["ModelPackageVersion"])
+        with opened(self._target, package) as artifact:
+            planned = self._planned(package, artifact)
+            if planned is not None:
+                self._report(f"stack {self._stack.name}: version {version}")
+                for change in planned.changes:
+                    self._report(str(change))
+                self._stack.apply(planned, lambda: self._withdrawn(version))
+            outputs = self._stack.outputs()
+            found = api.find(self._target, outputs)
+            outcome = None
+            if planned is not None or not registry.passed(package, self.name):
+                outcome = self._test(package, artifact, found)
+        names = outputs["EndpointName"], outputs["FunctionName"]
+        return Deployment(self.name, version, *names, found, outcome)
+
+    def _planned(self, package: dict[str, Any], artifact: Artifact) -> ChangeSet | None:
+        store.ensure_bucket(self._target)
+        shared = Stack(self._target, templates.stack_of(self._config), self._report)
+        chosen = parameters.choose(
+            self._target,
+            self._config,
+            self.name,
+            package,
+            artifact.contract,
+            self._stack.outputs(),
+            shared.outputs(),
+        )
+        template = templates.read(templates.SERVING)
+        parameters.check(chosen, templates.parameters(template), self.name)
+        return self._stack.plan(template, chosen, self._config.tagging)
+
+    def _withdrawn(self, number: int) -> str:
+        """Return why a version must not go on being rolled out."""
+        found = registry.version(self._target, self._config.name, number)
+        status = found["ModelApprovalStatus"]
+        return "" if status == "Approved" else f"version {number} is {status}"
+
+    def _test(self, package: dict[str, Any], artifact: Artifact, found: RestApi) -> Outcome:
+        version = int(package["ModelPackageVersion"])
+        capture = f"s3://{self._target.bucket}/capture/{self._config.name}/{self.name}/"
+        percent = self._settings.capture_percent
+        expected = Expected(
+            f"{self._config.name}/{version}",
+            artifact.contract,
+            artifact.golden,
+            self._settings.latency_ms,
+            capture if percent else None,
+            percent,
+        )
+        self._report(f"smoke test of {found.url}")
+        outcome = SmokeTest(self._target, found, expected).run()
+        self._report(str(outcome))
+        registry.record(self._target, package, self.name, outcome.passed)
+        if not outcome.passed:
+            raise SmokeTestError(
+                f"stage {self.name}: version {version} {outcome}\n"
+                f"`boostline rollback {self.name}` goes back to the version before"
+            )
+        return outcome
 
 
-def deploy(
-    target: Target,
-    config: Config,
-    stage: str,
-    number: int | None,
-    report: Callable[[str], None],
-) -> Deployment:
-    """Deploy the latest approved version, or an approved one by number.
-
-    `report` is told what happens, in a few words. The endpoint goes first: a function with the
-    contract of the version before is answered all the same, since the endpoint refuses its rows and
-    takes the raw record.
-
-    Raises
-    ------
-    NotApprovedError
-        If the version is not approved.
-    DeploymentError
-        If the endpoint does not come up; what it served before goes on.
-    """
-    package = registry.approved(target, config.name, number)
-    version = int(package["ModelPackageVersion"])
-    name = name_of(config, stage)
-    contract = _contract(target, package)
-    report(f"endpoint {name}: version {version} on {config.deploy.instance_type}")
-    endpoint.deploy(target, config, name, package, config.tagging)
-    report(f"function {name}: contract {contract.digest[:12]}")
-    variables = {"ENDPOINT_NAME": name}
-    labels = {tag["Key"]: tag["Value"] for tag in config.tagging}
-    arn = function.deploy(target, name, contract.to_json(), variables, labels)
-    report(f"REST API {name}: stage {stage}")
-    document = openapi.document(name, contract, target.region, arn)
-    made = api.deploy(target, name, stage, document, config.api)
-    function.allow_api(target, name, made.id)
-    return Deployment(stage, version, name, name, made)
-
-
-def _contract(target: Target, package: dict[str, Any]) -> FeatureContract:
-    """Return the feature contract of a version, out of its artifact."""
+@contextmanager
+def opened(target: Target, package: Mapping[str, Any]) -> Iterator[Artifact]:
+    """Give the artifact of a version, for as long as the block lasts."""
     bucket, key = split_uri(registry.model_uri(package))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="boostline-") as folder:
         archive = Path(folder, "model.tar.gz")
         target.client("s3").download_file(bucket, key, str(archive))
-        contract, _ = read_contract(archive)
-        return contract
+        yield open_archive(archive, Path(folder, "model"))
+
+
+def name_of(config: Config, stage: str) -> str:
+    """Return the name of a stage's stack, endpoint, function and API.
+
+    No project's name holds the two hyphens, so no two stages share one.
+    """
+    return f"{config.name}--{stage}"

@@ -115,7 +115,9 @@ class Gateway:
             count = len(error.problems)
             message = f"the record has {count} problem{'s' * (count > 1)}: see fields"
             raise ApiError(400, "invalid_record", message, error.problems) from error
-        prediction = self._endpoint.predict(row, self._contract.digest, body.text, explain)
+        prediction = self._endpoint.predict(
+            row, self._contract.digest, body.text, explain, line["requestId"]
+        )
         line["model"] = prediction.model
         return prediction.document()
 

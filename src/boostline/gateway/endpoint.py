@@ -66,7 +66,12 @@ class Endpoint:
         self._client = client or get_session().create_client("sagemaker-runtime", config=TIMEOUTS)
 
     def predict(
-        self, row: Sequence[float], digest: str, record: str, explain: int = 0
+        self,
+        row: Sequence[float],
+        digest: str,
+        record: str,
+        explain: int = 0,
+        inference_id: str = "",
     ) -> Prediction:
         """Score a record: its feature row, or the raw record where the row is refused.
 
@@ -81,6 +86,8 @@ class Endpoint:
             The raw record as JSON text.
         explain
             How many contributions an explanation is to show; 0 for none.
+        inference_id
+            What captured data, and later the ground truth, know the request by.
 
         Raises
         ------
@@ -94,7 +101,7 @@ class Endpoint:
             try:
                 # A single missing value makes no row; the record says the same.
                 if body:
-                    return self._invoke(content_type, body, ";".join(attributes))
+                    return self._invoke(content_type, body, ";".join(attributes), inference_id)
             except ClientError as error:
                 other = error.response.get("OriginalStatusCode") == OTHER_FEATURES
                 if content_type == RECORD or not other:
@@ -103,13 +110,16 @@ class Endpoint:
                 raise _unreachable(error) from error
         raise AssertionError("the record is never empty")
 
-    def _invoke(self, content_type: str, body: str, attributes: str) -> Prediction:
+    def _invoke(
+        self, content_type: str, body: str, attributes: str, inference_id: str
+    ) -> Prediction:
+        optional = {"CustomAttributes": attributes, "InferenceId": inference_id}
         answer = self._client.invoke_endpoint(
             EndpointName=self.name,
             ContentType=content_type,
             Accept=RECORD,
             Body=body.encode(),
-            **({"CustomAttributes": attributes} if attributes else {}),
+            **{name: text for name, text in optional.items() if text},
         )
         return _prediction(answer["Body"].read(), answer.get("CustomAttributes", ""))
 

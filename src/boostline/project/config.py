@@ -14,10 +14,16 @@ BOUNDS = {"min": ">=", "max": "<=", "max_drop": "drop <="}
 NAME, NAME_LENGTH = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", 32
 SAMPLE = "sample_request.json"
 ROLES = ("process", "train", "evaluate", "serve")
+# Of a project that declares none: production follows staging, with a canary.
+STAGES: dict[str, dict[str, Any]] = {
+    "staging": {},
+    "prod": {"after": "staging", "instance_count": 2, "canary_percent": 50},
+}
 PROJECT_TAG = "sagemaker:project"  # SageMaker Projects tag what is theirs with -name and -id
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Scalar: TypeAlias = str | int | float | bool
 InstanceType: TypeAlias = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")]
+StageName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,19}$")]
 Objective: TypeAlias = Literal["binary", "multiclass", "regression"]
 
 
@@ -152,17 +158,38 @@ class Gate(_Section):
 
 
 class Deploy(_Section):
-    """What an endpoint runs on."""
+    """What a stage runs on, how it is changed, and what it has to pass.
 
+    With `after`, a version must have passed the smoke test of that stage before. A canary gets that
+    share of the traffic for `bake_seconds` before the rest follows; 0 moves it all at once.
+    `parameters` are further ones of the template, by their names there.
+    """
+
+    after: str | None = None
     instance_type: InstanceType = "ml.m5.large"
     instance_count: PositiveInt = 1
+    max_instance_count: PositiveInt | None = None
+    canary_percent: Annotated[int, Field(ge=0, le=50)] = 0
+    bake_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
+    capture_percent: Annotated[int, Field(ge=0, le=100)] = 100
+    latency_ms: PositiveInt = 1000
+    parameters: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _possible(self) -> Deploy:
+        # AWS: a canary is at most half of the instances, and at least one.
+        if self.canary_percent and self.instance_count < 2:
+            raise ValueError("a canary needs an instance_count of 2 at least")
+        if self.max_instance_count and self.max_instance_count < self.instance_count:
+            raise ValueError("max_instance_count is less than instance_count")
+        return self
 
 
 class Api(_Section):
     """The REST API's limits for a key: requests a second, a burst of them, and a day's quota."""
 
-    rate: Annotated[Finite, Field(gt=0)] = 50.0
-    burst: PositiveInt = 100
+    rate: Annotated[Finite, Field(ge=1, le=10_000)] = 50.0
+    burst: Annotated[int, Field(ge=1, le=5_000)] = 100
     quota: PositiveInt | None = None
 
 
@@ -194,6 +221,7 @@ class Config(_Section):
     serve: Code = Code()
     gate: Annotated[list[Gate], Field(min_length=1)]
     deploy: Deploy = Deploy()
+    stages: Annotated[dict[StageName, Deploy], Field(min_length=1)]
     api: Api = Api()
     aws: Aws | None = None
     tags: Annotated[
@@ -203,6 +231,27 @@ class Config(_Section):
         ],
         Field(max_length=48),  # of AWS's 50, two are ours
     ] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, content: Any) -> Any:
+        """Give each stage what `[deploy]` says and it does not."""
+        if not isinstance(content, dict):
+            return content
+        stages, base = content.get("stages", STAGES), content.get("deploy", {})
+        if not isinstance(stages, dict) or not isinstance(base, dict):
+            return content
+        merged = {n: {**base, **own} if isinstance(own, dict) else own for n, own in stages.items()}
+        return {**content, "stages": merged}
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Config:
+        earlier: set[str | None] = {None}
+        for name, stage in self.stages.items():
+            if stage.after not in earlier:
+                raise ValueError(f"stages.{name}.after: {stage.after!r} is no stage above it")
+            earlier.add(name)
+        return self
 
     def model_post_init(self, context: Any, /) -> None:
         """Keep the folder that the file's paths are relative to."""

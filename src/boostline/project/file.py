@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -93,8 +93,12 @@ def _gates(config: Config) -> Iterator[str]:
 def _sentences(details: list[ErrorDetails]) -> list[str]:
     """Say each mistake once, also where a value was tried as one of several types."""
     found: dict[str, list[str]] = {}
+    places = {detail["loc"] for detail in details}
     for detail in details:
-        key = _key(detail["loc"])
+        location = detail["loc"]
+        key = _key(location)
+        if location[:1] == ("stages",) and ("deploy", *location[2:]) in places:
+            continue  # a stage has it from there
         match detail["type"]:
             case "extra_forbidden":
                 found[key] = [f"unknown key; {_allowed_keys(detail['loc'])}"]
@@ -133,9 +137,9 @@ def _key(location: tuple[int | str, ...]) -> str:
 
 def _allowed_keys(location: tuple[int | str, ...]) -> str:
     """Say which keys a section has, the nearest first asked for."""
-    section: Any = Config
+    section: type[BaseModel] = Config
     for part in location[:-1]:
-        if isinstance(part, str):
+        if part in section.model_fields:  # not a place in a list, nor a name in a table of tables
             section = _model(section.model_fields[part].annotation)
     keys = sorted(section.model_fields)
     near = difflib.get_close_matches(str(location[-1]), keys, 1)
@@ -146,6 +150,8 @@ def _allowed_keys(location: tuple[int | str, ...]) -> str:
 def _model(annotation: Any) -> type[BaseModel]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
+    if get_origin(annotation) is dict:
+        return _model(get_args(annotation)[1])
     return next(_model(part) for part in get_args(annotation) if part is not type(None))
 
 

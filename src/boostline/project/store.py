@@ -56,13 +56,25 @@ def put(target: Target, prefix: str, files: Mapping[str, Content]) -> str:
     for name, content in files.items():
         key = f"{prefix}/{name}"
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        if known.get(key) == size:
-            continue
-        if isinstance(content, bytes):
-            s3.put_object(Bucket=bucket, Key=key, Body=content)
-        else:
-            s3.upload_file(str(content), bucket, key)
+        if known.get(key) != size:
+            _send(s3, bucket, key, content)
     return f"s3://{bucket}/{prefix}"
+
+
+def put_one(target: Target, prefix: str, content: Content, suffix: str) -> str:
+    """Store a content as `<prefix>/<SHA-256><suffix>`, unless it is there; return its S3 URI."""
+    key = f"{prefix}/{_digest(content)}{suffix}"
+    s3 = target.client("s3")
+    if key not in _sizes(s3, target.bucket, key):
+        _send(s3, target.bucket, key, content)
+    return f"s3://{target.bucket}/{key}"
+
+
+def _send(s3: Any, bucket: str, key: str, content: Content) -> None:
+    if isinstance(content, bytes):
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
+    else:
+        s3.upload_file(str(content), bucket, key)
 
 
 def _sizes(s3: Any, bucket: str, prefix: str) -> dict[str, int]:

@@ -78,11 +78,11 @@ PATHS = {
 class Deployed:
     """An API on a stage, as a client without AWS credentials sees it."""
 
-    def __init__(self, platform: RunningPlatform) -> None:
+    def __init__(self, platform: RunningPlatform, body: bytes | None = None) -> None:
         self.client = platform.client("apigateway")
         self.functions = platform.client("lambda")
         self.pool = urllib3.PoolManager(retries=False)
-        self.id: str = self.client.import_rest_api(body=encoded(PATHS))["id"]
+        self.id: str = self.client.import_rest_api(body=body or encoded(PATHS))["id"]
         variables = {"side": "left"}
         self.client.create_deployment(restApiId=self.id, stageName="prod", variables=variables)
         self.url = f"{platform.endpoint}/restapis/{self.id}/prod"
@@ -396,7 +396,8 @@ EXTENSION = "x-amazon-apigateway-"
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({f"{EXTENSION}request-validators": {}}, f"{EXTENSION}request-validators"),
+        ({f"{EXTENSION}request-validators": {"all": {"validate": 1}}}, "unknown field"),
+        ({f"{EXTENSION}gateway-responses": {"THROTTLED": {"status": 1}}}, "unknown field"),
         ({f"{EXTENSION}policy": {}}, f"{EXTENSION}policy"),
         ({f"{EXTENSION}binary-media-types": ["image/*"]}, f"{EXTENSION}binary-media-types"),
         ({f"{EXTENSION}api-key-source": "AUTHORIZER"}, "AUTHORIZER"),
@@ -421,7 +422,7 @@ EXTENSION = "x-amazon-apigateway-"
         ),
         (
             {"paths": {"/a": {"get": operation() | {f"{EXTENSION}request-validator": "all"}}}},
-            f"GET /a: the local platform does not have {EXTENSION}request-validator",
+            "GET /a: there is no request validator 'all'",
         ),
     ],
 )
@@ -488,3 +489,100 @@ def test_a_quota_s_period_begins(period: str, day: str, start: str) -> None:
 @pytest.mark.parametrize("path", ["/restapis", "/restapis/", "/restapis/x", "/restapis/x/"])
 def test_an_unsigned_path_that_is_no_route_is_refused(platform: RunningPlatform, path: str) -> None:
     assert urllib3.request("GET", platform.endpoint + path, retries=False).status == 403
+
+
+SCHEMAS = {
+    "Item": {
+        "type": "object",
+        "properties": {"a": {}, "b": {"type": "number"}},
+        "required": ["a", "b"],
+        "additionalProperties": False,
+    },
+    "Items": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}, "maxItems": 2},
+}
+WORDED = {
+    "statusCode": 422,
+    "responseParameters": {
+        "gatewayresponse.header.x-why": "context.error.validationErrorString",
+        "gatewayresponse.header.x-fixed": "'here'",
+    },
+    "responseTemplates": {
+        "application/json": '{"said":$context.error.messageString,"id":"$context.requestId"}'
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def validated(shared_platform: RunningPlatform, api: Deployed) -> Deployed:
+    """An API whose bodies are checked, all but those of /free."""
+    media = {"application/json": {"schema": {"$ref": "#/components/schemas/Item"}}}
+    body = {"requestBody": {"required": True, "content": media}}
+    many = {"application/json": {"schema": {"$ref": "#/components/schemas/Items"}}}
+    paths = {
+        "/item": {"post": operation() | body},
+        "/items": {"post": operation() | {"requestBody": {"content": many}}},
+        "/free": {"post": operation() | body | {f"{EXTENSION}request-validator": "none"}},
+    }
+    content = document(paths, title="validated")
+    content["components"]["schemas"] = SCHEMAS
+    content |= {
+        f"{EXTENSION}request-validators": {
+            "all": {"validateRequestBody": True, "validateRequestParameters": False},
+            "none": {"validateRequestBody": False},
+        },
+        f"{EXTENSION}request-validator": "all",
+        f"{EXTENSION}gateway-responses": {"BAD_REQUEST_BODY": WORDED},
+    }
+    return Deployed(shared_platform, json.dumps(content).encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "why"),
+    [
+        ("/item", {"a": 1}, '[object has missing required properties (["b"])]'),
+        (
+            "/item",
+            {"a": 1, "b": 2, "shoe": 3},
+            '[object instance has properties which are not allowed by the schema: ["shoe"]]',
+        ),
+        (
+            "/item",
+            {"a": 1, "b": "x"},
+            "[instance type (string) does not match any allowed primitive type "
+            '(allowed: ["number"])]',
+        ),
+        ("/item", b"{", "[the body is not JSON]"),
+        ("/item", b"[" * 100_000, "[the body is nested too deeply]"),
+        ("/item", b"", "[a body is required]"),
+        ("/items", [{"a": 1}], '[object has missing required properties (["b"])]'),
+        ("/items", [{"a": 1, "b": 1}] * 3, "is too long"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused_in_the_document_s_words(
+    validated: Deployed, path: str, body: object, why: str
+) -> None:
+    answer, said = validated.call("POST", path, body, content_type="application/json")
+    assert answer.status == 422
+    assert why in answer.headers["x-why"]
+    assert (answer.headers["x-fixed"], answer.headers["x-amzn-errortype"]) == (
+        "here",
+        "BadRequestException",
+    )
+    assert said == {"said": "Invalid request body", "id": answer.headers["x-amzn-requestid"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kind"),
+    [
+        ("/item", {"a": None, "b": 2.5}, "application/json; charset=utf-8"),
+        ("/items", [], "application/json"),
+        ("/items", b"", "application/json"),
+        ("/free", {"shoe": 1}, "application/json"),
+        ("/item", b"a,b", "text/csv"),
+    ],
+)
+def test_what_fits_and_what_has_no_model_goes_through(
+    validated: Deployed, path: str, body: object, kind: str
+) -> None:
+    answer, said = validated.call("POST", path, body, content_type=kind)
+    assert (answer.status, said["path"]) == (200, path)

@@ -16,9 +16,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from boostline.local.platform import Platform
-from boostline.local.services.apigateway.document import Document
+from boostline.local.services.apigateway.document import Document, GatewayResponse
 from boostline.local.services.apigateway.event import Call, response
 from boostline.local.services.apigateway.plans import Meter
+from boostline.local.services.apigateway.validation import JSON
 from boostline.local.services.lambda_.errors import AccessDenied
 from boostline.local.services.lambda_.service import Lambda
 from boostline.local.wire.errors import AwsError
@@ -29,24 +30,55 @@ log = logging.getLogger(__name__)
 MAX_BODY = 10_485_760
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 REFUSALS = {
-    "no route": (403, "Missing Authentication Token", "MissingAuthenticationTokenException"),
-    "forbidden": (403, "Forbidden", "ForbiddenException"),
-    "throttled": (429, "Too Many Requests", "TooManyRequestsException"),
-    "quota": (429, "Limit Exceeded", "LimitExceededException"),
-    "too long": (413, "Request Too Long", "RequestTooLargeException"),
-    "timeout": (504, "Endpoint request timed out", "InternalServerErrorException"),
-    "bad answer": (502, "Internal server error", "InternalServerErrorException"),
-    "configuration": (500, "Internal server error", "InternalServerErrorException"),
+    "MISSING_AUTHENTICATION_TOKEN": (
+        403,
+        "Missing Authentication Token",
+        "MissingAuthenticationTokenException",
+    ),
+    "INVALID_API_KEY": (403, "Forbidden", "ForbiddenException"),
+    "THROTTLED": (429, "Too Many Requests", "TooManyRequestsException"),
+    "QUOTA_EXCEEDED": (429, "Limit Exceeded", "LimitExceededException"),
+    "BAD_REQUEST_BODY": (400, "Invalid request body", "BadRequestException"),
+    "REQUEST_TOO_LARGE": (413, "Request Too Long", "RequestTooLargeException"),
+    "INTEGRATION_TIMEOUT": (504, "Endpoint request timed out", "InternalServerErrorException"),
+    "INTEGRATION_FAILURE": (502, "Internal server error", "InternalServerErrorException"),
+    "API_CONFIGURATION_ERROR": (500, "Internal server error", "InternalServerErrorException"),
 }
 
 
 class Refusal(Exception):
-    """An answer of API Gateway's own, by its name in the table above."""
+    """An answer of API Gateway's own, by its response type; `problems` are those of a body."""
 
-    def response(self) -> Response:
-        """Return the answer."""
-        status, message, kind = REFUSALS[str(self)]
-        return JSONResponse({"message": message}, status, {"x-amzn-ErrorType": kind})
+    def __init__(self, kind: str, problems: str = "") -> None:
+        super().__init__(kind)
+        self._kind = kind
+        self._problems = problems
+
+    def response(
+        self, request_id: str, worded: Mapping[str, GatewayResponse] | None = None
+    ) -> Response:
+        """Return the answer, as the document words it if it does."""
+        status, message, error = REFUSALS[self._kind]
+        headers = {"x-amzn-ErrorType": error}
+        own = (worded or {}).get(self._kind)
+        if own is None:
+            return JSONResponse({"message": message}, status, headers)
+        said = {
+            "requestId": request_id,
+            "error.message": message,
+            "error.messageString": json.dumps(message),
+            "error.responseType": self._kind,
+            "error.validationErrorString": self._problems,
+        }
+        for name, value in own.response_parameters.items():
+            header = name.removeprefix("gatewayresponse.header.")
+            text = said.get(value.removeprefix("context."), value.strip("'"))
+            headers[header] = text.encode("latin-1", "replace").decode("latin-1")
+        template = own.response_templates.get(JSON, '{"message":$context.error.messageString}')
+        # The longest name first: one may begin another.
+        for name in sorted(said, key=len, reverse=True):
+            template = template.replace(f"$context.{name}", said[name])
+        return Response(template, own.status_code or status, headers, media_type=JSON)
 
 
 @dataclass(frozen=True)
@@ -61,13 +93,13 @@ class Deployed:
         """Return the API key of a request, or refuse it."""
         value = request.headers.get("x-api-key", "")
         if value not in self.keys:
-            raise Refusal("forbidden")
+            raise Refusal("INVALID_API_KEY")
         key, plan = self.keys[value]
         name = f"{plan['id']}/{key['id']}"
         if meter.throttled(name, plan):
-            raise Refusal("throttled")
+            raise Refusal("THROTTLED")
         if meter.exhausted(name, plan):
-            raise Refusal("quota")
+            raise Refusal("QUOTA_EXCEEDED")
         return key
 
 
@@ -89,33 +121,40 @@ class DataPlane:
             "x-amz-apigw-id": secrets.token_urlsafe(11)[:15] + "=",
             "X-Amzn-Trace-Id": request.headers.get("x-amzn-trace-id", root),
         }
+        raw = request.scope.get("raw_path") or request.scope["path"].encode()
+        _, _, api, stage, path = (*raw.decode("latin-1").split("/", 4), "", "")[:5]
+        deployed = self._deployed(api, stage)
+        worded = deployed.document.responses if deployed else None
         try:
-            answer = await self._through(request, ids)
+            if deployed is None:
+                raise Refusal("INVALID_API_KEY")
+            answer = await self._through(request, deployed, api, f"/{path}", ids)
         except Refusal as refusal:
-            answer = refusal.response()
+            answer = refusal.response(ids["x-amzn-RequestId"], worded)
         except ClientDisconnect:
             answer = Response(status_code=400)  # for nobody
         answer.headers.update(ids)
         return answer
 
-    async def _through(self, request: Request, ids: Mapping[str, str]) -> Response:
-        raw = request.scope.get("raw_path") or request.scope["path"].encode()
-        _, _, api, stage, path = (*raw.decode("latin-1").split("/", 4), "", "")[:5]
-        deployed = self._deployed(api, stage)
-        if deployed is None:
-            raise Refusal("forbidden")
-        match = deployed.document.match(request.method, f"/{path}")
+    async def _through(
+        self, request: Request, deployed: Deployed, api: str, path: str, ids: Mapping[str, str]
+    ) -> Response:
+        match = deployed.document.match(request.method, path)
         if match is None:
-            raise Refusal("no route")
+            raise Refusal("MISSING_AUTHENTICATION_TOKEN")
         key = deployed.admit(request, self._meter) if match.operation.security else None
         body, account = await _body(request), self._platform.settings.account
-        call = Call(request, match, api, deployed.stage, account, f"/{path}", body, ids, key)
+        models = match.operation.models
+        problems = models and models.problems(request.headers.get("content-type", ""), body)
+        if problems:
+            raise Refusal("BAD_REQUEST_BODY", problems)
+        call = Call(request, match, api, deployed.stage, account, path, body, ids, key)
         payload = await self._invoke(call)
         try:
             return response(payload)
         except ValueError as error:
             log.warning("%s: malformed Lambda proxy response: %s", match.resource, error)
-            raise Refusal("bad answer") from error
+            raise Refusal("INTEGRATION_FAILURE") from error
 
     async def _invoke(self, call: Call) -> bytes:
         stage, where = call.stage["stageName"], call.match.resource
@@ -131,14 +170,14 @@ class DataPlane:
                     call.ids["X-Amzn-Trace-Id"],
                 )
         except TimeoutError:
-            raise Refusal("timeout") from None
+            raise Refusal("INTEGRATION_TIMEOUT") from None
         except (AccessDenied, AwsError) as error:
             too_long = isinstance(error, AwsError) and error.status == 413
             # The operator learns what the caller must not.
             log.warning("%s: %s", where, error)
-            raise Refusal("too long" if too_long else "configuration") from error
+            raise Refusal("REQUEST_TOO_LARGE" if too_long else "API_CONFIGURATION_ERROR") from error
         if outcome.failed:
-            raise Refusal("bad answer")
+            raise Refusal("INTEGRATION_FAILURE")
         return outcome.payload
 
 
@@ -147,5 +186,5 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
-            raise Refusal("too long")
+            raise Refusal("REQUEST_TOO_LARGE")
     return bytes(body)

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -14,11 +14,13 @@ import msgspec
 from msgspec import Meta
 
 from boostline.local.services.apigateway.resources import bad_request
+from boostline.local.services.apigateway.validation import Models
 
 METHODS = frozenset("get put post delete options head patch".split())  # noqa: SIM905
 PREFIX = "x-amazon-apigateway-"
 ANY = f"{PREFIX}any-method"
 INTEGRATION = f"{PREFIX}integration"
+VALIDATOR = f"{PREFIX}request-validator"
 LONGEST = 29_000  # milliseconds that an integration may take
 
 # Texts, {parameters}, and a {greedy+} one at the end.
@@ -43,11 +45,36 @@ class Integration(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
         return "".join(re.findall(_FUNCTION, self.uri))
 
 
+class RequestBody(msgspec.Struct):
+    """What a method takes."""
+
+    content: dict[str, dict[str, Any]]
+    required: bool = False
+
+
 class Operation(msgspec.Struct):
     """A method of a resource; with `security`, it takes an API key."""
 
     integration: Integration = msgspec.field(name=INTEGRATION)
     security: list[dict[str, list[str]]] = []
+    body: RequestBody | None = msgspec.field(name="requestBody", default=None)
+    validator: str | None = msgspec.field(name=VALIDATOR, default=None)
+    models: Models | None = None
+
+
+class Validator(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What is checked before an integration is asked."""
+
+    validate_request_body: bool = False
+    validate_request_parameters: bool = False
+
+
+class GatewayResponse(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """How API Gateway words an answer of its own."""
+
+    status_code: Annotated[int, Meta(ge=100, le=599)] | None = None
+    response_parameters: dict[str, str] = {}
+    response_templates: dict[str, str] = {}
 
 
 class Scheme(msgspec.Struct):
@@ -68,6 +95,7 @@ class Components(msgspec.Struct, rename="camel"):
     """What operations refer to."""
 
     security_schemes: dict[str, Scheme] = {}
+    schemas: dict[str, Any] = {}
 
 
 class Root(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -81,6 +109,11 @@ class Root(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     tags: Any = None
     external_docs: Any = None
     key_source: Literal["HEADER"] = msgspec.field(name=f"{PREFIX}api-key-source", default="HEADER")
+    validators: dict[str, Validator] = msgspec.field(name=f"{VALIDATOR}s", default_factory=dict)
+    validator: str | None = msgspec.field(name=VALIDATOR, default=None)
+    responses: dict[str, GatewayResponse] = msgspec.field(
+        name=f"{PREFIX}gateway-responses", default_factory=dict
+    )
 
 
 class Match(NamedTuple):
@@ -102,6 +135,7 @@ class Document:
 
     def __init__(self, content: Any) -> None:
         self._resources: list[tuple[str, re.Pattern[str], dict[str, Operation]]] = []
+        self.responses: Mapping[str, GatewayResponse] = {}
         problems = list(self._read(content))
         if problems:
             raise bad_request(
@@ -129,6 +163,7 @@ class Document:
         except msgspec.ValidationError as error:
             yield str(error)
             return
+        self.responses = root.responses
         # The most specific resource is asked first: texts, then parameters, then greedy ones.
         for resource in sorted(root.paths, key=_specificity):
             if not _RESOURCE.fullmatch(resource):
@@ -147,9 +182,17 @@ def _operation(root: Root, content: Any) -> Operation:
     operation = msgspec.convert(content, Operation)
     asked = {scheme for requirement in operation.security for scheme in requirement}
     extensions = {name for name in content if name.startswith(PREFIX)}
-    unknown = (asked - root.components.security_schemes.keys()) | (extensions - {INTEGRATION})
+    unknown = (asked - root.components.security_schemes.keys()) | (
+        extensions - {INTEGRATION, VALIDATOR}
+    )
     if unknown:
         raise ValueError(f"the local platform does not have {', '.join(sorted(unknown))}")
+    name = operation.validator or root.validator
+    if name is not None and name not in root.validators:
+        raise ValueError(f"there is no request validator {name!r}")
+    if name is not None and root.validators[name].validate_request_body and operation.body:
+        schemas = {"schemas": root.components.schemas}
+        operation.models = Models(operation.body.content, schemas, operation.body.required)
     return operation
 
 

@@ -1,0 +1,28 @@
+"""The CloudFormation templates that come with the package."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from boostline.project.config import Config
+
+FOLDER = Path(__file__).parents[1] / "infra"
+ACCOUNT, PROJECT, SERVING = "account.yaml", "project.yaml", "serving.yaml"
+ACCOUNT_STACK = "boostline-account"
+
+
+def read(name: str) -> str:
+    """Return a template as it stands."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def parameters(template: str) -> list[str]:
+    """Return the names of a template's parameters."""
+    section = re.search(r"^Parameters:\n((?:[ #].*\n|\n)*)", template, re.MULTILINE)
+    return re.findall(r"^  (\w+):", section[1], re.MULTILINE) if section else []
+
+
+def stack_of(config: Config) -> str:
+    """Return the name of a project's own stack: group, roles, and the rule of its approvals."""
+    return f"boostline-{config.name}"

@@ -1,0 +1,99 @@
+"""Request bodies against the models of a document, as a request validator checks them.
+
+Models are JSON schema draft 4:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+JSON = "application/json"
+MOST = 20  # problems that are told
+
+
+class Models:
+    """What the bodies of an operation must be, by media type.
+
+    Parameters
+    ----------
+    content
+        Member `content` of an OpenAPI request body.
+    components
+        What its schemas refer to.
+    required
+        Whether there must be a body.
+
+    Raises
+    ------
+    ValueError
+        If one is no JSON schema.
+    """
+
+    def __init__(
+        self, content: Mapping[str, Any], components: Mapping[str, Any], required: bool
+    ) -> None:
+        from jsonschema import Draft4Validator, SchemaError  # noqa: PLC0415
+
+        self._required = required
+        self._validators = {}
+        for kind, media in content.items():
+            schema = {"allOf": [media.get("schema", {})], "components": components}
+            try:
+                for found in components.get("schemas", {}).values():
+                    Draft4Validator.check_schema(found)
+                Draft4Validator.check_schema(schema)
+            except SchemaError as error:
+                raise ValueError(f"a model is no JSON schema: {error.message}") from None
+            self._validators[kind] = Draft4Validator(schema)
+
+    def problems(self, kind: str, body: bytes) -> str:
+        """Return `$context.error.validationErrorString`; empty for a body that fits.
+
+        A media type without a model is not checked: it is passed through.
+        """
+        validator = self._validators.get(kind.partition(";")[0].strip().lower() or JSON)
+        if validator is None:
+            return ""
+        if not body:
+            return "[a body is required]" if self._required else ""
+        try:
+            content = json.loads(body)
+        except ValueError:
+            return "[the body is not JSON]"
+        except RecursionError:
+            return "[the body is nested too deeply]"
+        found = [_sentence(error) for error in validator.iter_errors(content)][:MOST]
+        return f"[{', '.join(found)}]" if found else ""
+
+
+def _sentence(error: Any) -> str:
+    """Word a problem as API Gateway does."""
+    match error.validator:
+        case "required":
+            missing = [name for name in error.validator_value if name not in error.instance]
+            return f"object has missing required properties ({_list(missing)})"
+        case "additionalProperties":
+            odd = [name for name in error.instance if name not in error.schema["properties"]]
+            return (
+                f"object instance has properties which are not allowed by the schema: {_list(odd)}"
+            )
+        case "type":
+            kinds = error.validator_value
+            allowed = _list(kinds if isinstance(kinds, list) else [kinds])
+            return (
+                f"instance type ({_type(error.instance)}) does not match any allowed primitive "
+                f"type (allowed: {allowed})"
+            )
+    return str(error.message)
+
+
+def _list(names: list[str]) -> str:
+    return json.dumps(sorted(names), separators=(",", ":"))
+
+
+def _type(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
+    return names.get(type(value), "null" if value is None else "number")
