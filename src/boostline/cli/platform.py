@@ -22,7 +22,7 @@ PORT = 4599
 # As botocore writes the service ids of what the platform has.
 SERVICE_VARIABLES = (
     *("S3", "STS", "IAM", "LAMBDA", "SAGEMAKER", "SAGEMAKER_RUNTIME"),
-    *("API_GATEWAY", "CLOUDWATCH_LOGS"),
+    *("API_GATEWAY", "CLOUDWATCH_LOGS", "CLOUDFORMATION", "CLOUDWATCH"),
 )
 # The image of the project's own programs stands for the programs that are installed here.
 IMAGES = {"*/boostline-model:*": (sys.executable, "-m", "boostline.container")}

@@ -50,6 +50,14 @@ SERVICES: dict[str, ServiceEntry] = {
         "logs.service:CloudWatchLogs",
         "DescribeLogGroups DescribeLogStreams GetLogEvents FilterLogEvents",
     ),
+    # Before those that ask it whether a deployment goes well.
+    "cloudwatch": _entry(
+        "cloudwatch.service:CloudWatch",
+        """
+        PutMetricAlarm DescribeAlarms DescribeAlarmHistory SetAlarmState DeleteAlarms
+        PutMetricData ListMetrics GetMetricStatistics GetMetricData
+        """,
+    ),
     "sagemaker": _entry(
         "sagemaker.service:SageMaker",
         """

@@ -26,6 +26,7 @@ from boostline.local.service import Service
 from boostline.local.store.blobs import Blobs
 from boostline.local.store.database import Database
 from boostline.local.store.logs import Logs
+from boostline.local.store.metrics import Metrics
 from boostline.local.store.objects import Objects
 from boostline.local.store.resources import Resources
 from boostline.local.wire.errors import invalid
@@ -105,6 +106,7 @@ class Platform:
         self.objects = Objects(self.database, self.blobs)
         self.resources = Resources(self.database)
         self.logs = Logs(self.database)
+        self.metrics = Metrics()
         self.port = settings.port
         self.loop: asyncio.AbstractEventLoop | None = None  # which serves requests, once it does
         self._services: dict[str, Service] = {}

@@ -49,7 +49,12 @@ def model(bench: Bench, name: str, program: str = "serve", **environment: str) -
 
 
 def configure(
-    bench: Bench, name: str, variants: dict[str, str], *weights: float, **members: Any
+    bench: Bench,
+    name: str,
+    variants: dict[str, str],
+    *weights: float,
+    count: int = 1,
+    **members: Any,
 ) -> None:
     """Make a configuration of variants with their models; weights are 1 unless given."""
     shares = weights or [1.0] * len(variants)
@@ -60,7 +65,7 @@ def configure(
                 "VariantName": variant,
                 "ModelName": served,
                 "InstanceType": "ml.m5.large",
-                "InitialInstanceCount": 1,
+                "InitialInstanceCount": count,
                 "InitialVariantWeight": weight,
             }
             for (variant, served), weight in zip(variants.items(), shares, strict=True)

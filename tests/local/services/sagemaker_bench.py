@@ -179,7 +179,8 @@ class Bench:
         self, describe: Callable[[], dict[str, Any]], member: str, limit: float = 60
     ) -> dict[str, Any]:
         """Ask until a status is a final one, the only way that AWS's interface has."""
-        moving = ("InProgress", "Executing", "Stopping", "Creating", "Updating", "SystemUpdating")
+        moving = ["InProgress", "Executing", "Stopping"]
+        moving += ["Creating", "Updating", "SystemUpdating", "RollingBack"]
         deadline = time.monotonic() + limit
         while (found := describe())[member] in moving:
             assert time.monotonic() < deadline, found

@@ -18,7 +18,7 @@ from boostline.local.wire.answer import failure, output
 from boostline.local.wire.errors import AwsError
 from boostline.local.wire.head import Head
 from boostline.local.wire.parse import parse
-from boostline.local.wire.routing import route
+from boostline.local.wire.routing import protocol_of, route
 from boostline.local.wire.shapes import to_json, to_rest
 
 MOMENT = dt.datetime(2026, 11, 23, 12, 30, 15, tzinfo=dt.UTC)
@@ -63,7 +63,7 @@ def sample(shape: AnyShape, depth: int = 0) -> Any:
 
 def request_of(operation: Operation, params: dict[str, Any]) -> tuple[Head, bytes]:
     model = operation.service_model
-    serializer = create_serializer(model.metadata["protocol"], include_validation=False)
+    serializer = create_serializer(protocol_of(model.service_name), include_validation=False)
     made = serializer.serialize_to_request(params, operation)
     url = urlsplit(made["url_path"])
     query = made["query_string"]
@@ -110,7 +110,7 @@ def test_what_botocore_sends_is_parsed(service: str, name: str) -> None:
     head, body = request_of(operation, params)
     found = route(service, head, body)
     assert found.operation.name == name
-    parsed = parse(operation, service_model(service).metadata["protocol"], head, found.labels, body)
+    parsed = parse(operation, protocol_of(service), head, found.labels, body)
     assert parsed == plain(operation.input_shape, params) if params else parsed == {}
 
 
@@ -122,7 +122,7 @@ def test_what_is_sent_botocore_reads(service: str, name: str) -> None:
     for member, inner in shape.members.items() if shape is not None else ():
         if inner.type_name == "string" and inner.serialization.get("location") == "header":
             members[member] = "latin text"
-    protocol = service_model(service).metadata["protocol"]
+    protocol = protocol_of(service)
     answer = output(operation, protocol, {**members, "Unknown": object()}, "an-id")
     assert isinstance(answer.body, bytes)
     response = {"status_code": answer.status, "headers": Headers(answer.headers)}
@@ -158,7 +158,7 @@ def test_what_is_refused_botocore_reads(service: str, code: str) -> None:
         if inner.serialization.get("location") == "header":
             members[member] = "60"
     error = AwsError(code, "What was wrong: ü <&>", 409, **members)
-    protocol = model.metadata["protocol"]
+    protocol = protocol_of(model.service_name)
     answer = failure(error, model, protocol, head_only=False, request_id="an-id")
     response = {"status_code": 409, "headers": Headers(answer.headers), "body": answer.body}
     parsed = create_parser(protocol).parse(response, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 import time
 from collections import defaultdict
@@ -14,6 +15,7 @@ from boostline.local.hosting.capture import Captures
 from boostline.local.hosting.client import ANSWER_TIMEOUT
 from boostline.local.hosting.container import ServerFailed
 from boostline.local.hosting.fleet import Fleet
+from boostline.local.hosting.rollout import Rollout
 from boostline.local.platform import Platform
 from boostline.local.store.resources import Document, Missing
 
@@ -21,6 +23,8 @@ ENDPOINT = "endpoint"
 SHOWN = ("EndpointConfigName", "ProductionVariants", "DataCaptureConfig")
 LAST_GRACE = 5.0  # seconds between SIGTERM and SIGKILL when the platform stops
 REASON_LENGTH = 1024  # characters of FailureReason
+MOMENT = 0.25  # seconds between two looks at the alarms while traffic moves
+ENDED = "the endpoint is being ended"
 
 
 class Endpoints:
@@ -29,8 +33,9 @@ class Endpoints:
     Beside the members of DescribeEndpoint, a document has `Deployed` and, during a change,
     `Wanted`, both plans: the configuration's name (`EndpointConfigName`), `ProductionVariants` as
     they are described, `Containers`, which is what each variant runs (see `Container`),
-    `DataCaptureConfig`, if there is one, and `Kept` if the servers there are go on with new
-    weights. Changes to configurations and models made later do not touch an endpoint.
+    `DataCaptureConfig`, if there is one, `DeploymentConfig`, which says how the traffic moves, and
+    `Kept` if the servers there are go on with new weights. Changes to configurations and models
+    made later do not touch an endpoint.
     """
 
     def __init__(self, platform: Platform) -> None:
@@ -38,14 +43,24 @@ class Endpoints:
         self.captures = Captures(platform)
         self._lock = threading.Lock()
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._fleets: dict[str, Fleet] = {}
+        self._traffic: dict[str, dict[Fleet, float]] = {}  # who answers for an endpoint: shares
         self._alive: set[Fleet] = set()  # those that start or drain among them
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
 
     def fleet(self, name: str) -> Fleet | None:
-        """Return the servers that answer for an endpoint, if there are any."""
-        return self._fleets.get(name)
+        """Return servers that answer for an endpoint, if there are any: by their share."""
+        shares = self._traffic.get(name)
+        if shares is None:
+            return None
+        if len(shares) == 1:
+            return next(iter(shares))
+        (fleet,) = random.choices(list(shares), list(shares.values()))  # noqa: S311
+        return fleet
+
+    def serving(self, name: str) -> list[Fleet]:
+        """Return all that answer for an endpoint: two fleets while traffic moves."""
+        return list(self._traffic.get(name, ()))
 
     def change(self, name: str) -> None:
         """Bring an endpoint to what its document has as `Wanted`; return at once."""
@@ -89,7 +104,7 @@ class Endpoints:
         """Start what was deployed before the platform, then what is wanted."""
         document = self._platform.resources.find(ENDPOINT, name) or {}
         wanted, reason = document.get("Wanted"), ""
-        if "Deployed" in document and name not in self._fleets:
+        if "Deployed" in document and name not in self._traffic:
             reason = self._deploy(name, document["Deployed"])
         if wanted is not None:
             reason = self._deploy(name, wanted)
@@ -99,7 +114,7 @@ class Endpoints:
     def _deploy(self, name: str, wanted: Document) -> str:
         """Start servers and let the traffic move to them; return why that failed, or nothing."""
         with self._turns[name]:
-            before = self._fleets.get(name)
+            before = self.fleet(name)
             if before is not None and wanted.get("Kept"):
                 before.weigh(wanted)
                 return ""
@@ -107,7 +122,7 @@ class Endpoints:
             with self._lock:
                 document = self._platform.resources.find(ENDPOINT, name) or {}
                 if self._closed.is_set() or document.get("EndpointStatus") == "Deleting":
-                    return "the endpoint is being ended"
+                    return ENDED
                 self._alive.add(fleet)
                 fleet.start()
             try:
@@ -115,19 +130,60 @@ class Endpoints:
             except ServerFailed as error:
                 self._end(fleet, drain=0)
                 return str(error)
-            self._fleets[name] = fleet
-            if before is not None:
-                self._end(before, drain=ANSWER_TIMEOUT)
+            if before is None:
+                self._traffic[name] = {fleet: 1.0}
+                return ""
+            counts = [each["DesiredInstanceCount"] for each in wanted["ProductionVariants"]]
+            rollout = Rollout.of(wanted.get("DeploymentConfig"), counts)
+            reason = self._shift(name, before, fleet, rollout)
+            self._end(fleet if reason else before, drain=ANSWER_TIMEOUT)
+            return reason
+
+    def _shift(self, name: str, before: Fleet, fleet: Fleet, rollout: Rollout) -> str:
+        """Move the traffic step by step; after an alarm move it back, and return what it was."""
+        for share in rollout.shares:
+            old = {before: 1 - share} if share < 1 else {}
+            self._traffic[name] = {**old, fleet: share}
+            reason = self._bake(fleet, rollout)
+            if reason:
+                self._traffic[name] = {before: 1.0}
+                with contextlib.suppress(Missing):
+                    self._platform.resources.change(ENDPOINT, name, _rolling_back)
+                return reason
+        ends = time.monotonic() + rollout.termination
+        while fleet in self._alive and (left := ends - time.monotonic()) > 0:
+            self._closed.wait(min(left, MOMENT))
+        return ""
+
+    def _bake(self, fleet: Fleet, rollout: Rollout) -> str:
+        """Watch the alarms; return why the traffic has to move back, or nothing."""
+        ends = time.monotonic() + rollout.interval
+        while True:
+            left = ends - time.monotonic()
+            if reason := self._tripped(rollout.alarms):
+                return reason
+            if left <= 0:
+                return ""
+            if self._closed.wait(min(left, MOMENT)) or fleet not in self._alive:
+                return ENDED
+
+    def _tripped(self, names: tuple[str, ...]) -> str:
+        """Return which of some alarms are on, and why."""
+        if not names:
             return ""
+        asked = {"AlarmNames": list(names), "StateValue": "ALARM"}
+        found = self._platform.call("cloudwatch", "DescribeAlarms", asked)["MetricAlarms"]
+        said = "; ".join(f"{alarm['AlarmName']} ({alarm['StateReason']})" for alarm in found)
+        return f"The update was rolled back: alarms are in state ALARM: {said}" if found else ""
 
     def _delete(self, name: str) -> None:
         with self._lock:  # what starts from now on sees the status
-            self._fleets.pop(name, None)
+            self._traffic.pop(name, None)
             alive = [fleet for fleet in self._alive if fleet.endpoint == name]
         for fleet in alive:
             self._end(fleet, drain=ANSWER_TIMEOUT)
         with self._turns[name]:
-            self._fleets.pop(name, None)
+            self._traffic.pop(name, None)
             if not self._closed.is_set():
                 self._platform.resources.delete(ENDPOINT, name)
 
@@ -138,10 +194,10 @@ class Endpoints:
 
     def _settle(self, name: str, reason: str, deployed: Document | None) -> None:
         def settle(document: Document) -> None:
-            for member in ("Wanted", "FailureReason"):
+            for member in ("Wanted", "FailureReason", "PendingDeploymentSummary"):
                 document.pop(member, None)
             if document["EndpointStatus"] != "Deleting":
-                document["EndpointStatus"] = "InService" if name in self._fleets else "Failed"
+                document["EndpointStatus"] = "InService" if name in self._traffic else "Failed"
             if reason:
                 document["FailureReason"] = reason[:REASON_LENGTH]
             if deployed is not None:
@@ -151,3 +207,8 @@ class Endpoints:
 
         with contextlib.suppress(Missing):  # deleted meanwhile
             self._platform.resources.change(ENDPOINT, name, settle)
+
+
+def _rolling_back(document: Document) -> None:
+    if document["EndpointStatus"] != "Deleting":
+        document |= {"EndpointStatus": "RollingBack", "LastModifiedTime": time.time()}

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from boostline.local.hosting.container import Container, ServerFailed
 from boostline.local.hosting.server import GRACE, Server
 from boostline.local.platform import Platform
+from boostline.local.store.metrics import dimensions
 from boostline.local.store.resources import Document
 
 
@@ -31,12 +32,25 @@ class Fleet:
             for variant, container in plan["Containers"].items()
         }
         self.capture: Document | None = plan.get("DataCaptureConfig")
+        # What is measured of a variant goes by these; by the second only during an update.
+        self.dimensions = {
+            variant: (
+                dimensions(EndpointName=endpoint, VariantName=variant),
+                dimensions(
+                    EndpointName=endpoint,
+                    VariantName=variant,
+                    EndpointConfigName=plan["EndpointConfigName"],
+                ),
+            )
+            for variant in self._servers
+        }
         self.weigh(plan)
 
     def weigh(self, plan: Document) -> None:
         """Share the traffic by the variants' weights, of which one is above 0."""
-        weights = {v["VariantName"]: float(v["CurrentWeight"]) for v in plan["ProductionVariants"]}
-        self._weights = [weights[variant] for variant in self._servers]
+        variants = {each["VariantName"]: each for each in plan["ProductionVariants"]}
+        self._weights = [float(variants[name]["CurrentWeight"]) for name in self._servers]
+        self.counts = {name: each["CurrentInstanceCount"] or 1 for name, each in variants.items()}
 
     def start(self) -> None:
         """Begin to start all servers."""

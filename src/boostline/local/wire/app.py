@@ -33,7 +33,7 @@ from boostline.local.wire.errors import AwsError
 from boostline.local.wire.head import Head
 from boostline.local.wire.parse import parse
 from boostline.local.wire.refusals import Refused, refusal
-from boostline.local.wire.routing import route, service_of
+from boostline.local.wire.routing import protocol_of, route, service_of
 from boostline.local.wire.signature import (
     SIGNED_CHUNKS,
     UNSIGNED_PAYLOAD,
@@ -64,6 +64,7 @@ INVALID = {
     "iam": "ValidationError",
     "cloudformation": "ValidationError",
     "logs": "InvalidParameterException",
+    "cloudwatch": "ValidationError",
     "sagemaker-runtime": "ValidationError",
     "apigateway": "BadRequestException",
 }
@@ -172,10 +173,10 @@ class _Call:
     async def _perform(self) -> Answer:
         signature = Signature.of(self._head)
         if signature.service in SERVICES:
-            self._protocol = service_model(signature.service).metadata["protocol"]
+            self._protocol = protocol_of(signature.service)
         service = service_of(signature.service, self._head)
         self._service = service
-        self._protocol = service_model(service).metadata["protocol"]
+        self._protocol = protocol_of(service)
         credentials = self._platform.credentials
         if signature.access_key != credentials.access_key:
             raise BadSignature(Refused.KEY)

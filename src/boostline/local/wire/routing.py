@@ -15,6 +15,7 @@ from boostline.local.wire.head import Head
 
 # Both services are signed as `sagemaker`; the first speaks JSON, which has a target.
 _RUNTIME = "sagemaker-runtime"
+_SIGNED = {"monitoring": "cloudwatch"}  # names in signatures that are not botocore's
 _LABEL = r"\{([^}+]*)(\+?)\}"  # in a path: `{label}`, or `{label+}` for the rest of it
 
 
@@ -47,6 +48,7 @@ def service_of(signed_for: str, head: Head) -> str:
     """
     if signed_for == "sagemaker" and not head.target:
         return _RUNTIME
+    signed_for = _SIGNED.get(signed_for, signed_for)
     if signed_for not in SERVICES:
         had = ", ".join(sorted(SERVICES))
         raise AwsError(
@@ -55,6 +57,13 @@ def service_of(signed_for: str, head: Head) -> str:
             501,
         )
     return signed_for
+
+
+def protocol_of(service: str) -> str:
+    """Return which of a service's protocols clients speak: botocore has no CBOR by itself."""
+    metadata = service_model(service).metadata
+    found: str = metadata["protocol"]
+    return "json" if found == "smithy-rpc-v2-cbor" else found
 
 
 def route(service: str, head: Head, form: bytes) -> Route:
@@ -75,7 +84,7 @@ def route(service: str, head: Head, form: bytes) -> Route:
         If there is no such operation, or the platform does not have it.
     """
     model = service_model(service)
-    protocol = model.metadata["protocol"]
+    protocol = protocol_of(service)
     labels: dict[str, str] = {}
     if protocol == "json":
         name = head.target.removeprefix(f"{model.metadata['targetPrefix']}.")

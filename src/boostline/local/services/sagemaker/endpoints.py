@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from boostline.contracts.uri import split_uri
 from boostline.local.hosting.endpoints import Endpoints
+from boostline.local.hosting.rollout import BadRollout, Rollout
 from boostline.local.services.sagemaker.models import MODEL
 from boostline.local.services.sagemaker.part import (
     Kind,
@@ -70,8 +72,10 @@ class EndpointOperations(Part):
     def create_endpoint(self, request: Document) -> Document:
         """Make an endpoint, and begin to start its servers."""
         name, wanted = request["EndpointName"], self._wanted(request["EndpointConfigName"])
+        how = request.get("DeploymentConfig")  # which only an update follows
+        _rollout(how, wanted)
         document = {**request, "EndpointStatus": "Creating", "Wanted": wanted}
-        document["LastDeploymentConfig"] = request.get("DeploymentConfig")
+        document["LastDeploymentConfig"] = how
         answer = self.make(ENDPOINT, name, document)
         self.endpoints.change(name)
         return answer
@@ -84,7 +88,11 @@ class EndpointOperations(Part):
             given_up = request.get("ExcludeRetainedVariantProperties", [])
             _retain(endpoint, wanted, {each["VariantPropertyType"] for each in given_up})
             _require_weight(wanted["ProductionVariants"], "CurrentWeight")
-        return self._change(endpoint, wanted, request.get("DeploymentConfig"))
+        how = request.get("DeploymentConfig")
+        if how is None and request.get("RetainDeploymentConfig"):
+            how = endpoint.get("LastDeploymentConfig")
+        self._require_alarms(_rollout(how, wanted).alarms)
+        return self._change(endpoint, {**wanted, "DeploymentConfig": how}, LastDeploymentConfig=how)
 
     def update_endpoint_weights_and_capacities(self, request: Document) -> Document:
         """Share the traffic anew among the variants that are there."""
@@ -101,7 +109,7 @@ class EndpointOperations(Part):
                 if property_ in asked:
                     variant |= dict.fromkeys(members, asked[property_])
         _require_weight(wanted["ProductionVariants"], "CurrentWeight")
-        return self._change(endpoint, wanted, None)
+        return self._change(endpoint, wanted)
 
     def delete_endpoint(self, request: Document) -> Document:
         """Begin to end an endpoint: requests in flight are answered."""
@@ -113,16 +121,20 @@ class EndpointOperations(Part):
             self.endpoints.delete(name)
         return {}
 
-    def _change(self, endpoint: Document, wanted: Document, how: Document | None) -> Document:
+    def _change(self, endpoint: Document, wanted: Document, **members: Any) -> Document:
         """Begin to make an endpoint what is wanted; see `Endpoints`."""
         name = endpoint["EndpointName"]
         with self.platform.database.transaction():
             found = self.get(ENDPOINT, name)
             if found["EndpointStatus"] in CHANGING:
                 raise invalid(f'Cannot update in-progress endpoint "{found["EndpointArn"]}".')
-            how = how or found.get("LastDeploymentConfig")
-            now = {"EndpointStatus": "Updating", "Wanted": wanted, "LastDeploymentConfig": how}
-            self.platform.resources.update(ENDPOINT.kind, name, **now)
+            pending = {m: wanted[m] for m in ("EndpointConfigName", "ProductionVariants")}
+            now = {
+                "EndpointStatus": "Updating",
+                "Wanted": wanted,
+                "PendingDeploymentSummary": {**pending, "StartTime": time.time()},
+            }
+            self.platform.resources.update(ENDPOINT.kind, name, **now, **members)
         self.endpoints.change(name)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
@@ -143,11 +155,29 @@ class EndpointOperations(Part):
             "DataCaptureConfig": capture and _capturing(capture),
         }
 
+    def _require_alarms(self, names: tuple[str, ...]) -> None:
+        asked = {"AlarmNames": list(names)}
+        answer = self.platform.call("cloudwatch", "DescribeAlarms", asked) if names else {}
+        found = {alarm["AlarmName"] for alarm in answer.get("MetricAlarms", [])}
+        if unknown := set(names) - found:
+            raise invalid(
+                f"AutoRollbackConfiguration: there is no alarm {', '.join(sorted(unknown))}, so "
+                "nothing would roll the update back; make it first"
+            )
+
     def _require_bucket(self, uri: str) -> None:
         try:
             self.platform.objects.require_bucket(split_uri(uri)[0])
         except (NoSuchBucket, ValueError) as error:
             raise invalid(f"DestinationS3Uri {uri}: there is no such bucket ({error})") from None
+
+
+def _rollout(how: Document | None, wanted: Document) -> Rollout:
+    counts = [variant["DesiredInstanceCount"] for variant in wanted["ProductionVariants"]]
+    try:
+        return Rollout.of(how, counts)
+    except BadRollout as error:
+        raise invalid(f"DeploymentConfig: {error}") from None
 
 
 def _require_weight(variants: list[Document], member: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import urllib3
 
 from boostline.local.hosting.client import Unavailable
@@ -35,8 +37,9 @@ class SageMakerRuntime(Service):
         for member in NOT_HERE:
             if member in request:
                 raise _invalid(f"{member}: the local platform does not have this")
+        arrived = time.perf_counter()
         headers = {HEADERS[member]: request[member] for member in HEADERS if member in request}
-        fleet, variant, server, answer = self._invoke(request, headers)
+        fleet, variant, server, answer = self._invoke(request, headers, arrived)
         if answer.status >= 400:
             raise self._model_error(server, answer.status, answer.data.decode("utf-8", "replace"))
         shown = {
@@ -50,7 +53,7 @@ class SageMakerRuntime(Service):
         return found
 
     def _invoke(
-        self, request: Document, headers: dict[str, str]
+        self, request: Document, headers: dict[str, str], arrived: float
     ) -> tuple[Fleet, str, Server, urllib3.BaseHTTPResponse]:
         name = request["EndpointName"]
         fleet = self._endpoints.fleet(name)
@@ -58,15 +61,42 @@ class SageMakerRuntime(Service):
             raise self._not_serving(name)
         try:
             variant, server = fleet.choose(request.get("TargetVariant"))
-            return fleet, variant, server, server.invoke(request["Body"], headers)
         except NoSuchVariant as error:
             raise _invalid(f"Variant {error} not found for Request") from None
+        began, status = time.perf_counter(), 0
+        try:
+            answer = server.invoke(request["Body"], headers)
+            status = answer.status
         except Unavailable as error:
-            if self._endpoints.fleet(name) is not fleet:  # an update moved the traffic just now
-                return self._invoke(request, headers)
+            if fleet not in self._endpoints.serving(name):  # an update moved the traffic just now
+                return self._invoke(request, headers, arrived)
+            self._measure(fleet, variant, status, arrived, began)
             raise AwsError("ServiceUnavailable", f"Endpoint {name}: {error}", 503) from None
         except TimeoutError:
-            raise self._model_error(server, 0, TIMED_OUT) from None
+            self._measure(fleet, variant, status, arrived, began)
+            raise self._model_error(server, status, TIMED_OUT) from None
+        self._measure(fleet, variant, status, arrived, began)
+        return fleet, variant, server, answer
+
+    def _measure(
+        self, fleet: Fleet, variant: str, status: int, arrived: float, began: float
+    ) -> None:
+        """Measure a request; a `status` of 0 is no answer."""
+        among = fleet.dimensions[variant]
+        moves = len(self._endpoints.serving(fleet.endpoint)) > 1
+        self.platform.metrics.record(
+            "AWS/SageMaker",
+            among if moves else among[:1],
+            (
+                ("Invocations", 1, 1),
+                ("InvocationsPerInstance", 1 / fleet.counts[variant], 1),
+                ("Invocation4XXErrors", int(400 <= status < 500), 1),
+                ("Invocation5XXErrors", int(not 0 < status < 500), 1),
+                ("InvocationModelErrors", int(not 200 <= status < 300), 1),
+                ("ModelLatency", (time.perf_counter() - began) * 1e6, 1),
+                ("OverheadLatency", (began - arrived) * 1e6, 1),
+            ),
+        )
 
     @property
     def _endpoints(self) -> Endpoints:

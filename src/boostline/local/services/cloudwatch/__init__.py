@@ -1,0 +1,1 @@
+"""Amazon CloudWatch: metrics of the data planes, and alarms."""

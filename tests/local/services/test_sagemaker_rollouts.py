@@ -1,0 +1,204 @@
+"""Updates of endpoints that move the traffic step by step, and back."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import RunningPlatform
+from tests.local.services.hosting_bench import ask, configure, deploy, model, serve, settled
+from tests.local.services.sagemaker_bench import Bench, client, images
+
+pytestmark = pytest.mark.slow
+
+# Answers with its model's name, or with 500 if that is `bad`.
+SERVER = """
+name = (base / "model/name").read_text()
+def invoke(self, body):
+    self.answer(500 if name == "bad" else 200, name.encode())
+"""
+DIMENSIONS = [
+    {"Name": "EndpointName", "Value": "live"},
+    {"Name": "VariantName", "Value": "AllTraffic"},
+]
+ALARM = {
+    "AlarmName": "errors",
+    "Namespace": "AWS/SageMaker",
+    "MetricName": "Invocation5XXErrors",
+    "Dimensions": DIMENSIONS,
+    "Statistic": "Average",
+    "Period": 10,
+    "EvaluationPeriods": 1,
+    "Threshold": 0.01,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "TreatMissingData": "notBreaching",
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Mapping[str, Any]:
+    return {"images": images(tmp_path / "programs")}
+
+
+@pytest.fixture
+def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
+    bench = Bench(platform, tmp_path / "programs")
+    serve(bench, SERVER)
+    for name in ("one", "two", "bad"):
+        model(bench, name)
+        configure(bench, f"{name}-twice", {"AllTraffic": name}, count=2)
+    client(platform, "cloudwatch").put_metric_alarm(**ALARM)
+    deploy(bench, "one-twice")
+    return bench
+
+
+def how(kind: str, wait: int = 1, **routing: Any) -> dict[str, Any]:
+    traffic = {"Type": kind, "WaitIntervalInSeconds": wait, **routing}
+    return {
+        "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": traffic},
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]},
+    }
+
+
+def half(wait: int = 1) -> dict[str, Any]:
+    return how("CANARY", wait, CanarySize={"Type": "CAPACITY_PERCENT", "Value": 50})
+
+
+def update(bench: Bench, config: str, deployment: dict[str, Any]) -> None:
+    bench.sagemaker.update_endpoint(
+        EndpointName="live", EndpointConfigName=config, DeploymentConfig=deployment
+    )
+
+
+@contextlib.contextmanager
+def traffic(bench: Bench) -> Iterator[Counter[str]]:
+    """Send requests while the block runs; count who answered, `bad` being the failures."""
+    counts: Counter[str] = Counter()
+    over = threading.Event()
+
+    def send() -> None:
+        while not over.is_set():
+            try:
+                answer = bench.runtime.invoke_endpoint(EndpointName="live", Body=b"x")
+                counts[answer["Body"].read().decode()] += 1
+            except ClientError as error:
+                counts[str(error.response.get("OriginalMessage", error))] += 1
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield counts
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_canary_takes_its_share_and_then_all(bench: Bench) -> None:
+    with traffic(bench) as counts:
+        update(bench, "two-twice", half())
+        bench.until(lambda: counts["two"] > 0)
+        before = counts["one"]
+        bench.until(lambda: counts["one"] > before, limit=5)
+        pending = bench.sagemaker.describe_endpoint(EndpointName="live")
+        assert pending["EndpointStatus"] == "Updating"
+        assert pending["EndpointConfigName"] == "one-twice"
+        assert pending["PendingDeploymentSummary"]["EndpointConfigName"] == "two-twice"
+        endpoint = settled(bench)
+        done = counts["one"]
+        bench.until(lambda: counts["two"] > done)
+    assert endpoint["EndpointConfigName"] == "two-twice"
+    assert "PendingDeploymentSummary" not in endpoint
+    assert counts.keys() == {"one", "two"}
+    assert counts["one"] == done, "the old servers answered after the update"
+
+
+def test_a_canary_that_fails_is_rolled_back_by_its_alarm(bench: Bench) -> None:
+    with traffic(bench) as counts:
+        update(bench, "bad-twice", half(wait=60))
+        endpoint = settled(bench)
+        during = Counter(counts)
+        bench.until(lambda: counts["one"] > during["one"] + 20)
+    assert endpoint["EndpointStatus"] == "InService"
+    assert endpoint["EndpointConfigName"] == "one-twice"
+    assert "errors" in endpoint["FailureReason"]
+    assert 0 < counts["bad"] <= during["bad"] + 1
+    assert counts["bad"] < counts["one"]
+    assert counts.keys() == {"one", "bad"}, "a request was lost"
+
+
+def test_alarms_are_watched_after_all_traffic_has_moved(bench: Bench) -> None:
+    update(bench, "two-twice", how("ALL_AT_ONCE", 600))
+    bench.until(lambda: ask(bench)["Body"] == b"two")
+    cloudwatch = client(bench.running, "cloudwatch")
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="by hand")
+    endpoint = settled(bench)
+    assert endpoint["EndpointConfigName"] == "one-twice"
+    assert "errors (by hand)" in endpoint["FailureReason"]
+    assert ask(bench)["Body"] == b"one"
+
+
+def test_an_endpoint_can_be_deleted_while_its_traffic_moves(bench: Bench) -> None:
+    update(bench, "two-twice", half(wait=600))
+    bench.until(lambda: ask(bench)["Body"] == b"two")
+    bench.sagemaker.delete_endpoint(EndpointName="live")
+    bench.sagemaker.get_waiter("endpoint_deleted").wait(
+        EndpointName="live", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+    assert not list((bench.running.settings.folder / "endpoints").iterdir())
+
+
+STEP = {"Type": "INSTANCE_COUNT", "Value": 1}
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("two", how("CANARY", CanarySize=STEP), "at least one of them; there are 1"),
+    ("two-twice", how("CANARY", CanarySize=STEP | {"Value": 2}), "1 to 50 percent"),
+    (
+        "two-twice",
+        how("CANARY", CanarySize={"Type": "CAPACITY_PERCENT", "Value": 51}),
+        "1 to 50 percent",
+    ),
+    ("two-twice", how("CANARY"), "type CANARY needs CanarySize"),
+    ("two-twice", how("LINEAR", CanarySize=STEP), "type LINEAR has no CanarySize"),
+    ("two-twice", how("ALL_AT_ONCE", LinearStepSize=STEP), "has no LinearStepSize"),
+    (
+        "two-twice",
+        how("ALL_AT_ONCE")
+        | {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}, {"AlarmName": "no"}]}},
+        "there is no alarm no",
+    ),
+    (
+        "two-twice",
+        {
+            "RollingUpdatePolicy": {
+                "MaximumBatchSize": STEP,
+                "WaitIntervalInSeconds": 0,
+            }
+        },
+        "RollingUpdatePolicy",
+    ),
+]
+
+
+def test_what_sagemaker_refuses_is_refused(bench: Bench) -> None:
+    long = half(wait=400)
+    long["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 600
+    for config, deployment, problem in [*REFUSED, ("two-twice", long, "800 s")]:
+        with pytest.raises(ClientError, match="ValidationException") as error:
+            update(bench, config, deployment)
+        assert problem in str(error.value)
+
+
+def test_the_stored_deployment_is_taken_if_it_is_to_be_retained(bench: Bench) -> None:
+    update(bench, "two-twice", how("LINEAR", 0, LinearStepSize=STEP))
+    assert settled(bench)["EndpointConfigName"] == "two-twice"
+    request = {"EndpointName": "live", "EndpointConfigName": "one"}
+    with pytest.raises(ClientError, match="LinearStepSize"):
+        bench.sagemaker.update_endpoint(**request, RetainDeploymentConfig=True)
+    bench.sagemaker.update_endpoint(**request)
+    assert settled(bench)["EndpointConfigName"] == "one"
