@@ -9,6 +9,7 @@ import typer
 from boostline import __version__
 from boostline.cli import (
     api,
+    aws,
     conformance,
     data,
     deploy,
@@ -36,6 +37,7 @@ for group in (
     data,
     pipeline,
     models,
+    aws,
     deploy,
     api,
     logs,

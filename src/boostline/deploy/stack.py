@@ -84,11 +84,16 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in found}
 
     def plan(
-        self, template: str, parameters: Mapping[str, str], tags: Sequence[Mapping[str, str]]
+        self,
+        template: str,
+        parameters: Mapping[str, str],
+        tags: Sequence[Mapping[str, str]],
+        adopt: bool = False,
     ) -> ChangeSet | None:
         """Make a change set, or return None if there is nothing to change.
 
         A change under way is waited for; what a failed creation left behind is removed first.
+        With `adopt`, what the template retains and gives a name may be there already.
 
         Raises
         ------
@@ -113,6 +118,7 @@ class Stack:
             ],
             Tags=list(tags),
             Capabilities=["CAPABILITY_NAMED_IAM"],
+            ImportExistingResources=adopt,
         )
         return self._planned(made["Id"])
 

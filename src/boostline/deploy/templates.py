@@ -9,7 +9,8 @@ from boostline.project.config import Config
 
 FOLDER = Path(__file__).parents[1] / "infra"
 ACCOUNT, PROJECT, SERVING = "account.yaml", "project.yaml", "serving.yaml"
-ACCOUNT_STACK = "boostline-account"
+PIPELINE = "pipeline.yaml"
+ACCOUNT_STACK = "boostline"  # a project's stack has a hyphen and its name behind it
 
 
 def read(name: str) -> str:

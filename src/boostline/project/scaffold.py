@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from boostline.features.columns import read_categories, read_numbers
 from boostline.features.files import is_table, read_header, read_table
+from boostline.project import delivery as deliveries
 from boostline.project.config import NAME, NAME_LENGTH, SAMPLE
+from boostline.project.delivery import Delivery
 from boostline.project.file import FILE, read
 from boostline.project.guess import COMMENTS, Guess, ScaffoldError, check_header, infer
 
@@ -25,8 +27,12 @@ GATES = {
 }
 
 
-def create(folder: Path, name: str, data: Path, label: str) -> Guess:
+def create(
+    folder: Path, name: str, data: Path, label: str, delivery: Delivery = Delivery.NONE
+) -> Guess:
     """Make a project's folder: `boostline.toml`, the table (a file or a folder), a sample request.
+
+    With `delivery`, also the files that bring it to production.
 
     Raises
     ------
@@ -54,6 +60,7 @@ def create(folder: Path, name: str, data: Path, label: str) -> Guess:
         path = "data" if data.is_dir() else f"data/{next(iter(files))}"
         (part / SAMPLE).write_text(json.dumps(_sample(table, guess), indent=2, default=str) + "\n")
         (part / FILE).write_text("\n".join(_toml(name, path, guess)) + "\n", encoding="utf-8")
+        deliveries.write(part, delivery)
         read(part)
         part.rename(folder)
     finally:

@@ -1,0 +1,145 @@
+"""What an account and a project need before a stage is deployed, as CloudFormation stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from boostline.contracts.errors import BoostlineError
+from boostline.deploy import templates
+from boostline.deploy.stack import Change, ChangeSet, Stack
+from boostline.project.config import PROJECT_TAG, Config
+from boostline.project.target import Target
+
+STARTS, CODEPIPELINE = "ApprovalStarts", "codepipeline"
+# Without it there is no CodePipeline, which would have nothing to read the project from.
+CONNECTION = "ConnectionArn"
+# What comes of the project and the target, and is nobody's to give.
+OWN = ("Project", "Bucket", "BucketName", "DeployerPolicyArn")
+TEMPLATES = (templates.ACCOUNT, templates.PROJECT, templates.PIPELINE)
+
+
+class ParameterError(BoostlineError):
+    """A parameter that no template takes."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would happen to a stack; `changes` are None if that is not known yet."""
+
+    stack: str
+    changes: Sequence[Change] | None
+
+
+class Bootstrap:
+    """The stacks of an account and of a project, one after another.
+
+    `[aws.parameters]` are those of their templates, by name; each goes to every template that has
+    it. Of the account's stack, which projects share, what is not given stays as it is. On the local
+    platform an approval starts what stands for the project's CodePipeline, unless something else is
+    given.
+
+    Parameters
+    ----------
+    target, config
+        The project, and where.
+    report
+        Is told what happens, in a few words.
+
+    Raises
+    ------
+    ParameterError
+        If `[aws.parameters]` has one that no template takes, or that is not the user's to give.
+    """
+
+    def __init__(self, target: Target, config: Config, report: Callable[[str], object]) -> None:
+        self._target = target
+        self._config = config
+        self._report = report
+        given = config.aws.parameters if config.aws else {}
+        self._given = ({STARTS: CODEPIPELINE} if target.name == "local" else {}) | given
+        self._texts = {name: templates.read(name) for name in TEMPLATES}
+        every = {name for text in self._texts.values() for name in templates.parameters(text)}
+        if odd := sorted(self._given.keys() - (every - {*OWN})):
+            raise ParameterError(
+                f"[aws.parameters] has {', '.join(odd)}; it may have "
+                f"{', '.join(sorted(every - {*OWN}))}"
+            )
+
+    def plan(self) -> list[Plan]:
+        """Return what would happen, and let nothing happen."""
+        plans = []
+        for name, stack in self._stacks():
+            own = self._own(name)
+            if own is None:
+                plans.append(Plan(stack.name, None))
+                continue
+            planned = self._planned(name, stack, own)
+            if planned is not None:
+                stack.discard(planned)
+            plans.append(Plan(stack.name, planned.changes if planned else ()))
+        return plans
+
+    def apply(self) -> dict[str, str]:
+        """Bring every stack to what its template says; return the outputs of all.
+
+        Raises
+        ------
+        StackError
+            If one of them does not come about. Those before it stay.
+        """
+        outputs: dict[str, str] = {}
+        for name, stack in self._stacks():
+            planned = self._planned(name, stack, self._own(name) or {})
+            self._report(f"stack {stack.name}{'' if planned else ': nothing would change'}")
+            if planned is not None:
+                for change in planned.changes:
+                    self._report(str(change))
+                stack.apply(planned)
+            outputs |= stack.outputs()
+        return outputs
+
+    def _stacks(self) -> Iterator[tuple[str, Stack]]:
+        """Give templates and stacks in the order of their making."""
+        yield templates.ACCOUNT, self._stack(templates.ACCOUNT_STACK)
+        project = templates.stack_of(self._config)
+        yield templates.PROJECT, self._stack(project)
+        builds = self._target.name == "aws" or CONNECTION in self._given
+        if self._given.get(STARTS) == CODEPIPELINE and builds:
+            # No project's name has a capital: this is the stack of no other one.
+            yield templates.PIPELINE, self._stack(f"{project}-CodePipeline")
+
+    def _stack(self, name: str) -> Stack:
+        return Stack(self._target, name, self._report)
+
+    def _own(self, template: str) -> dict[str, str] | None:
+        """Return the parameters that come of project and target; None if they are not known yet."""
+        bucket = self._target.bucket
+        if template == templates.ACCOUNT:
+            return {"BucketName": bucket}
+        own = {"Project": self._config.name, "Bucket": bucket}
+        if template == templates.PIPELINE:
+            account = self._stack(templates.ACCOUNT_STACK).outputs()
+            if "DeployerPolicyArn" not in account:
+                return None
+            own["DeployerPolicyArn"] = account["DeployerPolicyArn"]
+        return own
+
+    def _planned(self, name: str, stack: Stack, own: Mapping[str, str]) -> ChangeSet | None:
+        known = templates.parameters(self._texts[name])
+        chosen = {each: text for each, text in self._given.items() if each in known} | dict(own)
+        tags = self._config.tagging
+        if name == templates.ACCOUNT:
+            there = stack.describe() or {}
+            chosen = _parameters(there, known) | chosen
+            tags = [tag for tag in tags if not tag["Key"].startswith(PROJECT_TAG)]
+            tags = there.get("Tags") or tags
+        return stack.plan(self._texts[name], chosen, tags, adopt=True)
+
+
+def _parameters(stack: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
+    return {name: text for name, text in given.items() if name in known}
