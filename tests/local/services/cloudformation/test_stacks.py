@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from tests.conftest import RunningPlatform
 from tests.local.services.cloudformation.stacks_bench import Stack, bucket, template
 
-ALARM: dict[str, Any] = {"Type": "AWS::CloudWatch::Alarm", "Properties": {}}
+LOG: dict[str, Any] = {"Type": "AWS::Logs::LogGroup", "Properties": {}}
 
 
 @pytest.fixture
@@ -294,7 +294,7 @@ def test_a_recorded_resource_needs_what_its_references_are_made_of(stack: Stack)
 
 
 def test_resources_are_shown_one_and_all(stack: Stack) -> None:
-    assert stack.create(template({"B": bucket("found-one"), "A": ALARM})) == "CREATE_COMPLETE"
+    assert stack.create(template({"B": bucket("found-one"), "A": LOG})) == "CREATE_COMPLETE"
     client = stack.client
     detail = client.describe_stack_resource(StackName=stack.name, LogicalResourceId="A")
     assert detail["StackResourceDetail"]["ResourceStatusReason"] == "recorded: no local effect"

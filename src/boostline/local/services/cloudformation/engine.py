@@ -12,7 +12,7 @@ from boostline.local.services.cloudformation.records import STACK, Stacks
 from boostline.local.services.cloudformation.work import Ended, Failed, Work
 from boostline.local.store.resources import Document
 
-PATIENCE = 1.0  # seconds: the AWS CLI looks at once, and then only after half a minute
+PATIENCE = 3.0  # seconds: the AWS CLI looks at once, and then only after half a minute
 log = logging.getLogger(__name__)
 
 

@@ -181,11 +181,13 @@ KINDS: dict[str, Kind] = {
         _SCALING,
         Arn=_SCALING,
     ),
-    "AWS::CloudWatch::Alarm": _recorded(
+    "AWS::CloudWatch::Alarm": Kind(
         "AlarmActions AlarmDescription AlarmName! ComparisonOperator Dimensions EvaluationPeriods "
         "ExtendedStatistic MetricName Namespace Period Statistic Tags Threshold TreatMissingData",
-        "AlarmName",
-        Arn=_arn("cloudwatch", "alarm:{name}"),
+        ("cloudwatch", "PutMetricAlarm", "PutMetricAlarm", "DeleteAlarms"),
+        name="AlarmName",
+        attributes={"Arn": _arn("cloudwatch", "alarm:{name}")},
+        others={"AlarmNames": ("AlarmName", lambda name: [name])},
     ),
     "AWS::CodeBuild::Project": _recorded(
         "Artifacts Description EncryptionKey Environment LogsConfig Name! ServiceRole Source Tags "
