@@ -69,7 +69,9 @@ def _document(one: Resource, place: str, document: Json) -> Iterator[str]:
         return
     identity = place == "PolicyDocument" and one.type.startswith("AWS::IAM")
     sids = [each.get("Sid") for each in found]
-    if place != "AssumeRolePolicyDocument" and (len({*sids}) < len(sids) or None in sids):
+    # A managed policy has so little room that its statements are named by comments.
+    named = one.type != "AWS::IAM::ManagedPolicy" and place != "AssumeRolePolicyDocument"
+    if named and (len({*sids}) < len(sids) or None in sids):
         yield f"each statement has a Sid of its own: {sids}"
     for each in found:
         if each.keys() - MEMBERS or each.get("Effect") not in {"Allow", "Deny"}:

@@ -6,6 +6,9 @@ import json
 import re
 from collections.abc import Iterator
 
+import yaml
+
+from boostline.project.delivery import FOLDER
 from tests.infra.names import attribute, same, trusts
 from tests.infra.rendering import Json, Rendered
 
@@ -33,8 +36,12 @@ def problems(it: Rendered) -> Iterator[str]:
     yield from same(
         "build's policy", it.resources["BuildRole"].properties["ManagedPolicyArns"], [policy]
     )
-    if "$COMMANDS" not in build["Source"]["BuildSpec"]:
-        yield "a build runs its COMMANDS"
+    yield from same("build's commands", build["Source"]["BuildSpec"], "buildspec.yml")
+    yield from same(
+        "build's target",
+        build["Environment"]["EnvironmentVariables"],
+        [{"Name": "BOOSTLINE_TARGET", "Value": "aws"}],
+    )
     for name, push in (("Training", "true"), ("Delivery", "false")):
         pipeline = it.resources[name].properties
         yield from same("role", pipeline["RoleArn"], attribute(it, "PipelineRole", "Arn"))
@@ -46,16 +53,10 @@ def problems(it: Rendered) -> Iterator[str]:
         for name in ("Training", "Delivery")
         for each in _commands(it.resources[name].properties)
     ]
-    expected = [
-        "aws push-images",
-        "run --target aws",
-        "deploy staging --target aws",
-        "",
-        "deploy prod --target aws",
-    ]
-    yield from same(
-        "commands", commands, [f"boostline {text}" if text else "a person" for text in expected]
-    )
+    jobs = workflow()
+    expected = [{"BOOSTLINE_TARGET": "local", "COMMANDS": jobs["test"]}]
+    expected += [{"COMMANDS": jobs[name]} for name in ("images", "pipeline", "staging")]
+    yield from same("commands", commands, [*expected, {}, {"COMMANDS": jobs["prod"]}])
 
 
 def _source(pipeline: Json) -> Json:
@@ -93,7 +94,23 @@ def _stages(pipeline: Json, it: Rendered) -> Iterator[str]:
         yield f"stages are {names}"
 
 
-def _commands(pipeline: Json) -> Iterator[str]:
+def workflow() -> dict[str, str]:
+    """Return the commands of each job of GitHub's workflow, which are to be the same.
+
+    Only that one knows which version was approved: the CodePipeline takes the latest.
+    """
+    jobs = yaml.safe_load((FOLDER / "github.yml").read_text())["jobs"]
+    lines = {
+        name: [step["run"] for step in job["steps"] if "boostline" in step.get("run", "")]
+        for name, job in jobs.items()
+    }
+    return {
+        name: "\n ".join(found).replace(' --version "$VERSION"', "")
+        for name, found in lines.items()
+    }
+
+
+def _commands(pipeline: Json) -> Iterator[dict[str, str]]:
     for stage in pipeline["Stages"][1:]:
         for action in stage["Actions"]:
             kind = action["ActionTypeId"]
@@ -102,7 +119,6 @@ def _commands(pipeline: Json) -> Iterator[str]:
                 kind["Category"] == "Approval"
                 and action["Configuration"]["CustomData"].count(" ") > 3
             ):
-                yield "a person"
+                yield {}
             elif kind["Category"] == "Build":
-                ((variable),) = json.loads(given)
-                yield variable["value"] if variable["name"] == "COMMANDS" else ""
+                yield {each["name"]: each["value"] for each in json.loads(given)}
