@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+from boostline.deploy.openapi import gateway_document
+from boostline.features.contract import fitted
+from boostline.features.spec import FeatureSpec
 from tests.infra.rendering import ACCOUNT, REGION, Json
 
 DIGEST = "5e" * 32
@@ -145,35 +150,19 @@ REFUSED: dict[str, list[dict[str, str]]] = {
     ],
     "pipeline": [{"Project": "a" * 33}],
 }
-
-
-def route(keyed: bool = True, body: bool = False) -> Json:
-    """Return an operation of an OpenAPI document that goes to the template's function."""
-    path = "2015-03-31/functions/${Function.Arn}/invocations"
-    operation: Json = {
-        "responses": {"200": {"description": "OK"}},
-        "x-amazon-apigateway-integration": {
-            "type": "aws_proxy",
-            "httpMethod": "POST",
-            "uri": {
-                "Fn::Sub": f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/{path}"
-            },
-        },
-    }
-    if keyed:
-        operation["security"] = [{"api_key": []}]
-    if body:
-        operation["x-amazon-apigateway-request-validator"] = "body"
-    return operation
-
-
-DOCUMENT: Json = {
-    "openapi": "3.0.1",
-    "info": {"title": "churn", "version": "1"},
-    "paths": {
-        "/predict": {"post": route(body=True)},
-        "/predict/batch": {"post": route(body=True)},
-        "/schema": {"get": route()},
-        "/health": {"get": route(keyed=False)},
-    },
-}
+CONTRACT = fitted(
+    FeatureSpec(
+        label="churn",
+        classes=None,
+        numeric=["age"],
+        categorical=["plan"],
+        ignore=[],
+        derived={},
+        missing=[],
+        unknown_category="error",
+    ),
+    {"plan": ["no", "yes"]},
+    ["False.", "True."],
+)
+# What a deployment stores, and serving.yaml includes.
+DOCUMENT: Json = json.loads(gateway_document("churn--staging", CONTRACT))

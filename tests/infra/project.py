@@ -72,7 +72,7 @@ def _shared(policy: Any, other: str) -> Iterator[str]:
 
 def _approval(it: Rendered, starts: str) -> Iterator[str]:
     rule = it.resources["ApprovalRule"].properties
-    yield from same("state", rule["State"], "ENABLED")
+    yield from same("rule", (rule["Name"], rule["State"]), ("churn--approved", "ENABLED"))
     if not matches(rule["EventPattern"], EVENT):
         yield "the rule misses an approval"
     for other in OTHERS:

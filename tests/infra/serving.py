@@ -10,7 +10,6 @@ from tests.infra.names import attribute, ref, same
 from tests.infra.rendering import ACCOUNT, REGION, Json, Rendered, Resource
 
 ROUTES = {("/predict", "post"), ("/predict/batch", "post"), ("/schema", "get"), ("/health", "get")}
-OPEN = {"/health"}
 ALWAYS = {
     *("EndpointErrors", "EndpointLatency", "FunctionErrors", "ApiErrors"),
     *("Model", "EndpointConfig", "Endpoint", "FunctionLog", "Function"),
@@ -160,8 +159,16 @@ def document(body: Json, function: str) -> Iterator[str]:
         found = operation["x-amazon-apigateway-integration"]
         called = tuple(found.get(member) for member in ("type", "httpMethod", "uri"))
         yield from same(f"{method} {path}", called, ("aws_proxy", "POST", uri))
-        if bool(operation.get("security")) == (path in OPEN):
-            yield f"{path}: every route but {OPEN} takes the key"
+        if not operation.get("security"):
+            yield f"{path} takes no key"
+    if _null(body):
+        yield "CloudFormation takes no null, included documents not excepted"
+
+
+def _null(node: object) -> bool:
+    if isinstance(node, dict | list):
+        return any(map(_null, node.values() if isinstance(node, dict) else node))
+    return node is None
 
 
 def _dimensions(one: Resource, it: Rendered, name: str) -> Iterator[str]:

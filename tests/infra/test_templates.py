@@ -51,6 +51,12 @@ def test_the_longest_names_are_still_names() -> None:
     assert list(requests.problems(rendered)) == []
 
 
+def test_the_document_calls_the_api_as_the_template_does() -> None:
+    rendered = render(load("serving"), CASES["serving"]["defaults"], DOCUMENT)
+    api = rendered.resources["Api"].properties
+    assert api["Body"]["info"]["title"] == api["Name"]
+
+
 def _length(document: Json) -> int:
     text = "".join(json.dumps(document).split())
     return len(text) + 11 * text.count("arn:aws:")  # as in aws-us-gov and its regions
