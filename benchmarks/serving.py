@@ -173,9 +173,11 @@ def measure(root: Path, rounds: int, seconds: int) -> dict[str, Any]:
         ours = servers["ours"]
         loads = [load_round(servers, bodies, seconds) for _ in range(rounds)]
         half = statistics.median(load["ours"].rate for load in loads) / 2
-        halves = [
-            put_load(ours.pid, ours.port, bodies[CSV], CSV, seconds, half) for _ in range(rounds)
-        ]
+        # The constant's tail is what the machine and the load generator do to anybody's.
+        halves, bare = (
+            [put_load(one.pid, one.port, bodies[CSV], CSV, seconds, half) for _ in range(rounds)]
+            for one in (ours, servers["constant"])
+        )
         memory = memory_mib(ours.worker)
         batch = batch_ratios(ours, loaded, 2 * rounds)
         peak = memory_mib(ours.worker, "VmHWM")
@@ -195,6 +197,7 @@ def measure(root: Path, rounds: int, seconds: int) -> dict[str, Any]:
         "requests_per_second": _of_loads(loads, "rate"),
         "cpu_us_per_request": _of_loads(loads, "cpu"),
         "half_load_p99_us": _spread([load.p99 for load in halves]),
+        "half_load_p99_us_of_the_constant": _spread([load.p99 for load in bare]),
         "peak_mib_in_the_large_request": peak,
     }
 
@@ -226,6 +229,8 @@ def report(result: dict[str, Any]) -> None:
             for member in ("requests_per_second", "cpu_us_per_request")
         )
         print(f"{name:10} {rate:>12,.0f} {cpu:>18.1f}")
+    p99s = [result[f"half_load_p99_us{of}"]["median"] for of in ("", "_of_the_constant")]
+    print(f"p99 at half the load: {p99s[0]:,.0f} µs, of the constant {p99s[1]:,.0f} µs")
     peak = result["peak_mib_in_the_large_request"]
     print(f"the worker's peak in the large request: {peak:.0f} MiB")
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
