@@ -22,7 +22,7 @@ PORT = 4599
 # As botocore writes the service ids of what the platform has.
 SERVICE_VARIABLES = (
     *("S3", "STS", "IAM", "LAMBDA", "SAGEMAKER", "SAGEMAKER_RUNTIME"),
-    *("API_GATEWAY", "CLOUDWATCH_LOGS", "CLOUDFORMATION", "CLOUDWATCH"),
+    *("API_GATEWAY", "CLOUDWATCH_LOGS", "CLOUDFORMATION", "CLOUDWATCH", "EVENTBRIDGE"),
 )
 # The image of the project's own programs stands for the programs that are installed here.
 IMAGES = {"*/boostline-model:*": (sys.executable, "-m", "boostline.container")}
@@ -45,11 +45,20 @@ Memory = Annotated[
     str, typer.Option(help="The most that a container may have, as in 4g. [default: no limit]")
 ]
 
+OnEvent = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GLOB=COMMAND",
+        help="The command that stands for a target of events, by its ARN; it reads the event.",
+    ),
+]
+
 
 def up(
     port: Port = PORT,
     runner: Runner = Starter.PROCESS,
     memory: Memory = "",
+    on_event: OnEvent = None,
     folder: Dir = None,
 ) -> None:
     """Run the local platform until it is interrupted."""
@@ -64,7 +73,9 @@ def up(
     if memory and runner is Starter.PROCESS:
         said = "it limits containers: give --runner container"
         raise typer.BadParameter(said, param_hint="--memory")
-    platform = _open(place, port, containers=runner is Starter.CONTAINER, memory=memory)
+    targets = dict(map(_target, on_event or []))
+    container = runner is Starter.CONTAINER
+    platform = _open(place, port, containers=container, memory=memory, targets=targets)
 
     def ready(port: int) -> None:
         where = f" --dir {shlex.quote(str(folder))}" if folder else ""
@@ -80,6 +91,20 @@ def up(
         raise BoostlineError(str(error)) from None
     except server.PortInUse as error:
         raise BoostlineError(f"{error}; choose another with --port, 0 for any") from None
+
+
+def _target(declared: str) -> tuple[str, tuple[str, ...]]:
+    glob, _, command = declared.partition("=")
+    try:
+        line = tuple(shlex.split(command))
+    except ValueError as error:
+        raise typer.BadParameter(f"{command}: {error}", param_hint="--on-event") from None
+    if not (glob and line):
+        said = (
+            f"{declared!r} is not GLOB=COMMAND, as in '*:codepipeline:*=boostline deploy staging'"
+        )
+        raise typer.BadParameter(said, param_hint="--on-event")
+    return glob, line
 
 
 def _forget_credentials() -> None:

@@ -99,6 +99,13 @@ SERVICES: dict[str, ServiceEntry] = {
         CreateUsagePlanKey DeleteUsagePlanKey
         """,
     ),
+    "events": _entry(
+        "events.service:Events",
+        """
+        PutRule DescribeRule ListRules EnableRule DisableRule DeleteRule
+        PutTargets ListTargetsByRule RemoveTargets PutEvents
+        """,
+    ),
     # The last: when it starts, and goes on with its stacks, the others have started.
     "cloudformation": _entry(
         "cloudformation.service:CloudFormation",

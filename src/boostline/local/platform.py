@@ -25,6 +25,7 @@ from boostline.local.runners.process import ProcessRunner
 from boostline.local.service import Service
 from boostline.local.store.blobs import Blobs
 from boostline.local.store.database import Database
+from boostline.local.store.events import Events
 from boostline.local.store.logs import Logs
 from boostline.local.store.metrics import Metrics
 from boostline.local.store.objects import Objects
@@ -55,6 +56,11 @@ class Settings:
         Whether the images themselves run, by a container engine, and not local programs.
     memory
         What a container may have of it, as Docker writes it (`4g`); nothing: no limit.
+    targets
+        Which command stands for a target of events: glob of the target's ARN → command line. The
+        first match counts.
+    deliveries
+        How often each event is delivered: AWS says at least once.
     """
 
     folder: Path
@@ -64,6 +70,8 @@ class Settings:
     images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     containers: bool = False
     memory: str = ""
+    targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    deliveries: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,7 @@ class Platform:
         self.resources = Resources(self.database)
         self.logs = Logs(self.database)
         self.metrics = Metrics()
+        self.events = Events(self.database, settings.account, settings.region)
         self.port = settings.port
         self.loop: asyncio.AbstractEventLoop | None = None  # which serves requests, once it does
         self._services: dict[str, Service] = {}

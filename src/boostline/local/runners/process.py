@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from boostline.local.environment import host
@@ -34,9 +35,11 @@ from boostline.local.store.database import Database
 LAUNCH = f"""
 read -r {MARK} || exit 125
 export {MARK}
+input=$1
+shift
 ulimit -c 0
 ulimit -n 65536 2> /dev/null || ulimit -n "$(ulimit -H -n)"
-exec "$@" < /dev/null
+exec "$@" < "$input"
 """
 FULL = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE)
 PATIENCE = 5.0  # seconds for the last output of a program that has ended
@@ -98,20 +101,42 @@ class ProcessRunner:
         else:
             prefix = private(self._way, command.folder, scratch, command.read_only)
             line = [*prefix, *argv]
-        try:
-            popen = subprocess.Popen(
-                ["sh", "-c", LAUNCH, "sh", *line],
-                env=environment,
-                cwd=command.home,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            kind = NoCapacity if getattr(error, "errno", None) in FULL else RunnerError
-            raise kind(f"{command.owner}: {argv[0]}: {error}") from None
-        return _Process(popen, command.owner, self._processes, sink)
+        return spawn(self._processes, Start(command.owner, line, environment, command.home), sink)
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a process starts: whose it is, its words and environment, where, and what it reads."""
+
+    owner: str
+    line: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    input: Path = Path(os.devnull)
+
+
+def spawn(processes: Processes, start: Start, sink: Sink) -> Program:
+    """Start a process of this host that is recorded before it does anything.
+
+    Raises
+    ------
+    RunnerError
+        If it cannot be started.
+    """
+    try:
+        popen = subprocess.Popen(
+            ["sh", "-c", LAUNCH, "sh", str(start.input), *start.line],
+            env=start.environment,
+            cwd=start.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        kind = NoCapacity if getattr(error, "errno", None) in FULL else RunnerError
+        raise kind(f"{start.owner}: {start.line[0]}: {error}") from None
+    return _Process(popen, start.owner, processes, sink)
 
 
 def _moved(word: str, folder: Path) -> str:

@@ -95,9 +95,16 @@ class Processes:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM process WHERE pid = ?", (pid,))
 
-    def end_left_over(self) -> list[str]:
-        """End every recorded process that still runs, and return the owners of all recorded."""
-        rows = self._database.query("SELECT * FROM process ORDER BY pid")
+    def end_left_over(self, owners: str = "") -> list[str]:
+        """End recorded processes that still run, and return the owners of all recorded.
+
+        `owners` is what the owners' names begin with.
+        """
+        rows = self._database.query(
+            "SELECT * FROM process WHERE substr(owner, 1, ?) = ? ORDER BY pid",
+            len(owners),
+            owners,
+        )
         for row in rows:
             now = started(row["pid"])
             same_boot = BOOT.exists() and row["started"].startswith(BOOT.read_text().strip())

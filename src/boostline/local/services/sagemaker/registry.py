@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from boostline.contracts.models import service_model
 from boostline.local.services.sagemaker.part import (
     Kind,
     Part,
@@ -11,8 +12,10 @@ from boostline.local.services.sagemaker.part import (
     describing,
     listed,
 )
+from boostline.local.store.events import iso
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
+from boostline.local.wire.shapes import known
 
 GROUP = Kind(
     "model-package-group",
@@ -37,6 +40,8 @@ MOVES = {
     "Approved": {"Approved", "Rejected"},
     "Rejected": {"Approved", "Rejected"},
 }
+STATE_CHANGE = "SageMaker Model Package State Change"
+TIMES = ("CreationTime", "LastModifiedTime")
 # What UpdateModelPackage sets as it is.
 CHANGED = ("ApprovalDescription", "InferenceSpecification", "ModelCard", "SourceUri")
 
@@ -87,6 +92,7 @@ class RegistryOperations(Part):
                 name = "{ModelPackageGroupName}/{ModelPackageVersion}".format(**versioned)
             parent = versioned.get("ModelPackageGroupName", "")
             made = self.make(PACKAGE, str(name), document, parent)
+            self._tell(self.platform.resources.get(PACKAGE.kind, str(name)), [])
             return self.note("CreateModelPackage", token, **made)
 
     def list_model_packages(self, request: Document) -> Document:
@@ -121,8 +127,19 @@ class RegistryOperations(Part):
                 document.setdefault("AdditionalInferenceSpecifications", []).extend(more)
             document["LastModifiedTime"] = time.time()
 
-        self.platform.resources.change(PACKAGE.kind, package["ModelPackageName"], change)
+        with self.platform.database.transaction():
+            name = package["ModelPackageName"]
+            changed = self.platform.resources.change(PACKAGE.kind, name, change)
+            self._tell(changed, sorted(request.keys() - {"ModelPackageArn", "ClientToken"}))
         return {"ModelPackageArn": package["ModelPackageArn"]}
+
+    def _tell(self, package: Document, updated: list[str]) -> None:
+        """Send the event of a change; `updated` are the members that it set."""
+        shape = service_model("sagemaker").operation_model("DescribeModelPackage").output_shape
+        detail = known(shape, package)
+        detail |= {member: iso(detail[member]) for member in TIMES}
+        fields = {"UpdatedModelPackageFields": updated} if updated else {}
+        self.platform.events.put(STATE_CHANGE, detail | fields, [package["ModelPackageArn"]])
 
     def _next_version(self, name_or_arn: str) -> Document:
         group = self.get(GROUP, name_or_arn)["ModelPackageGroupName"]

@@ -1,0 +1,1 @@
+"""Amazon EventBridge: rules, and the commands that stand for their targets."""
