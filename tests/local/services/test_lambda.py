@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from botocore.exceptions import ClientError
 from boostline.local.platform import Platform, Settings
 from boostline.local.services.lambda_ import worker
 from boostline.local.services.lambda_.permissions import allows, statement
+from boostline.local.store.metrics import dimensions
 from boostline.local.wire.server import running
 from tests.conftest import RunningPlatform
 
@@ -152,6 +154,23 @@ def test_new_code_and_variables_reach_the_next_invocation(
     )
     client.get_waiter("function_updated_v2").wait(FunctionName=name)
     assert invoke(shared_platform, name)["Payload"] == ["left", 2]
+
+
+def test_invocations_and_errors_are_measured(shared_platform: RunningPlatform, make: Make) -> None:
+    client = shared_platform.client("lambda")
+    name = make("def handler(event, context):\n    return 1 / event")
+    for payload in (b"1", b"0", b"2"):
+        client.invoke(FunctionName=name, Payload=payload)
+    found = [
+        shared_platform.platform.metrics.window(
+            "AWS/Lambda", metric, dimensions(FunctionName=name), 0, time.time() + 1
+        )
+        for metric in ("Invocations", "Errors", "Duration")
+    ]
+    assert [each and each.count for each in found] == [3, 3, 3]
+    assert [each and each.total for each in found[:2]] == [3, 1]
+    assert found[2] is not None
+    assert 0 < found[2].least <= found[2].most < 60_000
 
 
 def test_an_exception_is_a_function_error(shared_platform: RunningPlatform, make: Make) -> None:

@@ -17,6 +17,7 @@ from boostline.local.services.lambda_.functions import Functions
 from boostline.local.services.lambda_.pool import Pool
 from boostline.local.services.lambda_.runtime import Launch
 from boostline.local.services.lambda_.worker import Outcome
+from boostline.local.store.metrics import dimensions
 from boostline.local.store.resources import Document
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -95,9 +96,22 @@ class Lambda(Functions):
         """Start an invocation; a caller that goes away does not end it, as on AWS."""
         _check(payload, kind)
         if len(self._tasks) >= CONCURRENCY:
+            self._measure(document, Throttles=1)
             raise refusal("TooManyRequestsException", "Rate Exceeded.")
         trace = trace or f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Sampled=0"
-        return self._task(self._pool(document["Configuration"]).run(payload, trace))
+        running = self._pool(document["Configuration"]).run(payload, trace)
+        return self._task(self._measured(document, running))
+
+    async def _measured(self, document: Document, running: Coroutine[Any, Any, Outcome]) -> Outcome:
+        outcome = await running
+        milliseconds = 1000 * outcome.seconds
+        self._measure(document, Invocations=1, Errors=outcome.failed, Duration=milliseconds)
+        return outcome
+
+    def _measure(self, document: Document, **values: float) -> None:
+        named = dimensions(FunctionName=document["Configuration"]["FunctionName"])
+        counted = tuple((name, value, 1) for name, value in values.items())
+        self.platform.metrics.record("AWS/Lambda", (named,), counted)
 
     def _pool(self, configuration: Document) -> Pool:
         """Return the workers of a function's present state; those of another are retired."""

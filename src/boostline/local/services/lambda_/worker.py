@@ -37,6 +37,7 @@ class Outcome(NamedTuple):
     payload: bytes
     failed: bool
     log: bytes = b""
+    seconds: float = 0.0
 
 
 class Sign(Enum):
@@ -89,7 +90,7 @@ class Worker:
         self._output.end()
         outcome = self._failure(sign) if isinstance(sign, Sign) else sign
         self._report(seconds)
-        return outcome._replace(log=self._output.tail.encode()[-TAIL:])
+        return outcome._replace(log=self._output.tail.encode()[-TAIL:], seconds=seconds)
 
     async def stop(self) -> None:
         """End the process group, wait for it, and store its last lines."""
