@@ -32,6 +32,19 @@ def model_error(status: int, message: str) -> Answer:
     return Answer(424, body, "", "ModelError")
 
 
+def predictions(*scores: float) -> Answer:
+    """Return the answer of a binary model to so many rows."""
+    found = [{"score": score, "label": "True." if score >= 0.41 else "False."} for score in scores]
+    return Answer(body={"predictions": found})
+
+
+def wrong_rows(*problems: tuple[int, str, str]) -> Answer:
+    """Return a container's refusal of some rows."""
+    told = [{"row": row, "field": field, "message": text} for row, field, text in problems]
+    error = {"code": "invalid_rows", "message": "row 1", "problems": told}
+    return model_error(400, json.dumps({"error": error}))
+
+
 class Runtime:
     """SageMaker Runtime as far as the wire shows it; `calls` holds what arrived."""
 

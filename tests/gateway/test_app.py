@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from boostline.features.contract import FeatureContract
 from boostline.features.schema import record_schema
 from boostline.gateway.app import Gateway
-from tests.gateway.conftest import Answer, Runtime, model_error
+from boostline.gateway.telemetry import Telemetry
+from tests.gateway.conftest import Answer, Runtime, model_error, predictions, wrong_rows
 
 RECORD = {"day": 1.5, "eve": 2, "plan": "yes"}
 
@@ -20,11 +23,19 @@ class Context:
 
 
 class Client:
-    """The gateway with its log."""
+    """The gateway, and what it has written."""
 
-    def __init__(self, contract: FeatureContract, runtime: Runtime) -> None:
-        self.lines: list[str] = []
-        self._gateway = Gateway(contract, runtime.endpoint(), self.lines.append)
+    def __init__(
+        self, contract: FeatureContract, runtime: Runtime, output: pytest.CaptureFixture[str]
+    ) -> None:
+        self._contract, self._endpoint = contract, runtime.endpoint()
+        self._output = output
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        # Made by the test itself, it writes to where the test's output goes.
+        telemetry = Telemetry(f"churn-{uuid4()}", "staging")
+        return Gateway(self._contract, self._endpoint, telemetry)
 
     def call(
         self, method: str, resource: str, body: object = None, **event: Any
@@ -37,14 +48,17 @@ class Client:
         return self.answer["statusCode"], json.loads(self.answer["body"])
 
     def log(self) -> dict[str, Any]:
-        (line,) = self.lines
+        """Return the line of the last request."""
+        *_, line, _ = self._output.readouterr().out.splitlines()
         found: dict[str, Any] = json.loads(line)
         return found
 
 
 @pytest.fixture
-def client(contract: FeatureContract, runtime: Runtime) -> Client:
-    return Client(contract, runtime)
+def client(
+    contract: FeatureContract, runtime: Runtime, capsys: pytest.CaptureFixture[str]
+) -> Client:
+    return Client(contract, runtime, capsys)
 
 
 def test_a_record_gets_a_decision(
@@ -66,7 +80,8 @@ def test_a_record_gets_a_decision(
     assert headers["x-amzn-sagemaker-custom-attributes"] == f"features={contract.digest}"
     log = client.log()
     assert (log["status"], log["path"], log["model"]) == (200, "/predict", "churn/3")
-    assert log["milliseconds"] > 0
+    assert log["milliseconds"] >= log["endpointMilliseconds"] > 0
+    assert (log["fallback"], log["correlation_id"]) == (False, "request-1")
 
 
 def test_the_order_of_keys_does_not_matter(client: Client, runtime: Runtime) -> None:
@@ -114,9 +129,66 @@ def test_all_problems_are_told_at_once(client: Client, runtime: Runtime) -> None
 
 def test_another_model_s_transform_is_never_used(client: Client, runtime: Runtime) -> None:
     runtime.answers = [model_error(409, "other features"), Answer()]
-    text = json.dumps(RECORD, indent=3)
-    assert client.call("POST", "/predict", text)[0] == 200
-    assert runtime.calls[1][2] == text.encode()
+    assert client.call("POST", "/predict", RECORD)[0] == 200
+    assert json.loads(runtime.calls[1][2]) == [RECORD]
+    assert client.log()["fallback"] is True
+
+
+def test_a_record_that_only_the_other_model_refuses(client: Client, runtime: Runtime) -> None:
+    runtime.answers = [model_error(409, "other features"), wrong_rows((1, "plan", "is unknown"))]
+    status, body = client.call("POST", "/predict", RECORD)
+    assert (status, body["error"]["code"]) == (400, "invalid_record")
+    assert body["error"]["fields"] == [{"field": "plan", "message": "is unknown"}]
+
+
+BAD = {"day": 1, "eve": 2, "plan": "maybe"}
+
+
+def test_a_batch_gets_a_decision_each(client: Client, runtime: Runtime) -> None:
+    """What is wrong with a record stands in its place, and one call scores the others."""
+    runtime.answers = [predictions(0.93, 0.2)]
+    twice = '{"day": 1, "day": 2, "eve": 2, "plan": "no"}'
+    text = f"[{json.dumps(RECORD)}, {json.dumps(BAD)}, {twice}, 7, {json.dumps(RECORD)}]"
+    status, body = client.call("POST", "/predict/batch", text)
+    good, *bad, last = body["predictions"]
+    decision = {"threshold": 0.41, "model": "churn/3"}
+    assert (status, body["requestId"]) == (200, "request-1")
+    assert good == {"prediction": "True.", "label": 1, "score": 0.93, **decision}
+    assert last == {"prediction": "False.", "label": 0, "score": 0.2, **decision}
+    assert [one["error"]["code"] for one in bad] == [
+        "invalid_record",
+        "duplicate_key",
+        "not_an_object",
+    ]
+    assert [field["field"] for one in bad for field in one["error"]["fields"]] == ["plan", "day"]
+    ((_, _, sent),) = runtime.calls
+    assert sent == b"1.5,2.0,1.0,3.5\n1.5,2.0,1.0,3.5"
+    log = client.log()
+    assert (log["records"], log["refused"], log["model"]) == (5, 3, "churn/3")
+
+
+def test_a_batch_of_bad_records_asks_nobody(client: Client, runtime: Runtime) -> None:
+    status, body = client.call("POST", "/predict/batch", [BAD, BAD])
+    assert status == 200
+    assert [one.keys() for one in body["predictions"]] == [{"error"}, {"error"}]
+    assert not runtime.calls
+
+
+def test_a_batch_without_predictions_is_a_refusal(client: Client, runtime: Runtime) -> None:
+    assert client.call("POST", "/predict/batch", [])[0] == 400
+    asked = {"queryStringParameters": {"explain": "1"}}
+    assert client.call("POST", "/predict/batch", [RECORD], **asked)[0] == 400
+    runtime.answers = [Answer(503, {}, "", "ServiceUnavailable")]
+    assert client.call("POST", "/predict/batch", [RECORD])[0] == 503
+
+
+def test_an_answer_keeps_to_lambda_s_limit(client: Client, runtime: Runtime) -> None:
+    long = {"plan": "x", "\x01" * 2_000: 1}  # escaped twice, so seven times as long
+    status, body = client.call("POST", "/predict/batch", [long] * 500)
+    assert (status, body["error"]["code"]) == (413, "answer_too_large")
+    status, _ = client.call("POST", "/predict/batch", [long] * 100)
+    assert status == 200
+    assert len(json.dumps(client.answer)) > 1_000_000
 
 
 def test_a_refusal_keeps_its_headers(client: Client, runtime: Runtime) -> None:
@@ -145,4 +217,6 @@ def test_a_bug_is_an_answer_and_a_traceback_in_the_log(client: Client) -> None:
     status, body = client.call("POST", "/predict", RECORD, headers=["not", "a", "mapping"])
     assert (status, body["error"]["code"]) == (500, "internal_error")
     assert "Traceback" not in client.answer["body"]
-    assert "Traceback" in client.log()["message"]
+    log = client.log()
+    assert (log["level"], log["error"]) == ("ERROR", "internal_error")
+    assert "Traceback" in log["exception"]

@@ -9,20 +9,26 @@ import pytest
 
 from boostline.gateway.endpoint import Endpoint, Prediction
 from boostline.gateway.errors import ApiError
-from tests.gateway.conftest import Answer, Runtime, model_error
+from tests.gateway.conftest import Answer, Runtime, model_error, predictions, wrong_rows
 
 ROW = [1.5, 0.10000000149011612, nan, 3.0]
-RECORD = '{"day": 1.5}'
+RECORD = {"day": 1.5}
+
+
+def predict(endpoint: Endpoint) -> Prediction:
+    (found,) = endpoint.predict([ROW], "digest", [RECORD]).predictions
+    assert isinstance(found, Prediction)
+    return found
 
 
 def refusal(endpoint: Endpoint) -> ApiError:
     with pytest.raises(ApiError) as caught:
-        endpoint.predict(ROW, "digest", RECORD)
+        predict(endpoint)
     return caught.value
 
 
 def test_a_row_goes_with_its_digest(runtime: Runtime) -> None:
-    prediction = runtime.endpoint().predict(ROW, "digest", RECORD)
+    prediction = predict(runtime.endpoint())
     assert prediction == Prediction("True.", 0.93, "churn/3", 1, 0.41)
     ((path, headers, body),) = runtime.calls
     assert path == "/endpoints/churn-staging/invocations"
@@ -35,31 +41,78 @@ def test_a_row_goes_with_its_digest(runtime: Runtime) -> None:
 def test_the_threshold_is_the_endpoint_s(runtime: Runtime) -> None:
     body = {"predictions": [{"score": 0.93, "label": "False."}]}
     runtime.answers = [Answer(body=body, attributes="artifact=abc;threshold=0.95;model=")]
-    prediction = runtime.endpoint().predict(ROW, "digest", RECORD)
+    prediction = predict(runtime.endpoint())
     assert prediction == Prediction("False.", 0.93, "abc", 0, 0.95)
 
 
 def test_an_endpoint_with_other_features_gets_the_record(runtime: Runtime) -> None:
     runtime.answers = [model_error(409, "other features")]
-    assert runtime.endpoint().predict(ROW, "digest", RECORD).model == "churn/3"
+    assert predict(runtime.endpoint()).model == "churn/3"
     path, headers, body = runtime.calls[1]
-    assert (path, body) == ("/endpoints/churn-staging/invocations", RECORD.encode())
+    assert (path, json.loads(body)) == ("/endpoints/churn-staging/invocations", [RECORD])
     assert headers["content-type"] == "application/json"
     assert "x-amzn-sagemaker-custom-attributes" not in headers
 
 
 def test_a_single_missing_value_goes_as_the_record(runtime: Runtime) -> None:
-    runtime.endpoint().predict([nan], "digest", RECORD)
-    assert [call[2] for call in runtime.calls] == [RECORD.encode()]
+    runtime.answers = [predictions(0.9, 0.1)]
+    scored = runtime.endpoint().predict([[nan], [1.0]], "digest", [{"day": None}, RECORD])
+    assert scored.fallback
+    assert [json.loads(call[2]) for call in runtime.calls] == [[{"day": None}, RECORD]]
 
 
 def test_what_the_container_refuses_is_passed_on(runtime: Runtime) -> None:
-    problems = [{"row": 1, "field": "day", "message": "is not a number"}]
-    said = {"error": {"code": "invalid_rows", "message": "row 1", "problems": problems}}
-    runtime.answers = [model_error(409, ""), model_error(400, json.dumps(said))]
+    said = {"error": {"code": "too_many_rows", "message": "send fewer"}}
+    runtime.answers = [model_error(413, json.dumps(said))]
     error = refusal(runtime.endpoint())
-    assert (error.status, error.code, error.message) == (400, "invalid_rows", "row 1")
-    assert error.fields == [{"field": "day", "message": "is not a number"}]
+    assert (error.status, error.code, error.message) == (413, "too_many_rows", "send fewer")
+
+
+def score(runtime: Runtime, count: int) -> list[Any]:
+    """Score records that are numbered: give scores, and the fields of those refused."""
+    records = [{"day": number} for number in range(count)]
+    scored = runtime.endpoint().predict([[1.0]] * count, "digest", records, 0, "request-1")
+    return [
+        one.score if isinstance(one, Prediction) else one.fields[0]["field"]
+        for one in scored.predictions
+    ]
+
+
+def test_a_bad_record_does_not_spoil_the_others(runtime: Runtime) -> None:
+    """Each refusal tells of some rows by their places among those sent."""
+    runtime.answers = [
+        model_error(409, "other features"),
+        wrong_rows((2, "day", "is too large"), (4, "eve", "is missing")),
+        wrong_rows((3, "plan", "is unknown")),
+        predictions(0.1, 0.3),
+    ]
+    assert score(runtime, 5) == [0.1, "day", 0.3, "eve", "plan"]
+    assert [json.loads(call[2]) for call in runtime.calls[1:]] == [
+        [{"day": number} for number in sent] for sent in ([0, 1, 2, 3, 4], [0, 2, 4], [0, 2])
+    ]
+    assert {call[1]["x-amzn-sagemaker-inference-id"] for call in runtime.calls} == {"request-1"}
+
+
+def test_all_records_may_be_bad(runtime: Runtime) -> None:
+    runtime.answers = [model_error(409, ""), wrong_rows((1, "a", "x"), (2, "b", "x"))]
+    assert score(runtime, 2) == ["a", "b"]
+    assert len(runtime.calls) == 2
+
+
+@pytest.mark.parametrize("row", [0, 3, None, "1"])
+def test_a_refusal_of_no_row_that_was_sent_is_one_of_all(runtime: Runtime, row: Any) -> None:
+    runtime.answers = [model_error(409, ""), wrong_rows((row, "day", "is missing"))]
+    with pytest.raises(ApiError) as caught:
+        score(runtime, 2)
+    assert (caught.value.code, caught.value.fields[0]["field"]) == ("invalid_rows", "day")
+    assert len(runtime.calls) == 2
+
+
+def test_predictions_are_as_many_as_the_records(runtime: Runtime) -> None:
+    runtime.answers = [predictions(0.1, 0.2, 0.3)]
+    with pytest.raises(ApiError) as caught:
+        score(runtime, 2)
+    assert (caught.value.status, caught.value.code) == (502, "bad_answer")
 
 
 @pytest.mark.parametrize(
@@ -116,4 +169,4 @@ def test_without_a_threshold(
     runtime: Runtime, answer: dict[str, Any], document: dict[str, Any]
 ) -> None:
     runtime.answers = [Answer(body={"predictions": [answer]}, attributes="model=m/1")]
-    assert runtime.endpoint().predict(ROW, "digest", RECORD).document() == document
+    assert predict(runtime.endpoint()).document() == document

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from boostline.gateway.errors import ApiError
-from boostline.gateway.request import read
+from boostline.gateway.request import LARGEST_BATCH, checked, read, read_list
 
 
 def refusal(event: dict[str, Any]) -> ApiError:
     with pytest.raises(ApiError) as caught:
-        read(event)
+        checked(read(event))
     return caught.value
 
 
@@ -27,14 +27,13 @@ def refusal(event: dict[str, Any]) -> ApiError:
 )
 def test_a_record_is_read(headers: dict[str, str] | None) -> None:
     text = '{"a": 1, "b": "ü", "c": null, "d": 12345678901234567890}'
-    body = read({"headers": headers, "body": text, "isBase64Encoded": False})
-    assert body.record == {"a": 1, "b": "ü", "c": None, "d": 12345678901234567890}
-    assert body.text == text
+    record = read({"headers": headers, "body": text, "isBase64Encoded": False})
+    assert record == {"a": 1, "b": "ü", "c": None, "d": 12345678901234567890}
 
 
 def test_base64_is_read_too() -> None:
     encoded = base64.b64encode('{"a": "ü"}'.encode()).decode()
-    assert read({"body": encoded, "isBase64Encoded": True}).record == {"a": "ü"}
+    assert read({"body": encoded, "isBase64Encoded": True}) == {"a": "ü"}
 
 
 @pytest.mark.parametrize(
@@ -85,3 +84,29 @@ def test_a_key_twice_is_named() -> None:
     error = refusal({"body": '{"a": 1, "b": 2, "a": 3, "c": 4, "b": 5}'})
     assert (error.status, error.code) == (400, "duplicate_key")
     assert [each["field"] for each in error.fields] == ["a", "b"]
+
+
+def test_a_list_holds_what_was_sent() -> None:
+    records = read_list({"body": '[{"a": 1}, {"a": 1, "a": 2}, 3, null]'})
+    assert records[0] == checked(records[0]) == {"a": 1}
+    for record in records[1:]:
+        with pytest.raises(ApiError):
+            checked(record)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ('{"a": 1}', 400, "not_a_list"),
+        ('{"instances": [{"a": 1}]}', 400, "not_a_list"),
+        ("[]", 400, "empty_list"),
+        ("", 400, "empty_body"),
+        ("[{}", 400, "broken_json"),
+        (f"[{'{},' * LARGEST_BATCH}{{}}]", 413, "too_many_records"),
+    ],
+)
+def test_a_list_is_asked_for(body: str, status: int, code: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_list({"body": body})
+    assert (caught.value.status, caught.value.code) == (status, code)
+    assert len(read_list({"body": f"[{','.join(['{}'] * LARGEST_BATCH)}]"})) == LARGEST_BATCH

@@ -19,13 +19,13 @@ from botocore.exceptions import (
 )
 from botocore.session import get_session
 
-from boostline.gateway.errors import ApiError, unavailable
+from boostline.gateway.errors import ApiError, invalid_record, unavailable
 
 # Two attempts have to end before API Gateway gives up, which it does after 29 seconds.
 TIMEOUTS = Config(
     connect_timeout=1, read_timeout=12, retries={"total_max_attempts": 2, "mode": "standard"}
 )
-ROW, RECORD = "text/csv", "application/json"
+ROWS, RECORDS = "text/csv", "application/json"
 OTHER_FEATURES = 409
 
 
@@ -50,6 +50,30 @@ class Prediction(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
+class Scored(NamedTuple):
+    """A prediction of each record, or what is wrong with it.
+
+    `fallback` says that the endpoint made the features itself.
+    """
+
+    predictions: Sequence[Prediction | ApiError]
+    fallback: bool
+
+
+class RefusedRecords(ApiError):
+    """What the model's container refuses, with what it found in each row, counted from 1."""
+
+    def __init__(
+        self, status: int, code: str, message: str, problems: Sequence[tuple[Any, str, str]]
+    ) -> None:
+        super().__init__(status, code, message, [(field, text) for _, field, text in problems])
+        fields: dict[int, list[tuple[str, str]]] = {}
+        for row, field, text in problems:
+            if isinstance(row, int) and row > 0:
+                fields.setdefault(row, []).append((field, text))
+        self.rows = {row: invalid_record(found) for row, found in fields.items()}
+
+
 class Endpoint:
     """A SageMaker endpoint that scores feature rows and raw records.
 
@@ -67,23 +91,26 @@ class Endpoint:
 
     def predict(
         self,
-        row: Sequence[float],
+        rows: Sequence[Sequence[float]],
         digest: str,
-        record: str,
+        records: Sequence[object],
         explain: int = 0,
         inference_id: str = "",
-    ) -> Prediction:
-        """Score a record: its feature row, or the raw record where the row is refused.
+    ) -> Scored:
+        """Score records by one call, so that one model scores them all.
+
+        The feature rows go first. Where they are refused, the raw records go; if the model finds
+        something wrong with one of these, its place holds the refusal, and the others go again.
 
         Parameters
         ----------
-        row
+        rows
             The features by the contract of `digest`; NaN is missing.
         digest
             The contract's digest. An endpoint with another contract answers 409, and then makes
             the features itself.
-        record
-            The raw record as JSON text.
+        records
+            The raw records.
         explain
             How many contributions an explanation is to show; 0 for none.
         inference_id
@@ -92,56 +119,85 @@ class Endpoint:
         Raises
         ------
         ApiError
-            If there is no prediction.
+            If there are no predictions.
         """
-        row_text = ",".join("" if isnan(value) else repr(value) for value in row)
         asked = [f"explain={explain}"] if explain else []
-        attempts = [(ROW, row_text, [f"features={digest}", *asked]), (RECORD, record, asked)]
-        for content_type, body, attributes in attempts:
+        lines = [",".join("" if isnan(value) else repr(value) for value in row) for row in rows]
+        if all(lines):  # a single missing value makes no row; the record says the same
             try:
-                # A single missing value makes no row; the record says the same.
-                if body:
-                    return self._invoke(content_type, body, ";".join(attributes), inference_id)
-            except ClientError as error:
-                other = error.response.get("OriginalStatusCode") == OTHER_FEATURES
-                if content_type == RECORD or not other:
-                    raise _refusal(error) from error
-            except BotoCoreError as error:
-                raise _unreachable(error) from error
-        raise AssertionError("the record is never empty")
+                attributes = [f"features={digest}", *asked]
+                found = self._ask(ROWS, "\n".join(lines), len(lines), attributes, inference_id)
+                return Scored(found, False)
+            except ApiError as error:
+                if error.status != OTHER_FEATURES:
+                    raise
+        return Scored(self._raw(records, asked, inference_id), True)
 
-    def _invoke(
-        self, content_type: str, body: str, attributes: str, inference_id: str
-    ) -> Prediction:
-        optional = {"CustomAttributes": attributes, "InferenceId": inference_id}
-        answer = self._client.invoke_endpoint(
-            EndpointName=self.name,
-            ContentType=content_type,
-            Accept=RECORD,
-            Body=body.encode(),
-            **{name: text for name, text in optional.items() if text},
-        )
-        return _prediction(answer["Body"].read(), answer.get("CustomAttributes", ""))
+    def _raw(
+        self, records: Sequence[object], asked: Sequence[str], inference_id: str
+    ) -> list[Prediction | ApiError]:
+        texts = {place: json.dumps(record) for place, record in enumerate(records)}
+        outcome: dict[int, Prediction | ApiError] = {}
+        while texts:
+            places, body = list(texts), f"[{','.join(texts.values())}]"
+            try:
+                found = self._ask(RECORDS, body, len(places), asked, inference_id)
+                outcome |= zip(places, found, strict=True)
+                break
+            except RefusedRecords as error:
+                # It tells of as many as it can, so each round has fewer left.
+                wrong = [row for row in error.rows if row <= len(places)]
+                if not wrong:
+                    raise
+                for row in wrong:
+                    outcome[places[row - 1]] = error.rows[row]
+                    del texts[places[row - 1]]
+        return [outcome[place] for place in range(len(records))]
+
+    def _ask(
+        self, content_type: str, body: str, count: int, attributes: Sequence[str], inference_id: str
+    ) -> list[Prediction]:
+        optional = {"CustomAttributes": ";".join(attributes), "InferenceId": inference_id}
+        try:
+            answer = self._client.invoke_endpoint(
+                EndpointName=self.name,
+                ContentType=content_type,
+                Accept=RECORDS,
+                Body=body.encode(),
+                **{name: text for name, text in optional.items() if text},
+            )
+            content = answer["Body"].read()
+        except ClientError as error:
+            raise _refusal(error) from error
+        except BotoCoreError as error:
+            raise _unreachable(error) from error
+        return _predictions(content, answer.get("CustomAttributes", ""), count)
 
 
-def _prediction(body: bytes, attributes: str) -> Prediction:
+def _predictions(body: bytes, attributes: str, count: int) -> list[Prediction]:
     said = dict(part.strip().partition("=")[::2] for part in attributes.split(";"))
-    model = said.get("model") or said.get("artifact", "")
     try:
-        first = json.loads(body)["predictions"][0]
-        score, why = float(first["score"]), first.get("explanation")
-        if "label" not in first:
-            return Prediction(score, score, model, explanation=why)
-        prediction = str(first["label"])
-        if "scores" in first:
-            scores = {str(name): float(value) for name, value in first["scores"].items()}
-            place = [*scores].index(prediction)
-            return Prediction(prediction, score, model, place, None, scores, why)
-        threshold = float(said["threshold"])
-        return Prediction(prediction, score, model, int(score >= threshold), threshold, None, why)
+        found = json.loads(body)["predictions"]
+        if len(found) != count:
+            raise ValueError(f"{len(found)} predictions of {count} records")
+        return [_prediction(one, said) for one in found]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         message = f"the endpoint's answer is no prediction, or has no threshold: {error!r}"
         raise ApiError(502, "bad_answer", message) from error
+
+
+def _prediction(one: Mapping[str, Any], said: Mapping[str, str]) -> Prediction:
+    model = said.get("model") or said.get("artifact", "")
+    score, why = float(one["score"]), one.get("explanation")
+    if "label" not in one:
+        return Prediction(score, score, model, explanation=why)
+    prediction = str(one["label"])
+    if "scores" in one:
+        scores = {str(name): float(value) for name, value in one["scores"].items()}
+        place = [*scores].index(prediction)
+        return Prediction(prediction, score, model, place, None, scores, why)
+    threshold = float(said["threshold"])
+    return Prediction(prediction, score, model, int(score >= threshold), threshold, None, why)
 
 
 def _refusal(error: ClientError) -> ApiError:
@@ -165,8 +221,11 @@ def _passed_on(status: int, original: str) -> ApiError:
     """Keep what the container says of a request, as far as it says it in its own form."""
     try:
         said = json.loads(original)["error"]
-        fields = [(each["field"], each["message"]) for each in said.get("problems", ())]
-        return ApiError(status, str(said["code"]), str(said["message"]), fields)
+        code, message = str(said["code"]), str(said["message"])
+        problems = [
+            (each.get("row"), each["field"], each["message"]) for each in said.get("problems") or ()
+        ]
+        return RefusedRecords(status, code, message, problems)
     except (ValueError, LookupError, TypeError, AttributeError):
         return ApiError(status, "refused_by_model", original or "the model refused the record")
 

@@ -45,3 +45,10 @@ class ApiError(Exception):
 def unavailable(message: str, seconds: int = 5) -> ApiError:
     """Return the refusal for what will work again soon."""
     return ApiError(503, "unavailable", message, headers={"Retry-After": str(seconds)})
+
+
+def invalid_record(problems: Sequence[tuple[str, str]]) -> ApiError:
+    """Return the refusal of a record by all that is wrong with its fields."""
+    count = len(problems)
+    message = f"the record has {count} problem{'s' * (count > 1)}: see fields"
+    return ApiError(400, "invalid_record", message, problems)

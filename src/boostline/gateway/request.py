@@ -1,35 +1,36 @@
-"""What a request holds: one raw record, and whether to explain; read strictly."""
+"""What a request holds: raw records, and whether to explain; read strictly."""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from itertools import islice
+from typing import Any, NoReturn
 
 from boostline.gateway.errors import ApiError
 
 JSON = "application/json"
 MOST_DIGITS = 400  # more than any float64 has before its point
+MOST_TOLD = 100  # keys that occur more than once
 MOST_CONTRIBUTIONS = 100  # the container's own limit
+LARGEST_BATCH = 1000  # as the API's document says
 
 _COUNT = re.compile("[1-9][0-9]{0,2}")
 
 
-class Body(NamedTuple):
-    """A record, and the very text that it was read from."""
-
-    record: dict[str, object]
-    text: str
+class Twice(list[str]):
+    """What stands for an object with keys that occur more than once: these."""
 
 
 class _BadJson(ValueError):
     """JSON that is well formed, and ambiguous or not portable."""
 
 
-def read(event: Mapping[str, Any]) -> Body:
-    """Return the raw record of a proxy event.
+def read(event: Mapping[str, Any]) -> object:
+    """Return the raw record of a proxy event, which has still to be `checked`.
 
     Parameters
     ----------
@@ -39,28 +40,45 @@ def read(event: Mapping[str, Any]) -> Body:
     Raises
     ------
     ApiError
-        With status 415 for another media type, else 400: an empty body, text that is not JSON or
-        not one object, a key that occurs twice (it is named).
+        With status 415 for another media type, else 400: an empty body, text that is not JSON.
     """
-    _check_type(event)
-    text = _text(event)
-    if not text.strip():
-        raise ApiError(400, "empty_body", "the body is empty: send one record as a JSON object")
-    try:
-        record = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
-        )
-    except ApiError:
-        raise
-    except RecursionError:
-        raise _broken("it is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise _broken(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
-    except ValueError as error:
-        raise _broken(str(error)) from None
+    return _parsed(_text(event))
+
+
+def read_list(event: Mapping[str, Any]) -> list[object]:
+    """Return the raw records of a proxy event, each of which has still to be `checked`.
+
+    Raises
+    ------
+    ApiError
+        As `read` does; with status 400 for what is no list, or empty, and with 413 for more than
+        `LARGEST_BATCH` records.
+    """
+    found = read(event)
+    if not isinstance(found, list):
+        raise ApiError(400, "not_a_list", "send a list of records")
+    if not found:
+        raise ApiError(400, "empty_list", "the list is empty: send at least one record")
+    if len(found) > LARGEST_BATCH:
+        message = f"send at most {LARGEST_BATCH:,} records in a request, not {len(found):,}"
+        raise ApiError(413, "too_many_records", message)
+    return found
+
+
+def checked(record: object) -> dict[str, object]:
+    """Return what was read of a record, if it is one.
+
+    Raises
+    ------
+    ApiError
+        With status 400: it is not one object, or a key occurs twice.
+    """
+    if isinstance(record, Twice):
+        fields = [(name, "occurs more than once") for name in record]
+        raise ApiError(400, "duplicate_key", "the record has a key more than once", fields)
     if not isinstance(record, dict):
         raise ApiError(400, "not_an_object", "send one record: an object with a value a column")
-    return Body(record, text)
+    return record
 
 
 def explained(event: Mapping[str, Any]) -> int:
@@ -90,23 +108,37 @@ def _check_type(event: Mapping[str, Any]) -> None:
 
 
 def _text(event: Mapping[str, Any]) -> str:
+    _check_type(event)
     body = event.get("body") or ""
-    if not event.get("isBase64Encoded"):
-        return str(body)
     try:
-        return base64.b64decode(body, validate=True).decode()
+        encoded = event.get("isBase64Encoded")
+        text = base64.b64decode(body, validate=True).decode() if encoded else str(body)
     except ValueError:
         raise _broken("it is not UTF-8 text") from None
+    if not text.strip():
+        raise ApiError(400, "empty_body", "the body is empty: send a record as a JSON object")
+    return text
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
+        )
+    except RecursionError:
+        raise _broken("it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise _broken(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+    except ValueError as error:
+        raise _broken(str(error)) from None
+
+
+def _object(pairs: list[tuple[str, object]]) -> object:
     found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = [name for name in found if names.count(name) > 1]
-        fields = [(name, "occurs more than once") for name in twice]
-        raise ApiError(400, "duplicate_key", "the record has a key more than once", fields)
-    return found
+    if len(found) == len(pairs):
+        return found
+    counts = Counter(name for name, _ in pairs)
+    return Twice(islice((name for name in counts if counts[name] > 1), MOST_TOLD))
 
 
 def _integer(digits: str) -> int:
