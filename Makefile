@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CORES := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench bench-serving soak clean lock images contract mutation
+.PHONY: help demo test quick lint bench bench-serving soak clean lock images contract mutation test-aws
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ contract: $(VENV)/runtime  ## SageMaker's contract, checked on the program and o
 	@$(BIN)/boostline contract-test --project examples/customer_churn -- $(BIN)/boostline-container
 	@$(BIN)/boostline contract-test --project examples/customer_churn \
 	  boostline-model:$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/boostline/__init__.py)
+
+test-aws: $(VENV)/dev  ## the whole line on AWS: costs money, asks first (docs/aws.md)
+	@$(BIN)/python -m tests.aws $(if $(REMOVE),--remove $(REMOVE))
 
 mutation: $(VENV)/dev  ## each node of each template changed: what no check of infra/ notices
 	@$(BIN)/python -m tests.infra.mutation
