@@ -97,6 +97,7 @@ SERVICES: dict[str, ServiceEntry] = {
         CreateApiKey GetApiKey GetApiKeys UpdateApiKey DeleteApiKey
         CreateUsagePlan GetUsagePlan GetUsagePlans UpdateUsagePlan DeleteUsagePlan
         CreateUsagePlanKey DeleteUsagePlanKey
+        GetAccount UpdateAccount
         """,
     ),
     "events": _entry(

@@ -3,10 +3,12 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -107,10 +109,14 @@ class Deployed:
         return key["value"], plan
 
 
-def make_functions(platform: RunningPlatform) -> None:
+def zipped(source: str = SOURCE) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("main.py", SOURCE)
+        archive.writestr("main.py", source)
+    return file.getvalue()
+
+
+def make_functions(platform: RunningPlatform) -> None:
     client = platform.client("lambda")
     for name in ("echo", "closed"):
         client.create_function(
@@ -119,7 +125,7 @@ def make_functions(platform: RunningPlatform) -> None:
             Role="arn:aws:iam::000000000000:role/functions",
             Handler="main.handler",
             Timeout=20,
-            Code={"ZipFile": file.getvalue()},
+            Code={"ZipFile": zipped()},
         )
     client.add_permission(
         FunctionName="echo",
@@ -461,10 +467,9 @@ def test_the_most_specific_route_answers(path: str, resource: str | None) -> Non
 def test_a_bucket_fills_with_time(platform: RunningPlatform) -> None:
     now = [0.0]
     meter = Meter(platform.platform.resources, clock=lambda: now[0])
-    plan = {"throttle": {"rateLimit": 2.0, "burstLimit": 3}}
 
     def throttled(times: int) -> list[bool]:
-        return [meter.throttled("plan/key", plan) for _ in range(times)]
+        return [meter.throttled("plan/key", 2.0, 3) for _ in range(times)]
 
     assert throttled(4) == [False, False, False, True]
     now[0] = 0.5
@@ -586,3 +591,243 @@ def test_what_fits_and_what_has_no_model_goes_through(
 ) -> None:
     answer, said = validated.call("POST", path, body, content_type=kind)
     assert (answer.status, said["path"]) == (200, path)
+
+
+class Staged(Deployed):
+    """An API with settings of its stage, and how they are changed."""
+
+    group = "/aws/apigateway/staged"
+
+    def set(self, **settings: str) -> None:
+        """Change settings of all methods, or of one (`~1open/GET` is `GET /open`)."""
+        self.patch({f"/*/*/{name.replace('_', '/')}": value for name, value in settings.items()})
+
+    def patch(self, values: dict[str, str | None]) -> dict[str, Any]:
+        operations = [
+            {"op": "remove", "path": path}
+            if value is None
+            else {"op": "replace", "path": path, "value": value}
+            for path, value in values.items()
+        ]
+        request = {"restApiId": self.id, "stageName": "prod", "patchOperations": operations}
+        return dict(self.client.update_stage(**request))
+
+    def logs_to(self, line: str) -> None:
+        arn = f"arn:aws:logs:us-east-1:000000000000:log-group:{self.group}"
+        place = "/accessLogSettings"
+        self.patch({f"{place}/destinationArn": arn, f"{place}/format": line})
+
+
+@pytest.fixture
+def staged(platform: RunningPlatform) -> Iterator[Staged]:
+    make_functions(platform)
+    made = Staged(platform, encoded(PATHS, title="staged"))
+    yield made
+    made.pool.clear()
+
+
+def lines(platform: RunningPlatform, group: str, count: int) -> list[str]:
+    """Return the lines of a group, once there are so many: they are stored in the background."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        found = [event.message for event in platform.platform.logs.events(group)]
+        if len(found) >= count:
+            return found
+        time.sleep(0.01)
+    raise TimeoutError(group)
+
+
+def test_each_request_is_a_line_of_the_access_log(
+    platform: RunningPlatform, staged: Staged
+) -> None:
+    fields = "requestId httpMethod resourcePath path status responseLength identity.apiKeyId "
+    fields += "error.message error.responseType stage integrationLatency identity.userAgent none"
+    staged.logs_to(json.dumps({name: f"$context.{name}" for name in fields.split()}))
+    value, _ = staged.key("logged")
+    (key,) = staged.client.get_api_keys(nameQuery="logged")["items"]
+    answers = [
+        staged.call("POST", "/keyed", {"answer": {"statusCode": 201}}, x_api_key=value),
+        staged.call("POST", "/keyed", user_agent="nobody"),
+        staged.call("GET", "/none"),
+    ]
+    first, second, third = map(json.loads, lines(platform, staged.group, 3))
+    ids = [answer.headers["x-amzn-requestid"] for answer, _ in answers]
+    assert [first["requestId"], second["requestId"], third["requestId"]] == ids
+    assert {
+        "httpMethod": "POST",
+        "resourcePath": "/keyed",
+        "path": "/prod/keyed",
+        "status": "201",
+        "responseLength": "0",
+        "identity.apiKeyId": key["id"],
+        "error.message": "-",
+        "stage": "prod",
+        "none": "-",
+    }.items() <= first.items()
+    assert int(first["integrationLatency"]) >= 0
+    assert {
+        "status": "403",
+        "resourcePath": "/keyed",
+        "identity.apiKeyId": "-",
+        "identity.userAgent": "nobody",
+        "error.message": "Forbidden",
+        "error.responseType": "INVALID_API_KEY",
+        "integrationLatency": "-",
+    }.items() <= second.items()
+    assert (third["resourcePath"], third["error.message"]) == ("-", "Missing Authentication Token")
+    staged.patch({"/accessLogSettings": None})
+    assert "accessLogSettings" not in staged.patch({})
+    assert staged.call("GET", "/none")[0].status == 403
+
+
+def test_the_last_lines_outlive_the_platform(tmp_path: Any) -> None:
+    first = Platform(Settings(tmp_path, port=0))
+    with running(first):
+        api = Staged(RunningPlatform(first), encoded(PATHS))
+        api.logs_to("$context.requestId")
+        ids = [api.call("GET", "/none")[0].headers["x-amzn-requestid"] for _ in range(20)]
+        api.pool.clear()
+    second = Platform(Settings(tmp_path, port=0))
+    with running(second):
+        assert lines(RunningPlatform(second), api.group, 20) == ids
+
+
+def test_the_operator_learns_what_the_caller_must_not(
+    platform: RunningPlatform, staged: Staged
+) -> None:
+    staged.set(logging_loglevel="ERROR")
+    answers = [
+        staged.call("GET", "/closed"),
+        staged.call("POST", "/open", {"answer": {"status": 1}}),
+        staged.call("POST", "/open", {"fail": "on purpose"}),
+        staged.call("POST", "/slow", {"sleep": 1}),
+        staged.call("POST", "/keyed"),
+    ]
+    said = lines(platform, f"API-Gateway-Execution-Logs_{staged.id}/prod", 4)
+    found = zip(answers, said, strict=False)
+    assert all(answer.headers["x-amzn-requestid"] in line for (answer, _), line in found)
+    words = ["may not invoke", "Malformed Lambda proxy response", "on purpose", "timeout"]
+    assert len(said) == 4
+    assert all(word in line for word, line in zip(words, said, strict=True))
+
+
+def test_methods_are_throttled_each_on_its_own(staged: Staged) -> None:
+    staged.set(throttling_rateLimit="0.001", throttling_burstLimit="2")
+    path = "/~1items~1{id}/GET/throttling"
+    stage = staged.patch({f"{path}/rateLimit": "0.001", f"{path}/burstLimit": "1"})
+    assert stage["methodSettings"]["*/*"] == {
+        "throttlingRateLimit": 0.001,
+        "throttlingBurstLimit": 2,
+    }
+    assert stage["methodSettings"]["~1items~1{id}/GET"]["throttlingBurstLimit"] == 1
+    assert [staged.call("GET", "/open")[0].status for _ in range(3)] == [200, 200, 429]
+    answer, body = staged.call("GET", "/open")
+    assert (answer.status, body) == (429, {"message": "Too Many Requests"})
+    assert answer.headers["x-amzn-errortype"] == "TooManyRequestsException"
+    assert [staged.call("GET", f"/items/{n}")[0].status for n in (1, 2)] == [200, 429]
+    assert staged.call("POST", "/open")[0].status == 200  # another method's tokens
+    stage = staged.patch({"/*/*": None, "/~1items~1{id}/GET": None})
+    assert stage["methodSettings"] == {}
+    assert staged.call("GET", "/open")[0].status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("/accessLogSettings/format", "$context.status", "Invalid patch value"),
+        ("/accessLogSettings/format", "$context.requestId\n", "Invalid patch value"),
+        ("/accessLogSettings/destinationArn", "arn:aws:firehose:a:1:deliverystream/b", "Invalid"),
+        (
+            "/accessLogSettings/destinationArn",
+            "arn:aws:logs:us-east-1:000000000000:log-group:a:*",
+            "Invalid patch value",
+        ),
+        ("/*/*/caching/enabled", "true", "has no 'replace'"),
+        ("/*/*/throttling/rateLimit", "much", "Invalid patch value 'much'"),
+        ("/*/*/metrics/enabled", "perhaps", "Invalid patch value"),
+        ("/deploymentId", None, "has no 'remove'"),
+        ("/cacheClusterEnabled", "true", "has no 'replace'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(
+    shared_platform: RunningPlatform, api: Deployed, path: str, value: str | None, said: str
+) -> None:
+    change = {"path": path, "op": "remove"} if value is None else {"path": path, "op": "replace"}
+    change |= {} if value is None else {"value": value}
+    request = {"restApiId": api.id, "stageName": "prod", "patchOperations": [change]}
+    code, message = refused(api.client.update_stage, **request)
+    assert (code, said in message) == ("BadRequestException", True)
+
+
+def test_stage_variables_come_and_go(staged: Staged) -> None:
+    staged.patch({"/variables/side": "right", "/variables/more": "1", "/tracingEnabled": "true"})
+    assert staged.call("GET", "/open")[1]["stageVariables"] == {"side": "right", "more": "1"}
+    stage = staged.patch({"/variables/more": None, "/tracingEnabled": "false"})
+    assert (stage["variables"], stage["tracingEnabled"]) == ({"side": "right"}, False)
+
+
+def test_requests_are_measured(platform: RunningPlatform, staged: Staged) -> None:
+    staged.set(metrics_enabled="true")
+    staged.call("GET", "/open")
+    staged.call("GET", "/closed")
+    staged.call("GET", "/none")
+    stage = {"ApiName": "staged", "Stage": "prod"}
+    method = {**stage, "Method": "GET", "Resource": "/closed"}
+
+    def measured(name: str, statistic: str, among: dict[str, str]) -> float:
+        end = datetime.now(UTC) + timedelta(seconds=1)
+        (found,) = platform.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ApiGateway",
+            MetricName=name,
+            Dimensions=[{"Name": each, "Value": value} for each, value in among.items()],
+            Statistics=[statistic],
+            Period=86_400,
+            StartTime=end - timedelta(days=1),
+            EndTime=end,
+        )["Datapoints"]
+        return float(found[statistic])
+
+    for among in (stage, {"ApiName": "staged"}):
+        sums = [measured(name, "Sum", among) for name in ("Count", "4XXError", "5XXError")]
+        assert sums == [3, 1, 1]
+    assert measured("5XXError", "Average", method) == 1
+    assert measured("IntegrationLatency", "SampleCount", stage) == 2
+    assert measured("Latency", "Maximum", stage) > 0
+
+
+def test_the_account_has_a_role_for_its_logs(platform: RunningPlatform) -> None:
+    client = platform.client("apigateway")
+    assert "cloudwatchRoleArn" not in client.get_account()
+    role = "arn:aws:iam::000000000000:role/logs"
+    change = {"op": "replace", "path": "/cloudwatchRoleArn", "value": role}
+    assert client.update_account(patchOperations=[change])["cloudwatchRoleArn"] == role
+    found = client.get_account()
+    assert found["cloudwatchRoleArn"] == role
+    assert found["throttleSettings"] == {"burstLimit": 5000, "rateLimit": 10000.0}
+
+
+@pytest.mark.slow
+def test_no_request_is_lost_while_stage_and_function_change(staged: Staged) -> None:
+    sources = [SOURCE, f"{SOURCE}# another"]
+    changed = threading.Event()
+
+    def calls(_: int) -> set[int]:
+        found = set()
+        while not changed.is_set():
+            found.add(staged.call("POST", "/open", {"answer": {"statusCode": 200}})[0].status)
+        return found
+
+    with ThreadPoolExecutor(8) as threads:
+        statuses = threads.map(calls, range(8))
+        for number in range(4):
+            code = zipped(sources[number % 2])
+            staged.functions.update_function_code(FunctionName="echo", ZipFile=code)
+            variables = {"Variables": {"NUMBER": str(number)}}
+            staged.functions.update_function_configuration(
+                FunctionName="echo", Environment=variables
+            )
+            for _ in range(3):
+                staged.client.create_deployment(restApiId=staged.id, stageName="prod")
+                assert staged.call("POST", "/open", {"sleep": 0.05})[0].status == 200
+        changed.set()
+        assert set().union(*statuses) == {200}

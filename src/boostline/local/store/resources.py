@@ -59,6 +59,15 @@ class Resources:
             if cursor.rowcount == 0:
                 raise Exists(name)
 
+    def put(self, kind: str, name: str, document: Document) -> None:
+        """Add a document, or put it in the place of the one of that kind and name."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO resource (kind, name, parent, document) VALUES (?, ?, '', ?)"
+                " ON CONFLICT (kind, name) DO UPDATE SET document = excluded.document",
+                (kind, name, json.dumps(document)),
+            )
+
     def find(self, kind: str, name: str) -> Document | None:
         """Return a document, or None."""
         rows = self._database.query(

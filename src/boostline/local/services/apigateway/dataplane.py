@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from boostline.local.platform import Platform
-from boostline.local.services.apigateway.document import Document, GatewayResponse
+from boostline.local.services.apigateway.document import GatewayResponse, Match
 from boostline.local.services.apigateway.event import Call, response
 from boostline.local.services.apigateway.plans import Meter
+from boostline.local.services.apigateway.stages import Deployed
 from boostline.local.services.apigateway.validation import JSON
 from boostline.local.services.lambda_.errors import AccessDenied
+from boostline.local.services.lambda_.output import Lines
 from boostline.local.services.lambda_.service import Lambda
+from boostline.local.store.metrics import dimensions
 from boostline.local.wire.errors import AwsError
-
-log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY = 10_485_760
@@ -44,63 +42,46 @@ REFUSALS = {
     "INTEGRATION_FAILURE": (502, "Internal server error", "InternalServerErrorException"),
     "API_CONFIGURATION_ERROR": (500, "Internal server error", "InternalServerErrorException"),
 }
+MISTAKE = "Execution failed due to configuration error"
 
 
 class Refusal(Exception):
-    """An answer of API Gateway's own, by its response type; `problems` are those of a body."""
+    """An answer of API Gateway's own, by its response type.
 
-    def __init__(self, kind: str, problems: str = "") -> None:
+    Parameters
+    ----------
+    problems
+        Those of a body.
+    why
+        What the stage's operator learns, and the caller must not.
+    """
+
+    def __init__(self, kind: str, problems: str = "", why: str = "") -> None:
         super().__init__(kind)
+        self.why = why
         self._kind = kind
         self._problems = problems
 
-    def response(
-        self, request_id: str, worded: Mapping[str, GatewayResponse] | None = None
-    ) -> Response:
+    def response(self, call: Call, worded: Mapping[str, GatewayResponse]) -> Response:
         """Return the answer, as the document words it if it does."""
         status, message, error = REFUSALS[self._kind]
+        call.context["error"] = {
+            "message": message,
+            "messageString": json.dumps(message),
+            "responseType": self._kind,
+            "validationErrorString": self._problems,
+        }
         headers = {"x-amzn-ErrorType": error}
-        own = (worded or {}).get(self._kind)
+        own = worded.get(self._kind) or worded.get(f"DEFAULT_{status // 100}XX")
         if own is None:
             return JSONResponse({"message": message}, status, headers)
-        said = {
-            "requestId": request_id,
-            "error.message": message,
-            "error.messageString": json.dumps(message),
-            "error.responseType": self._kind,
-            "error.validationErrorString": self._problems,
-        }
         for name, value in own.response_parameters.items():
+            text = call.expand(f"${value}") if value.startswith("context.") else value.strip("'")
             header = name.removeprefix("gatewayresponse.header.")
-            text = said.get(value.removeprefix("context."), value.strip("'"))
             headers[header] = text.encode("latin-1", "replace").decode("latin-1")
         template = own.response_templates.get(JSON, '{"message":$context.error.messageString}')
-        # The longest name first: one may begin another.
-        for name in sorted(said, key=len, reverse=True):
-            template = template.replace(f"$context.{name}", said[name])
-        return Response(template, own.status_code or status, headers, media_type=JSON)
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A stage as it answers: its routes, and the keys that its usage plans let in."""
-
-    document: Document
-    stage: Mapping[str, Any]
-    keys: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
-
-    def admit(self, request: Request, meter: Meter) -> Mapping[str, Any]:
-        """Return the API key of a request, or refuse it."""
-        value = request.headers.get("x-api-key", "")
-        if value not in self.keys:
-            raise Refusal("INVALID_API_KEY")
-        key, plan = self.keys[value]
-        name = f"{plan['id']}/{key['id']}"
-        if meter.throttled(name, plan):
-            raise Refusal("THROTTLED")
-        if meter.exhausted(name, plan):
-            raise Refusal("QUOTA_EXCEEDED")
-        return key
+        content = call.expand(template)
+        return Response(content, own.status_code or status, headers, media_type=JSON)
 
 
 class DataPlane:
@@ -112,73 +93,133 @@ class DataPlane:
         self._platform = platform
         self._deployed = deployed
         self._meter = meter
+        self._logs: dict[str, Lines] = {}
 
     async def answer(self, request: Request) -> Response:
         """Answer a request; it never raises for what the caller or the function did wrong."""
-        root = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-        ids = {
-            "x-amzn-RequestId": str(uuid4()),
-            "x-amz-apigw-id": secrets.token_urlsafe(11)[:15] + "=",
-            "X-Amzn-Trace-Id": request.headers.get("x-amzn-trace-id", root),
-        }
-        raw = request.scope.get("raw_path") or request.scope["path"].encode()
-        _, _, api, stage, path = (*raw.decode("latin-1").split("/", 4), "", "")[:5]
-        deployed = self._deployed(api, stage)
-        worded = deployed.document.responses if deployed else None
-        try:
-            if deployed is None:
-                raise Refusal("INVALID_API_KEY")
-            answer = await self._through(request, deployed, api, f"/{path}", ids)
-        except Refusal as refusal:
-            answer = refusal.response(ids["x-amzn-RequestId"], worded)
-        except ClientDisconnect:
-            answer = Response(status_code=400)  # for nobody
-        answer.headers.update(ids)
+        call = Call(request, self._platform.settings.account)
+        deployed = self._deployed(call.api, call.stage)
+        if deployed is None:
+            answer = Refusal("INVALID_API_KEY").response(call, {})
+        else:
+            try:
+                answer = await self._through(call, deployed)
+            except Refusal as refusal:
+                answer = refusal.response(call, deployed.document.responses)
+                self._tell(deployed, call, refusal)
+            except ClientDisconnect:
+                answer = Response(status_code=400)  # for nobody
+            self._record(deployed, call, answer)
+        answer.headers.update(call.ids)
         return answer
 
-    async def _through(
-        self, request: Request, deployed: Deployed, api: str, path: str, ids: Mapping[str, str]
-    ) -> Response:
-        match = deployed.document.match(request.method, path)
+    async def close(self) -> None:
+        """Wait until every line is stored."""
+        await asyncio.gather(*(lines.close() for lines in self._logs.values()))
+
+    async def _through(self, call: Call, deployed: Deployed) -> Response:
+        match = deployed.document.match(call.request.method, call.path)
         if match is None:
             raise Refusal("MISSING_AUTHENTICATION_TOKEN")
-        key = deployed.admit(request, self._meter) if match.operation.security else None
-        body, account = await _body(request), self._platform.settings.account
+        call.route(match, deployed.stage)
+        self._admit(call, match, deployed)
+        body = await _body(call.request)
         models = match.operation.models
-        problems = models and models.problems(request.headers.get("content-type", ""), body)
+        problems = models and models.problems(call.request.headers.get("content-type", ""), body)
         if problems:
             raise Refusal("BAD_REQUEST_BODY", problems)
-        call = Call(request, match, api, deployed.stage, account, path, body, ids, key)
-        payload = await self._invoke(call)
+        began = time.perf_counter()
         try:
-            return response(payload)
+            return response(await self._invoke(call, match, deployed, body))
         except ValueError as error:
-            log.warning("%s: malformed Lambda proxy response: %s", match.resource, error)
-            raise Refusal("INTEGRATION_FAILURE") from error
+            why = f"{MISTAKE}: Malformed Lambda proxy response: {error}"
+            raise Refusal("INTEGRATION_FAILURE", why=why) from error
+        finally:
+            call.context["integrationLatency"] = round((time.perf_counter() - began) * 1000)
 
-    async def _invoke(self, call: Call) -> bytes:
-        stage, where = call.stage["stageName"], call.match.resource
-        integration = call.match.operation.integration
-        resource = f"{call.api}/{stage}/{call.request.method}{where}"
+    def _admit(self, call: Call, match: Match, deployed: Deployed) -> None:
+        """Ask for an API key where one is needed, and count the request."""
+        method = f"{call.api}/{call.stage}/{match.resource}/{call.request.method}"
+        settings = deployed.settings(match.resource, call.request.method)
+        limits = [
+            (method, settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit"))
+        ]
+        plan: Mapping[str, Any] = {}
+        name = ""
+        if match.operation.security:
+            value = call.request.headers.get("x-api-key", "")
+            if value not in deployed.keys:
+                raise Refusal("INVALID_API_KEY")
+            key, plan = deployed.keys[value]
+            call.context["identity"] |= {"apiKey": key["value"], "apiKeyId": key["id"]}
+            name, throttle = f"{plan['id']}/{key['id']}", plan.get("throttle", {})
+            limits = [(name, throttle.get("rateLimit"), throttle.get("burstLimit")), *limits]
+        if any(self._meter.throttled(*limit) for limit in limits):
+            raise Refusal("THROTTLED")
+        if self._meter.exhausted(name, plan):
+            raise Refusal("QUOTA_EXCEEDED")
+
+    async def _invoke(self, call: Call, match: Match, deployed: Deployed, body: bytes) -> bytes:
+        integration = match.operation.integration
+        resource = f"{call.api}/{call.stage}/{call.request.method}{match.resource}"
         try:
             async with asyncio.timeout(integration.timeout_in_millis / 1000):
                 outcome = await self._platform.get(Lambda).invoke_for(
                     "apigateway.amazonaws.com",
                     self._platform.arn("execute-api", resource),
                     integration.function,
-                    json.dumps(call.event()).encode(),
-                    call.ids["X-Amzn-Trace-Id"],
+                    json.dumps(call.event(match, deployed.stage, body)).encode(),
+                    call.trace,
                 )
         except TimeoutError:
-            raise Refusal("INTEGRATION_TIMEOUT") from None
+            why = "Execution failed due to a timeout error"
+            raise Refusal("INTEGRATION_TIMEOUT", why=why) from None
         except (AccessDenied, AwsError) as error:
             too_long = isinstance(error, AwsError) and error.status == 413
-            # The operator learns what the caller must not.
-            log.warning("%s: %s", where, error)
-            raise Refusal("REQUEST_TOO_LARGE" if too_long else "API_CONFIGURATION_ERROR") from error
+            kind = "REQUEST_TOO_LARGE" if too_long else "API_CONFIGURATION_ERROR"
+            why = f"{MISTAKE}: {error}"
+            raise Refusal(kind, why=why) from error
         if outcome.failed:
-            raise Refusal("INTEGRATION_FAILURE")
+            why = f"Lambda execution failed: {outcome.payload.decode(errors='replace')}"
+            raise Refusal("INTEGRATION_FAILURE", why=why)
         return outcome.payload
+
+    def _tell(self, deployed: Deployed, call: Call, refusal: Refusal) -> None:
+        """Log what went wrong behind the API, if the stage's settings ask for it."""
+        settings = deployed.settings(call.context.get("resourcePath", ""), call.request.method)
+        if refusal.why and settings.get("loggingLevel", "OFF") != "OFF":
+            line = f"({call.context['requestId']}) {refusal.why}"
+            self._log(f"API-Gateway-Execution-Logs_{call.api}/{call.stage}", line)
+
+    def _record(self, deployed: Deployed, call: Call, answer: Response) -> None:
+        """Write the access log, and measure."""
+        status, seconds = answer.status_code, time.perf_counter() - call.began
+        context = call.context
+        context |= {"status": status, "responseLatency": round(seconds * 1000)}
+        context |= {"responseLength": len(answer.body)}
+        log = deployed.stage.get("accessLogSettings", {})
+        if log.keys() >= {"destinationArn", "format"}:
+            self._log(log["destinationArn"].split(":")[6], call.expand(log["format"]))
+        api = {"ApiName": deployed.name}
+        among = [api, api | {"Stage": call.stage}]
+        resource = context.get("resourcePath")
+        if resource and deployed.settings(resource, call.request.method).get("metricsEnabled"):
+            among.append(among[1] | {"Method": call.request.method, "Resource": resource})
+        values = [
+            ("Count", 1, 1),
+            ("4XXError", int(400 <= status < 500), 1),
+            ("5XXError", int(status >= 500), 1),
+            ("Latency", seconds * 1000, 1),
+        ]
+        if "integrationLatency" in context:
+            values.append(("IntegrationLatency", context["integrationLatency"], 1))
+        found = tuple(dimensions(**each) for each in among)
+        self._platform.metrics.record("AWS/ApiGateway", found, tuple(values))
+
+    def _log(self, group: str, line: str) -> None:
+        if group not in self._logs:
+            self._logs[group] = Lines(self._platform.logs, group, secrets.token_hex(16))
+        self._logs[group].write(line)
 
 
 async def _body(request: Request) -> bytes:

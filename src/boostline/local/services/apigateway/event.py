@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 import msgspec
 from starlette.requests import Request
@@ -29,6 +30,7 @@ _NO_IDENTITY = dict.fromkeys(
     cognitoIdentityId cognitoIdentityPoolId principalOrgId user userArn
     """.split()  # noqa: SIM905
 )
+_VARIABLE = re.compile(r"\$context\.(\w+(?:\.\w+)*)")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")  # a line in Latin-1
 
@@ -47,73 +49,94 @@ class Answer(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     is_base64_encoded: bool | None = None  # without binary media types, it makes no difference
 
 
-@dataclass(frozen=True)
 class Call:
-    """A request on its way to a function; `ids` are headers that the answer gets."""
+    """A request on its way through a stage.
 
-    request: Request
-    match: Match
-    api: str
-    stage: Mapping[str, Any]
-    account: str
-    path: str
-    body: bytes
-    ids: Mapping[str, str]
-    key: Mapping[str, Any] | None
+    `context` is what `$context` stands for: functions get it with their events, and API Gateway's
+    own answers and the access log speak of it.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+    """
 
-    def event(self) -> dict[str, Any]:
-        """Return the event."""
+    def __init__(self, request: Request, account: str) -> None:
+        self.request = request
+        self.began = time.perf_counter()
+        raw = request.scope.get("raw_path") or request.scope["path"].encode()
+        _, _, self.api, self.stage, path = (*raw.decode("latin-1").split("/", 4), "", "")[:5]
+        self.path = f"/{path}"
+        root = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+        self.trace = request.headers.get("x-amzn-trace-id", root)
+        now = time.time()
+        source = request.client.host if request.client else "127.0.0.1"
+        agent = request.headers.get("user-agent")
+        self.context: dict[str, Any] = {
+            "accountId": account,
+            "apiId": self.api,
+            "domainName": request.url.netloc,
+            "domainPrefix": self.api,
+            "extendedRequestId": secrets.token_urlsafe(11)[:15] + "=",
+            "httpMethod": request.method,
+            "identity": {**_NO_IDENTITY, "sourceIp": source, "userAgent": agent},
+            "path": f"/{self.stage}{unquote(self.path)}",
+            "protocol": f"HTTP/{request.scope.get('http_version', '1.1')}",
+            "requestId": str(uuid4()),
+            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
+            "requestTimeEpoch": int(now * 1000),
+            "stage": self.stage,
+        }
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The headers by which an answer is found again."""
+        return {
+            "x-amzn-RequestId": self.context["requestId"],
+            "x-amz-apigw-id": self.context["extendedRequestId"],
+            "X-Amzn-Trace-Id": self.trace,
+        }
+
+    def route(self, match: Match, stage: Mapping[str, Any]) -> None:
+        """Take where the request goes into its context."""
+        self.context |= {
+            "deploymentId": stage["deploymentId"],
+            "resourceId": hashlib.sha256(match.resource.encode()).hexdigest()[:6],
+            "resourcePath": match.resource,
+        }
+
+    def event(self, match: Match, stage: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+        """Return the event for a method of a stage."""
         headers = _grouped(self.request.headers.items())  # lower case, as HTTP/2 clients send them
         query = _grouped(self.request.query_params.multi_items())
         url = self.request.url
         headers |= {
             "Host": headers.pop("host", [url.netloc]),
-            "X-Amzn-Trace-Id": [self.ids["X-Amzn-Trace-Id"]],
-            "X-Forwarded-For": [self._source()],
+            "X-Amzn-Trace-Id": [self.trace],
+            "X-Forwarded-For": [self.context["identity"]["sourceIp"]],
             "X-Forwarded-Port": [str(url.port or 80)],
             "X-Forwarded-Proto": [url.scheme],
         }
         return {
-            "resource": self.match.resource,
+            "resource": match.resource,
             "path": unquote(self.path),
             "httpMethod": self.request.method,
             "headers": {name: values[-1] for name, values in headers.items()},
             "multiValueHeaders": headers,
             "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
             "multiValueQueryStringParameters": query or None,
-            "pathParameters": self.match.parameters or None,
-            "stageVariables": self.stage.get("variables") or None,
-            "requestContext": self._context(),
-            "body": self.body.decode(errors="replace") if self.body else None,
+            "pathParameters": match.parameters or None,
+            "stageVariables": stage.get("variables") or None,
+            "requestContext": self.context,
+            "body": body.decode(errors="replace") if body else None,
             "isBase64Encoded": False,
         }
 
-    def _context(self) -> dict[str, Any]:
-        now = time.time()
-        stage, resource = self.stage["stageName"], self.match.resource
-        key = {"apiKey": self.key["value"], "apiKeyId": self.key["id"]} if self.key else {}
-        agent = self.request.headers.get("user-agent")
-        return {
-            "accountId": self.account,
-            "apiId": self.api,
-            "deploymentId": self.stage["deploymentId"],
-            "domainName": self.request.url.netloc,
-            "domainPrefix": self.api,
-            "extendedRequestId": self.ids["x-amz-apigw-id"],
-            "httpMethod": self.request.method,
-            "identity": {**_NO_IDENTITY, **key, "sourceIp": self._source(), "userAgent": agent},
-            "path": f"/{stage}{unquote(self.path)}",
-            "protocol": f"HTTP/{self.request.scope.get('http_version', '1.1')}",
-            "requestId": self.ids["x-amzn-RequestId"],
-            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
-            "requestTimeEpoch": int(now * 1000),
-            "resourceId": hashlib.sha256(resource.encode()).hexdigest()[:6],
-            "resourcePath": resource,
-            "stage": stage,
-        }
+    def expand(self, template: str) -> str:
+        """Replace the variables of a template; one without a value is `-`."""
+        return _VARIABLE.sub(lambda found: self._value(found[1]), template)
 
-    def _source(self) -> str:
-        return self.request.client.host if self.request.client else "127.0.0.1"
+    def _value(self, name: str) -> str:
+        value: Any = self.context
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return "-" if value is None else str(value)
 
 
 def response(payload: bytes) -> Response:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from boostline.local.services.apigateway.resources import bad_request, replace
-from boostline.local.store.resources import Exists, Resources
+from boostline.local.services.apigateway.resources import Reader, bad_request, patch
+from boostline.local.store.resources import Resources
 
 USAGE = "apigateway.usage"
 PERIODS: dict[str, Callable[[date], date]] = {  # to the day on which the present one began
@@ -16,17 +16,21 @@ PERIODS: dict[str, Callable[[date], date]] = {  # to the day on which the presen
     "WEEK": lambda day: day - timedelta(days=(day.weekday() + 1) % 7),  # a Sunday
     "MONTH": lambda day: day.replace(day=1),
 }
-VALUES: dict[str, Callable[[str], Any]] = {
+# What an account has, where nothing says less: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+RATE, BURST = 10_000.0, 5_000
+VALUES: dict[str, Reader | None] = {
     "/name": str,
     "/description": str,
     "/throttle/rateLimit": float,
     "/throttle/burstLimit": int,
+    "/throttle": None,
     "/quota/limit": int,
     "/quota/period": str,
+    "/quota": None,
 }
 
 
-def patch(plan: dict[str, Any], operations: list[Mapping[str, str]]) -> None:
+def change(plan: dict[str, Any], operations: list[Mapping[str, str]]) -> None:
     """Apply UpdateUsagePlan's operations to a plan; refuse what the local platform has not."""
     for one in operations:
         op, path, value = one.get("op"), one.get("path", ""), one.get("value", "")
@@ -35,10 +39,8 @@ def patch(plan: dict[str, Any], operations: list[Mapping[str, str]]) -> None:
             given = {"apiId": api, "stage": stage}
             rest = [each for each in plan["apiStages"] if each != given]
             plan["apiStages"] = [*rest, given] if op == "add" else rest
-        elif op == "remove" and path in {"/quota", "/throttle"}:
-            plan.pop(path[1:], None)
         else:
-            replace(plan, one, VALUES, "add, remove of /apiStages, remove of /quota, /throttle, ")
+            patch(plan, one, VALUES, "add, remove of /apiStages, ")
 
 
 def check(plan: Mapping[str, Any]) -> None:
@@ -66,13 +68,11 @@ class Meter:
         self._used: dict[str, tuple[str, int]] = resources.find(USAGE, USAGE) or {}
         self._saved = clock()
 
-    def throttled(self, name: str, plan: Mapping[str, Any]) -> bool:
+    def throttled(self, name: str, rate: float | None = None, burst: int | None = None) -> bool:
         """Whether a request comes too soon after others: its bucket of tokens is empty."""
-        throttle = plan.get("throttle")
-        if not throttle:
-            return False
-        rate = throttle.get("rateLimit", 0.0)
-        burst = throttle.get("burstLimit", max(1, int(rate)))
+        if burst is None:
+            burst = BURST if rate is None else max(1, int(rate))
+        rate = RATE if rate is None else rate
         now = self._clock()
         tokens, filled = self._buckets.get((name, rate, burst), (burst, now))
         tokens = min(burst, tokens + (now - filled) * rate)
@@ -98,7 +98,4 @@ class Meter:
     def save(self) -> None:
         """Save what was counted."""
         self._saved = self._clock()
-        try:
-            self._resources.create(USAGE, USAGE, self._used)
-        except Exists:
-            self._resources.change(USAGE, USAGE, lambda kept: kept.update(self._used))
+        self._resources.put(USAGE, USAGE, self._used)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from boostline.local.store.resources import Missing, Resources
@@ -12,6 +13,7 @@ from boostline.local.wire.errors import AwsError
 
 Members = dict[str, Any]
 Operation = Callable[[Any, Members], Members | None]
+Reader = Callable[[str], Any]  # of a text; ValueError if it means nothing
 
 
 class Kind(NamedTuple):
@@ -120,34 +122,50 @@ def refuse(request: Mapping[str, Any], *names: str) -> None:
         raise bad_request(f"the local platform does not have {', '.join(asked)} here")
 
 
-def replace(
+def patch(
     document: Members,
     operation: Mapping[str, str],
-    values: Mapping[str, Callable[[str], Any]],
+    values: Mapping[str, Reader | None],
     others: str = "",
 ) -> None:
-    """Apply a patch operation that sets a value, or refuse it.
+    """Apply a patch operation, or refuse it.
 
     Parameters
     ----------
+    operation
+        Its path is a JSON pointer.
     values
-        How the value is read, by its path; `/*` at an end stands for any member.
+        How a value is read, by its path, in which `*` stands for any name. None is for what can
+        only be removed, as what ends in `*` can be too.
     others
         What is said in a refusal of the operations that the caller has beside.
     """
     op, path, value = operation.get("op"), operation.get("path", ""), operation.get("value", "")
-    *parents, name = path[1:].split("/")
-    read = values.get(path) or values.get("/".join(["", *parents, "*"]))
-    if read is None or op not in {"add", "replace"}:
+    slashes = path.count("/")
+    known = (each for each in values if each.count("/") == slashes and fnmatchcase(path, each))
+    found = next(known, "")
+    read = values.get(found)
+    removes = op == "remove" and (found.endswith("*") or (found and read is None))
+    if not removes and (read is None or op not in {"add", "replace"}):
         has = f"{others}replace of {', '.join(values)}"
         raise bad_request(
             f"Invalid patch: the local platform has no {op!r} of {path!r}; it has {has}"
         )
-    place = document.setdefault(parents[0], {}) if parents else document
+    *parents, name = (part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/"))
+    for parent in parents:
+        document = document.setdefault(parent, {})
     try:
-        place[name] = read(value)
+        if removes:
+            document.pop(name, None)
+        elif read is not None:
+            document[name] = read(value)
     except ValueError:
         raise bad_request(f"Invalid patch value {value!r} for {path}") from None
+
+
+def boolean(text: str) -> bool:
+    """Read a patch's value."""
+    return bool(("false", "true").index(text.lower()))
 
 
 def new_id(length: int) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -12,35 +13,31 @@ from starlette.responses import Response
 
 from boostline.local.platform import Platform
 from boostline.local.service import Service
-from boostline.local.services.apigateway import plans, resources
-from boostline.local.services.apigateway.dataplane import DataPlane, Deployed
+from boostline.local.services.apigateway import plans, resources, stages
+from boostline.local.services.apigateway.dataplane import DataPlane
 from boostline.local.services.apigateway.document import Document
 from boostline.local.services.apigateway.resources import (
     API,
     KEY,
     PLAN,
     Members,
+    Reader,
     bad_request,
+    boolean,
     given,
     new_id,
     not_found,
     page,
+    patch,
     refuse,
-    replace,
 )
 from boostline.local.wire.errors import AwsError
 
-# What UpdateStage and UpdateApiKey can change, and how its text is read.
-STAGE: dict[str, Callable[[str], Any]] = {
-    "/deploymentId": str,
-    "/description": str,
-    "/variables/*": str,
-}
-NAMED: dict[str, Callable[[str], Any]] = {
-    "/name": str,
-    "/description": str,
-    "/enabled": lambda text: text == "true",
-}
+NAMED: dict[str, Reader | None] = {"/name": str, "/description": str, "/enabled": boolean}
+ACCOUNT = "apigateway.account"
+CHANGEABLE: dict[str, Reader | None] = {"/cloudwatchRoleArn": str}
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+LIMITS = {"rateLimit": plans.RATE, "burstLimit": plans.BURST}
 
 
 class ApiGateway(Service):
@@ -53,7 +50,7 @@ class ApiGateway(Service):
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
         self.documents = resources.Documents(platform.resources, self._changed)
-        self._stages: dict[tuple[str, str], Deployed] = {}
+        self._stages: dict[tuple[str, str], stages.Deployed] = {}
         self._meter = plans.Meter(platform.resources)
         self._data_plane = DataPlane(platform, self._deployed, self._meter)
 
@@ -64,8 +61,11 @@ class ApiGateway(Service):
     get_usage_plans = resources.lister(PLAN)
 
     def stop(self) -> None:
-        """Keep what the quotas counted."""
+        """Keep what the quotas counted, and the last lines."""
         self._meter.save()
+        if self.platform.loop is not None:
+            done = self._data_plane.close()
+            asyncio.run_coroutine_threadsafe(done, self.platform.loop).result()
 
     async def answer(self, request: Request) -> Response:
         """Answer an unsigned request to `/restapis/<api id>/<stage>/<path>`."""
@@ -113,6 +113,7 @@ class ApiGateway(Service):
         refuse(request, "cacheClusterEnabled", "cacheClusterSize", "canarySettings")
         now = time.time()
         made = given(request, "stageName", "deploymentId", "description", "variables", "tags")
+        made |= given(request, "tracingEnabled")
         made |= {"createdDate": now, "lastUpdatedDate": now}
 
         def add(api: Members) -> None:
@@ -130,7 +131,7 @@ class ApiGateway(Service):
         def change(api: Members) -> None:
             stage = api["stages"][request["stageName"]]
             for operation in request.get("patchOperations", []):
-                replace(stage, operation, STAGE)
+                patch(stage, stages.of_method(operation), stages.CHANGEABLE)
             stage["lastUpdatedDate"] = time.time()
             _check_stages(api)
 
@@ -157,6 +158,19 @@ class ApiGateway(Service):
 
         self.documents.change(API, request, remove)
 
+    def get_account(self, _: Members) -> Members:
+        """Return the account's settings."""
+        found = self.platform.resources.find(ACCOUNT, ACCOUNT) or {}
+        return {"throttleSettings": LIMITS, "features": ["UsagePlans"], **found}
+
+    def update_account(self, request: Members) -> Members:
+        """Change the role by which API Gateway writes logs: it is recorded."""
+        account: Members = {}
+        for operation in request.get("patchOperations", []):
+            patch(account, operation, CHANGEABLE)
+        self.platform.resources.put(ACCOUNT, ACCOUNT, account)
+        return self.get_account({})
+
     def create_api_key(self, request: Members) -> Members:
         """Make a key; its value is made here unless it is given."""
         refuse(request, "stageKeys", "generateDistinctId", "customerId")
@@ -174,7 +188,7 @@ class ApiGateway(Service):
 
         def change(key: Members) -> None:
             for operation in request.get("patchOperations", []):
-                replace(key, operation, NAMED)
+                patch(key, operation, NAMED)
             key["lastUpdatedDate"] = time.time()
 
         return _shown(self.documents.change(KEY, request, change), with_value=False)
@@ -208,7 +222,7 @@ class ApiGateway(Service):
         """Change a usage plan's name, stages, throttle or quota."""
 
         def change(plan: Members) -> None:
-            plans.patch(plan, request.get("patchOperations", []))
+            plans.change(plan, request.get("patchOperations", []))
             self._check_plan(plan)
 
         return self.documents.change(PLAN, request, change)
@@ -256,9 +270,9 @@ class ApiGateway(Service):
     def _changed(self) -> None:
         self._stages = {}  # the next request reads them anew
 
-    def _deployed(self, api: str, stage: str) -> Deployed | None:
-        stages = self._stages  # a change while this one is read puts another in its place
-        if (api, stage) not in stages:
+    def _deployed(self, api: str, stage: str) -> stages.Deployed | None:
+        known = self._stages  # a change while this one is read puts another in its place
+        if (api, stage) not in known:
             found = self.platform.resources.find(API.name, api)
             if found is None or stage not in found["stages"]:
                 return None
@@ -271,8 +285,8 @@ class ApiGateway(Service):
                 if (key := self.documents.get(KEY, {"apiKey": member}))["enabled"]
             }
             body = found["deployments"][shown["deploymentId"]]["body"]
-            stages[api, stage] = Deployed(Document(body), shown, keys)
-        return stages[api, stage]
+            known[api, stage] = stages.Deployed(found["name"], Document(body), shown, keys)
+        return known[api, stage]
 
 
 def _imported(request: Mapping[str, Any]) -> Members:

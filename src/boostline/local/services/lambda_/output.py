@@ -15,18 +15,45 @@ PIPE = 65_536  # bytes that a pipe holds: one read takes all that was written be
 CROWDED = 20_000  # lines that wait for the disk
 
 
-class Output:
-    """A log stream of its own, fed by a pipe and by `write`; `tail` has its last characters."""
+class Lines:
+    """A log stream that is written to in the event loop, and stored off it.
 
-    def __init__(self, logs: Logs, group: str) -> None:
-        self.stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{secrets.token_hex(16)}"
+    Lines are stored soon: each batch waits for the disk.
+    """
+
+    def __init__(self, logs: Logs, group: str, stream: str) -> None:
+        self.stream = stream
         self._logs = logs
         self._group = group
+        self._waiting: list[str] = []
+        self._storing: asyncio.Task[None] | None = None
+
+    def write(self, *lines: str) -> None:
+        """Take lines."""
+        self._waiting.extend(lines)
+        if lines and (self._storing is None or self._storing.done()):
+            self._storing = asyncio.create_task(self._store())
+
+    async def close(self) -> None:
+        """Wait until every line is stored."""
+        if self._storing is not None:
+            await self._storing
+
+    async def _store(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            await asyncio.to_thread(self._logs.append, self._group, self.stream, batch)
+
+
+class Output(Lines):
+    """A worker's lines, from a pipe and from `write`; `tail` has the last characters."""
+
+    def __init__(self, logs: Logs, group: str) -> None:
+        day = time.strftime("%Y/%m/%d", time.gmtime())
+        super().__init__(logs, group, f"{day}/[$LATEST]{secrets.token_hex(16)}")
         self._pipe: int | None = None
         self._partial = b""
         self.tail = ""
-        self._waiting: list[str] = []
-        self._storing: asyncio.Task[None] | None = None
 
     def open(self) -> int:
         """Return the end of a new pipe that a process may write to."""
@@ -36,11 +63,9 @@ class Output:
         return end
 
     def write(self, *lines: str) -> None:
-        """Take lines; they are stored soon, off the event loop: each batch waits for the disk."""
+        """Take lines."""
         self.tail = (self.tail + "".join(f"{line}\n" for line in lines))[-TAIL:]
-        self._waiting.extend(lines)
-        if lines and (self._storing is None or self._storing.done()):
-            self._storing = asyncio.create_task(self._store())
+        super().write(*lines)
 
     def read(self) -> None:
         """Take what the pipe holds."""
@@ -72,13 +97,10 @@ class Output:
             asyncio.get_running_loop().remove_reader(self._pipe)
             os.close(self._pipe)
             self._pipe = None
-        if self._storing is not None:
-            await self._storing
+        await super().close()
 
     async def _store(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            await asyncio.to_thread(self._logs.append, self._group, self.stream, batch)
+        await super()._store()
         self._resume()
 
     def _resume(self) -> None:
