@@ -23,6 +23,7 @@ PORT = 4599
 SERVICE_VARIABLES = (
     *("S3", "STS", "IAM", "LAMBDA", "SAGEMAKER", "SAGEMAKER_RUNTIME"),
     *("API_GATEWAY", "CLOUDWATCH_LOGS", "CLOUDFORMATION", "CLOUDWATCH", "EVENTBRIDGE"),
+    "APPLICATION_AUTO_SCALING",
 )
 # The image of the project's own programs stands for the programs that are installed here.
 IMAGES = {"*/boostline-model:*": (sys.executable, "-m", "boostline.container")}

@@ -100,6 +100,13 @@ SERVICES: dict[str, ServiceEntry] = {
         GetAccount UpdateAccount
         """,
     ),
+    "application-autoscaling": _entry(
+        "application_autoscaling.service:ApplicationAutoScaling",
+        """
+        RegisterScalableTarget DescribeScalableTargets DeregisterScalableTarget
+        PutScalingPolicy DescribeScalingPolicies DeleteScalingPolicy
+        """,
+    ),
     "events": _entry(
         "events.service:Events",
         """

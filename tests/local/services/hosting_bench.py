@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import textwrap
+import threading
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from tests.local.services.sagemaker_bench import ROLE, Bench, image
 
@@ -95,6 +101,29 @@ def ask(bench: Bench, body: bytes = b"x", **members: Any) -> dict[str, Any]:
         EndpointName="live", Body=body, **members
     )
     return answer | {"Body": answer["Body"].read()}
+
+
+@contextlib.contextmanager
+def traffic(bench: Bench, name: str = "live") -> Iterator[Counter[str]]:
+    """Send requests while the block runs; count the first words of answers, and refusals."""
+    counts: Counter[str] = Counter()
+    over = threading.Event()
+
+    def send() -> None:
+        while not over.is_set():
+            try:
+                answer = bench.runtime.invoke_endpoint(EndpointName=name, Body=b"x")
+                counts[answer["Body"].read().decode().split()[0]] += 1
+            except ClientError as error:
+                counts[str(error.response.get("OriginalStatusCode", error))] += 1
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield counts
+    finally:
+        over.set()
+        thread.join()
 
 
 def described(bench: Bench) -> dict[str, Any]:

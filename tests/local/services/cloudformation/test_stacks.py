@@ -288,9 +288,9 @@ def test_a_function_is_changed_in_place_and_back_to_its_defaults(stack: Stack) -
 
 
 def test_a_recorded_resource_needs_what_its_references_are_made_of(stack: Stack) -> None:
-    target = {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "Properties": {}}
-    assert stack.create(template({"T": target})) == "ROLLBACK_COMPLETE"
-    assert "required key [ResourceId] not found" in stack.reasons("T")
+    provider = {"Type": "AWS::IAM::OIDCProvider", "Properties": {}}
+    assert stack.create(template({"P": provider})) == "ROLLBACK_COMPLETE"
+    assert "required key [Host] not found" in stack.reasons("P")
 
 
 def test_resources_are_shown_one_and_all(stack: Stack) -> None:

@@ -245,7 +245,7 @@ def _members(shape: AnyShape, value: Mapping[str, Any]) -> Iterator[tuple[str, A
 
 
 def _changes(kind: Kind, old: Document, new: Document) -> Document:
-    """Return what a change is to calls that take changes: patches, and the keys of tags."""
+    """Return what a change is to calls that take changes: patches, what tags and targets go."""
     old, new = kind.defaults | old, kind.defaults | new
     names = {name: fact for fact, (name, _) in kind.others.items()}
     patches = [
@@ -256,9 +256,10 @@ def _changes(kind: Kind, old: Document, new: Document) -> Document:
             f"/{_lower(names.get(name, name))}", old.get(name), new.get(name)
         )
     ]
-    keys = [{tag["Key"] for tag in each.get("Tags", [])} for each in (old, new)]
-    removed = sorted(keys[0] - keys[1])
-    found = {"patchOperations": patches, "TagKeys": removed}
+    found = {"patchOperations": patches}
+    for fact, name, member in (("TagKeys", "Tags", "Key"), ("Ids", "Targets", "Id")):
+        keys = [{item[member] for item in each.get(name, [])} for each in (old, new)]
+        found[fact] = sorted(keys[0] - keys[1])
     return {fact: value for fact, value in found.items() if value}
 
 

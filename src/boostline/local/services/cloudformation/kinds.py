@@ -10,6 +10,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -78,6 +79,10 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _part(number: int, joined: str) -> str:
+    return dict(enumerate(joined.split("|")))[number]
+
+
 def _packed(code: dict[str, Any]) -> dict[str, Any]:
     """Return a function's code: a source that stands in the template is made a zip file."""
     if "ZipFile" not in code:
@@ -113,7 +118,6 @@ def _sagemaker(
 
 
 _SCALED = "{ResourceId}|{ScalableDimension}|{ServiceNamespace}"
-_SCALING = _arn("autoscaling", "scalingPolicy:{unique}:policyName/{PolicyName}")
 _POLICY = "arn:aws:iam::{account}:policy/{name}"
 _PROVIDER = "arn:aws:iam::{account}:oidc-provider/{Host}"
 _ENCRYPTION = "ServerSideEncryptionConfiguration"
@@ -170,16 +174,29 @@ KINDS: dict[str, Kind] = {
         ref="{KeyId}:{UsagePlanId}",
         attributes={"Id": "{KeyId}:{UsagePlanId}"},
     ),
-    "AWS::ApplicationAutoScaling::ScalableTarget": _recorded(
+    "AWS::ApplicationAutoScaling::ScalableTarget": Kind(
         "MaxCapacity MinCapacity ResourceId! ScalableDimension! ServiceNamespace! Tags",
+        (
+            *("application-autoscaling", "RegisterScalableTarget", "RegisterScalableTarget"),
+            "DeregisterScalableTarget",
+        ),
         ref=_SCALED,
-        Id=_SCALED,
+        attributes={"Id": _SCALED},
     ),
-    "AWS::ApplicationAutoScaling::ScalingPolicy": _recorded(
+    "AWS::ApplicationAutoScaling::ScalingPolicy": Kind(
         "PolicyName! PolicyType ScalingTargetId! TargetTrackingScalingPolicyConfiguration",
-        "PolicyName",
-        _SCALING,
-        Arn=_SCALING,
+        (
+            *("application-autoscaling", "PutScalingPolicy", "PutScalingPolicy"),
+            "DeleteScalingPolicy",
+        ),
+        name="PolicyName",
+        ref="{policyArn}",
+        attributes={"Arn": "{policyArn}"},
+        keeps={"policyArn": "PolicyARN"},
+        others={
+            member: ("ScalingTargetId", partial(_part, number))
+            for number, member in enumerate(("ResourceId", "ScalableDimension", "ServiceNamespace"))
+        },
     ),
     "AWS::CloudWatch::Alarm": Kind(
         "AlarmActions AlarmDescription AlarmName! ComparisonOperator Dimensions EvaluationPeriods "
@@ -218,10 +235,15 @@ KINDS: dict[str, Kind] = {
         "Name",
         Arn=_arn("events", "connection/{name}/{unique}"),
     ),
-    "AWS::Events::Rule": _recorded(
+    "AWS::Events::Rule": Kind(
         "Description EventPattern Name! State Tags Targets",
-        "Name",
-        Arn=_arn("events", "rule/{name}"),
+        (
+            *("events", "PutRule ?PutTargets", "PutRule ?RemoveTargets ?PutTargets"),
+            "?RemoveTargets DeleteRule",
+        ),
+        name="Name",
+        attributes={"Arn": _arn("events", "rule/{name}")},
+        others={"Rule": ("Name", _same)},
     ),
     "AWS::IAM::ManagedPolicy": _recorded(
         "Description! ManagedPolicyName! PolicyDocument",

@@ -84,6 +84,7 @@ class EndpointOperations(Part):
         """Begin to start the servers of another configuration; traffic moves once all are up."""
         endpoint = self.get(ENDPOINT, request["EndpointName"])
         wanted = self._wanted(request["EndpointConfigName"])
+        self._require_scaled(endpoint, wanted)
         if request.get("RetainAllVariantProperties"):
             given_up = request.get("ExcludeRetainedVariantProperties", [])
             _retain(endpoint, wanted, {each["VariantPropertyType"] for each in given_up})
@@ -155,6 +156,19 @@ class EndpointOperations(Part):
             "DataCaptureConfig": capture and _capturing(capture),
         }
 
+    def _require_scaled(self, endpoint: Document, wanted: Document) -> None:
+        """Refuse to take away what autoscaling is registered for, or to change its type."""
+        types = {each["VariantName"]: each["InstanceType"] for each in wanted["ProductionVariants"]}
+        for variant in endpoint.get("ProductionVariants") or []:
+            name, type_ = variant["VariantName"], variant.get("InstanceType")
+            target = f"endpoint/{endpoint['EndpointName']}/variant/{name}"
+            scaled = self.platform.resources.find("scalable-target", target)
+            if scaled is not None and types.get(name) != type_:
+                raise invalid(
+                    f"{target} is registered as a scalable target with instance type {type_}: "
+                    "deregister it before the variant goes or gets another type"
+                )
+
     def _require_alarms(self, names: tuple[str, ...]) -> None:
         asked = {"AlarmNames": list(names)}
         answer = self.platform.call("cloudwatch", "DescribeAlarms", asked) if names else {}
@@ -191,6 +205,7 @@ def _described(variant: Document, container: Document) -> Document:
     image = dict.fromkeys(("SpecifiedImage", "ResolvedImage"), container["image"])
     return {
         "VariantName": variant["VariantName"],
+        "InstanceType": variant.get("InstanceType"),
         "DeployedImages": [{**image, "ResolutionTime": time.time()}],
         **dict.fromkeys(PROPERTIES["DesiredWeight"], weight),
         **dict.fromkeys(PROPERTIES["DesiredInstanceCount"], count),
