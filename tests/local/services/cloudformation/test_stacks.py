@@ -287,6 +287,59 @@ def test_a_function_is_changed_in_place_and_back_to_its_defaults(stack: Stack) -
     assert answer()[0] == 2
 
 
+def test_a_stage_is_changed_by_patches(stack: Stack) -> None:
+    gateway = stack.running.client("apigateway")
+    log = "arn:aws:logs:us-east-1:000000000000:log-group:"
+
+    def api(**properties: Any) -> str:
+        body = {"openapi": "3.0.1", "info": {"title": "a", "version": "1"}, "paths": {}}
+        of = {"RestApiId": {"Ref": "R"}}
+        stage = {**of, "StageName": "live", "DeploymentId": {"Ref": "D"}, **properties}
+        kind = "AWS::ApiGateway::"
+        return template(
+            {
+                "A": {"Type": f"{kind}Account", "Properties": {"CloudWatchRoleArn": log}},
+                "R": {"Type": f"{kind}RestApi", "Properties": {"Body": body}},
+                "D": {"Type": f"{kind}Deployment", "Properties": of},
+                "S": {"Type": f"{kind}Stage", "Properties": stage},
+            }
+        )
+
+    def shown() -> dict[str, Any]:
+        found = gateway.get_stage(restApiId=stack.physical()["R"], stageName="live")
+        names = ("accessLogSettings", "methodSettings", "tracingEnabled")
+        return {name: found[name] for name in names if name in found}
+
+    def method(path: str, verb: str, **settings: object) -> dict[str, object]:
+        return {"ResourcePath": path, "HttpMethod": verb, **settings}
+
+    every = method("/*", "*", ThrottlingRateLimit="2.5", MetricsEnabled=True)
+    first = api(
+        AccessLogSetting={"DestinationArn": f"{log}one", "Format": "$context.requestId"},
+        MethodSettings=[every, method("/a/b", "GET", LoggingLevel="INFO")],
+        TracingEnabled=True,
+    )
+    assert stack.create(first) == "CREATE_COMPLETE", stack.events()
+    assert gateway.get_account()["cloudwatchRoleArn"] == log
+    assert shown() == {
+        "accessLogSettings": {"destinationArn": f"{log}one", "format": "$context.requestId"},
+        "methodSettings": {
+            "*/*": {"throttlingRateLimit": 2.5, "metricsEnabled": True},
+            "~1a~1b/GET": {"loggingLevel": "INFO"},
+        },
+        "tracingEnabled": True,
+    }
+    second = api(MethodSettings=[every | {"ThrottlingRateLimit": 5, "ThrottlingBurstLimit": 7}])
+    assert stack.update(second) == "UPDATE_COMPLETE", stack.events()
+    settings = {"throttlingRateLimit": 5, "throttlingBurstLimit": 7, "metricsEnabled": True}
+    assert shown() == {"methodSettings": {"*/*": settings}, "tracingEnabled": False}
+    assert stack.update(api()) == "UPDATE_COMPLETE", stack.events()
+    assert shown() == {"methodSettings": {}, "tracingEnabled": False}
+    wrong = {"DestinationArn": f"{log}one:*", "Format": "$context.requestId"}
+    assert stack.update(api(AccessLogSetting=wrong)) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "Invalid patch value" in stack.reasons("S")
+
+
 def test_a_recorded_resource_needs_what_its_references_are_made_of(stack: Stack) -> None:
     provider = {"Type": "AWS::IAM::OIDCProvider", "Properties": {}}
     assert stack.create(template({"P": provider})) == "ROLLBACK_COMPLETE"

@@ -62,6 +62,19 @@ def of_method(operation: Mapping[str, str]) -> Mapping[str, str]:
     return {**operation, "path": f"/methodSettings/{key}" + (f"/{member}" if member else "")}
 
 
+def by_path(settings: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the MethodSettings of a template as the paths of their patches below the stage's."""
+    paths = {member: path for path, (member, _) in SETTINGS.items()}
+    return {
+        f"{_escaped(each['ResourcePath']).replace('~1*', '*')}/{each['HttpMethod']}": {
+            paths.get(name[:1].lower() + name[1:], name): value
+            for name, value in each.items()
+            if name not in ("ResourcePath", "HttpMethod")
+        }
+        for each in settings
+    }
+
+
 def _escaped(text: str) -> str:
     return text.replace("~", "~0").replace("/", "~1")
 

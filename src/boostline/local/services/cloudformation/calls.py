@@ -55,8 +55,11 @@ class Calls:
         made = made.lower() if record["ResourceType"] in SMALL else made
         name = properties.get(kind.name) or made
         record |= {"Properties": properties, "Own": {"unique": unique, "name": name}}
-        for operation in kind.calls[1].split():
-            request = self._request(kind, operation, self._facts(record))
+        operations = kind.calls[1].split()
+        taken = _taken(kind, operations, properties)
+        for operation in operations:
+            facts = self._facts(record) | _changes(kind, taken, properties)
+            request = self._request(kind, operation, facts)
             if request is not None:
                 try:
                     answer = self._call(kind, operation, request)
@@ -244,16 +247,23 @@ def _members(shape: AnyShape, value: Mapping[str, Any]) -> Iterator[tuple[str, A
         yield member, shaped(shape.members[member], given) if member in shape.members else item
 
 
+def _taken(kind: Kind, operations: list[str], properties: Document) -> Document:
+    """Return those properties that the first of some operations takes as they are."""
+    members = {_lower(name) for each in operations[:1] for name in _input(kind, each).members}
+    return {name: value for name, value in properties.items() if _lower(name) in members}
+
+
 def _changes(kind: Kind, old: Document, new: Document) -> Document:
     """Return what a change is to calls that take changes: patches, what tags and targets go."""
     old, new = kind.defaults | old, kind.defaults | new
-    names = {name: fact for fact, (name, _) in kind.others.items()}
+    facts = {name: (fact, made_of) for fact, (name, made_of) in kind.others.items()}
     patches = [
         {"op": op, "path": path} | ({} if value is None else {"value": value})
         for name in sorted((old.keys() | new.keys()) - kind.recorded - {"Tags"})
         if any("patchOperations" in _input(kind, each).members for each in kind.calls[2].split())
+        for fact, made_of in [facts.get(name, (name, lambda value: value))]
         for op, path, value in _patches(
-            f"/{_lower(names.get(name, name))}", old.get(name), new.get(name)
+            f"/{_lower(fact)}".rstrip("/"), made_of(old.get(name)), made_of(new.get(name))
         )
     ]
     found = {"patchOperations": patches}

@@ -14,6 +14,8 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
+from boostline.local.services.apigateway.stages import by_path
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -129,7 +131,13 @@ _DOCUMENTS = (
 )
 
 KINDS: dict[str, Kind] = {
-    "AWS::ApiGateway::Account": _recorded("CloudWatchRoleArn", "", "{unique}", Id="{unique}"),
+    "AWS::ApiGateway::Account": Kind(
+        "CloudWatchRoleArn",
+        ("apigateway", "UpdateAccount", "UpdateAccount", ""),
+        ref="{unique}",
+        attributes={"Id": "{unique}"},
+        others={"cloudwatchRoleArn": ("CloudWatchRoleArn", _same)},
+    ),
     "AWS::ApiGateway::ApiKey": Kind(
         "Enabled Name! Tags",
         ("apigateway", "CreateApiKey", "UpdateApiKey", "DeleteApiKey"),
@@ -155,9 +163,14 @@ KINDS: dict[str, Kind] = {
         defaults={"mode": "overwrite"},
     ),
     "AWS::ApiGateway::Stage": Kind(
-        "AccessLogSetting~ DeploymentId MethodSettings~ RestApiId! StageName! Tags TracingEnabled~",
-        ("apigateway", "CreateStage", "UpdateStage", "DeleteStage"),
+        "AccessLogSetting DeploymentId MethodSettings RestApiId! StageName! Tags TracingEnabled",
+        ("apigateway", "CreateStage UpdateStage", "UpdateStage", "DeleteStage"),
         name="StageName",
+        others={
+            "accessLogSettings": ("AccessLogSetting", _same),
+            "": ("MethodSettings", by_path),
+        },
+        defaults={"MethodSettings": [], "TracingEnabled": False},
     ),
     "AWS::ApiGateway::UsagePlan": Kind(
         "ApiStages Quota Tags Throttle UsagePlanName",
