@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import RunningPlatform
+from tests.conftest import RunningPlatform, start
 from tests.local.services.hosting_bench import (
     ask,
     configure,
@@ -55,7 +55,12 @@ def settings(tmp_path: Path) -> Mapping[str, Any]:
 
 @pytest.fixture
 def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
-    bench = Bench(platform, tmp_path / "programs")
+    return prepared(platform, tmp_path / "programs")
+
+
+def prepared(platform: RunningPlatform, programs: Path) -> Bench:
+    """Return a bench with an endpoint of two instances, and configurations to update it to."""
+    bench = Bench(platform, programs)
     serve(bench, SERVER)
     for name in ("one", "two", "bad"):
         model(bench, name)
@@ -80,6 +85,23 @@ def half(wait: int = 1) -> dict[str, Any]:
 def update(bench: Bench, config: str, deployment: dict[str, Any]) -> None:
     bench.sagemaker.update_endpoint(
         EndpointName="live", EndpointConfigName=config, DeploymentConfig=deployment
+    )
+
+
+def await_answer(bench: Bench, wanted: bytes) -> None:
+    def answers() -> bool:
+        try:
+            return bool(ask(bench)["Body"] == wanted)
+        except bench.runtime.exceptions.ServiceUnavailable:  # the platform has just begun
+            return False
+
+    bench.until(answers)
+
+
+def trip(bench: Bench) -> None:
+    """Set off the alarm."""
+    client(bench.running, "cloudwatch").set_alarm_state(
+        AlarmName="errors", StateValue="ALARM", StateReason="by hand"
     )
 
 
@@ -118,18 +140,38 @@ def test_a_canary_that_fails_is_rolled_back_by_its_alarm(bench: Bench) -> None:
 
 def test_alarms_are_watched_after_all_traffic_has_moved(bench: Bench) -> None:
     update(bench, "two-twice", how("ALL_AT_ONCE", 600))
-    bench.until(lambda: ask(bench)["Body"] == b"two")
-    cloudwatch = client(bench.running, "cloudwatch")
-    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="by hand")
+    await_answer(bench, b"two")
+    trip(bench)
     endpoint = settled(bench)
     assert endpoint["EndpointConfigName"] == "one-twice"
     assert "errors (by hand)" in endpoint["FailureReason"]
     assert ask(bench)["Body"] == b"one"
 
 
+def test_a_restart_begins_the_update_anew_and_never_what_was_rolled_back(tmp_path: Path) -> None:
+    folder, programs = tmp_path / "platform", tmp_path / "programs"
+    table = {"images": images(programs)}
+    for running in start(folder, **table):
+        bench = prepared(running, programs)
+        update(bench, "two-twice", half(wait=600))
+        await_answer(bench, b"two")
+    for running in start(folder, **table):
+        bench = Bench(running, programs)
+        await_answer(bench, b"two")
+        assert (
+            bench.sagemaker.describe_endpoint(EndpointName="live")["EndpointStatus"] == "Updating"
+        )
+        trip(bench)
+        assert settled(bench)["EndpointConfigName"] == "one-twice"
+    for running in start(folder, **table):
+        again = settled(Bench(running, programs))
+        assert (again["EndpointConfigName"], again["EndpointStatus"]) == ("one-twice", "InService")
+        assert "by hand" in again["FailureReason"]
+
+
 def test_an_endpoint_can_be_deleted_while_its_traffic_moves(bench: Bench) -> None:
     update(bench, "two-twice", half(wait=600))
-    bench.until(lambda: ask(bench)["Body"] == b"two")
+    await_answer(bench, b"two")
     bench.sagemaker.delete_endpoint(EndpointName="live")
     bench.sagemaker.get_waiter("endpoint_deleted").wait(
         EndpointName="live", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}

@@ -103,9 +103,10 @@ class Endpoints:
     def _bring(self, name: str) -> None:
         """Start what was deployed before the platform, then what is wanted."""
         document = self._platform.resources.find(ENDPOINT, name) or {}
-        wanted, reason = document.get("Wanted"), ""
+        wanted = document.get("Wanted")
+        reason = "" if wanted else document.get("FailureReason", "")
         if "Deployed" in document and name not in self._traffic:
-            reason = self._deploy(name, document["Deployed"])
+            reason = self._deploy(name, document["Deployed"]) or reason
         if wanted is not None:
             reason = self._deploy(name, wanted)
         if not self._closed.is_set():
@@ -144,11 +145,10 @@ class Endpoints:
         for share in rollout.shares:
             old = {before: 1 - share} if share < 1 else {}
             self._traffic[name] = {**old, fleet: share}
-            reason = self._bake(fleet, rollout)
-            if reason:
-                self._traffic[name] = {before: 1.0}
-                with contextlib.suppress(Missing):
-                    self._platform.resources.change(ENDPOINT, name, _rolling_back)
+            if reason := self._bake(fleet, rollout):
+                if reason != ENDED:
+                    self._traffic[name] = {before: 1.0}
+                    self._roll_back(name, reason)
                 return reason
         ends = time.monotonic() + rollout.termination
         while fleet in self._alive and (left := ends - time.monotonic()) > 0:
@@ -166,6 +166,18 @@ class Endpoints:
                 return ""
             if self._closed.wait(min(left, MOMENT)) or fleet not in self._alive:
                 return ENDED
+
+    def _roll_back(self, name: str, reason: str) -> None:
+        """Note that what was wanted is not wanted any more: a later platform must not try again."""
+
+        def change(document: Document) -> None:
+            document.pop("Wanted", None)
+            if document["EndpointStatus"] != "Deleting":
+                document["EndpointStatus"] = "RollingBack"
+            document["FailureReason"] = reason[:REASON_LENGTH]
+
+        with contextlib.suppress(Missing):  # deleted meanwhile
+            self._platform.resources.change(ENDPOINT, name, change)
 
     def _tripped(self, names: tuple[str, ...]) -> str:
         """Return which of some alarms are on, and why."""
@@ -207,8 +219,3 @@ class Endpoints:
 
         with contextlib.suppress(Missing):  # deleted meanwhile
             self._platform.resources.change(ENDPOINT, name, settle)
-
-
-def _rolling_back(document: Document) -> None:
-    if document["EndpointStatus"] != "Deleting":
-        document |= {"EndpointStatus": "RollingBack", "LastModifiedTime": time.time()}
