@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # What the benchmarks share is no benchmark, and a soak measures nothing.
-SHARED = {"__init__", "__main__", "load", "picture", "programs", "servers", "soak"}
+SHARED = {"__init__", "__main__", "load", "picture", "programs", "servers", "soak", "stage"}
 
 
 def main() -> None:

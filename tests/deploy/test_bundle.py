@@ -86,30 +86,74 @@ def test_locked_wheels_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         build(b"{}", archive, LOCKED, "3.12", requirements)
 
 
-def test_lambda_runs_it(
-    platform: RunningPlatform, tmp_path: Path, contract: FeatureContract
-) -> None:
-    archive = tmp_path / "gateway.zip"
-    build(contract.to_json(), archive, INSTALLED, PYTHON)
-    client = platform.client("lambda")
-    client.create_function(
-        FunctionName="gateway",
-        Runtime=f"python{PYTHON}",
-        Role="arn:aws:iam::000000000000:role/gateway",
-        Handler="boostline.gateway.handler.handler",
-        Timeout=29,
-        Environment={"Variables": {"ENDPOINT_NAME": "none"}},
-        Code={"ZipFile": archive.read_bytes()},
-    )
+class Function:
+    """The gateway on the platform; `log` has the lines of the last call."""
 
-    def call(method: str, resource: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        event = {"httpMethod": method, "resource": resource, "body": json.dumps(body)}
-        answer = client.invoke(FunctionName="gateway", Payload=json.dumps(event).encode())
+    def __init__(self, platform: RunningPlatform, contract: FeatureContract) -> None:
+        archive = platform.settings.folder / "gateway.zip"
+        build(contract.to_json(), archive, INSTALLED, PYTHON)
+        self._client = platform.client("lambda")
+        self._client.create_function(
+            FunctionName="gateway",
+            Runtime=f"python{PYTHON}",
+            Role="arn:aws:iam::000000000000:role/gateway",
+            Handler="boostline.gateway.handler.handler",
+            Timeout=29,
+            Environment={"Variables": {"ENDPOINT_NAME": "churn--staging"}},
+            Code={"ZipFile": archive.read_bytes()},
+        )
+        self.log: list[dict[str, Any]] = []
+
+    def __call__(self, method: str, resource: str, body: object = None) -> tuple[int, Any]:
+        event = {
+            "httpMethod": method,
+            "resource": resource,
+            "body": json.dumps(body),
+            "requestContext": {"requestId": "request-1"},
+        }
+        answer = self._client.invoke(
+            FunctionName="gateway", Payload=json.dumps(event).encode(), LogType="Tail"
+        )
+        lines = base64.b64decode(answer["LogResult"]).decode().splitlines()
+        self.log = [json.loads(line) for line in lines if line.startswith("{")]
         payload = json.loads(answer["Payload"].read())
         return payload["statusCode"], json.loads(payload["body"])
 
+
+def test_lambda_runs_it(platform: RunningPlatform, contract: FeatureContract) -> None:
+    call = Function(platform, contract)
     assert call("GET", "/health") == (200, {"status": "ok", "features": contract.digest})
     status, body = call("POST", "/predict", {"day": 1, "eve": 2, "plan": "sometimes"})
     assert (status, [each["field"] for each in body["error"]["fields"]]) == (400, ["plan"])
     status, body = call("POST", "/predict", {"day": 1, "eve": 2, "plan": "yes"})
     assert (status, body["error"]["message"]) == (503, "there is no endpoint to answer")
+    assert call("POST", "/predict/batch", [{"day": 1}])[1]["predictions"][0]["error"]["fields"]
+
+
+def test_lambda_s_log_has_lines_and_metrics(
+    platform: RunningPlatform, contract: FeatureContract
+) -> None:
+    call = Function(platform, contract)
+    call("GET", "/health")
+    line, metrics = call.log
+    assert (line["service"], line["stage"]) == (metrics["service"], metrics["stage"])
+    assert (line["service"], line["stage"]) == ("churn", "staging")
+    assert (line["correlation_id"], line["cold_start"]) == ("request-1", True)
+    assert metrics["Requests"] == [1.0]
+    call("GET", "/health")
+    assert call.log[0]["cold_start"] is False
+
+
+@pytest.mark.parametrize("python", ["3.12", "3.13"])
+def test_the_zip_for_aws_is_small(tmp_path: Path, contract: FeatureContract, python: str) -> None:
+    """Fifteen megabytes are allowed; the runtime's own SDK is not among them."""
+    archive = tmp_path / "gateway.zip"
+    try:
+        build(contract.to_json(), archive, LOCKED, python)
+    except BundleError as error:
+        pytest.skip(f"no package index: {error}")
+    with zipfile.ZipFile(archive) as packed:
+        tops = {name.split("/")[0] for name in packed.namelist()}
+    assert archive.stat().st_size < 15_000_000
+    assert {"boostline", "aws_lambda_powertools", "aws_xray_sdk", "msgspec"} < tops
+    assert not {"boto3", "botocore", "urllib3", "numpy"} & tops
