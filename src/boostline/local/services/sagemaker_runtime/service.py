@@ -107,7 +107,7 @@ class SageMakerRuntime(Service):
         if status is None:
             account = self.platform.settings.account
             return _invalid(f"Endpoint {name} of account {account} not found.")
-        if status == "SystemUpdating":
+        if status in ("SystemUpdating", "Updating"):  # by a platform that has just begun
             return AwsError("ServiceUnavailable", f"Endpoint {name} is being restarted", 503)
         return _invalid(f"Endpoint {name} is {status}: it must be InService to be invoked")
 
