@@ -17,6 +17,7 @@ group = typer.Typer(no_args_is_help=True, help="An account made ready: stacks an
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would happen, and let nothing happen.")
 ]
+ON_EVENT = "boostline up --on-event '*:codepipeline:*=boostline deploy staging'"
 SETTINGS = """
 boostline.toml:
   [aws]
@@ -85,7 +86,7 @@ def _show_outputs(target: Target, outputs: dict[str, str]) -> None:
     for name, text in outputs.items():
         typer.echo(f"{name:<22} {text}")
     if target.name == "local":
-        typer.echo("next: boostline run")
+        typer.echo(f"next: boostline run; what an approval starts: {ON_EVENT}")
         return
     places = {"account": target.account, "region": target.region}
     if "PipelineRoleArn" in outputs:

@@ -1,0 +1,77 @@
+"""A person approves a version, and the project's own rule brings it to staging."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.line import BIN, Line
+
+pytestmark = pytest.mark.slow
+STACK = "customer-churn--staging"
+PATIENCE = 120  # seconds
+
+
+@pytest.fixture(scope="module")
+def made(line: Line, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    """A platform where a command stands for the project's CodePipeline."""
+    folder = tmp_path_factory.mktemp("approval")
+    project = line.copy(
+        folder,
+        ("num_round = 500", "num_round = 30"),
+        ("min = 0.95", "min = 0.5"),
+        ("min = 0.9", "min = 0.5"),
+        ("min = 0.8", "min = 0.3"),
+    )
+    places = {"BOOSTLINE_DIR": str(folder / "platform")}
+    found = Line(folder / "platform", project, line.environment | places)
+    command = f"{BIN}/boostline deploy staging --project {project}"
+    found.up("--on-event", f"*:codepipeline:*={command}")
+    yield found
+    found.down()
+
+
+def said(line: Line) -> list[str]:
+    """Return the lines of the commands that the rule has started."""
+    group = "/aws/events/customer-churn--approved"
+    logs = line.client("logs")
+    try:
+        events = logs.filter_log_events(logGroupName=group)["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [event["message"] for event in events]
+
+
+def wait(line: Line, text: str) -> list[str]:
+    """Wait until a command that the rule has started says something."""
+    until = time.monotonic() + PATIENCE
+    while text not in "\n".join(found := said(line)):
+        assert time.monotonic() < until, found
+        time.sleep(0.2)
+    return found
+
+
+def events(line: Line) -> list[dict[str, Any]]:
+    client = line.client("cloudformation")
+    found: list[dict[str, Any]] = client.describe_stack_events(StackName=STACK)["StackEvents"]
+    return found
+
+
+def test_an_approval_reaches_staging_by_itself_and_only_once(made: Line) -> None:
+    made.run("run")
+    made.run("aws", "bootstrap")  # it adopts the bucket and the registry that are there
+    made.run("models", "approve", "1")
+    wait(made, "version 1 answers at")
+    answer = json.loads(made.run("api", "try").stdout)
+    assert answer["model"] == "customer-churn/1"
+    done = len(events(made))
+    # Neither the outcome that was recorded nor another approval deploys it again.
+    made.run("models", "reject", "1")
+    made.run("models", "approve", "1")
+    wait(made, "stage staging has version 1 already")
+    assert len(events(made)) == done
+    assert sum("smoke test of" in each for each in said(made)) == 1
