@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from boostline.contracts import address
 from boostline.contracts.errors import BoostlineError
 from boostline.project import file, target
@@ -52,10 +54,10 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
         line = Line(Path(folder, "project"), run, where, aws)
         try:
             place = _place(line, where, run)
-        except BoostlineError as error:
+            occupied = [] if given.remove else [*place.occupied()]
+        except (BoostlineError, BotoCoreError, ClientError) as error:
             print(error, file=sys.stderr)
             return 3
-        occupied = [] if given.remove else [*place.occupied()]
         if occupied:
             print(f"there already: {', '.join(occupied)}{ASKED}", file=sys.stderr)
             return 3
