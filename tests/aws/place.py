@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from boostline.deploy import templates
 from boostline.deploy.stack import Stack
@@ -67,8 +67,11 @@ class Place:
     def leftovers(self) -> list[str]:
         """Return what is still there once AWS has had time to forget what was deleted."""
         until = time.monotonic() + (PATIENCE if self.is_aws else 0)
-        while (found := [*self.occupied(), *self._there()]) and time.monotonic() < until:
-            time.sleep(15)
+        try:
+            while (found := [*self.occupied(), *self._there()]) and time.monotonic() < until:
+                time.sleep(15)
+        except (BotoCoreError, ClientError) as error:
+            return [f"nobody knows what, since {error}"]
         return found
 
     def _there(self) -> Iterator[str]:
