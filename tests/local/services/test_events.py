@@ -134,6 +134,40 @@ def test_an_approval_and_nothing_else_runs_the_declared_command(
     assert told[0].startswith(f"{ARN}: ")
 
 
+def test_executions_and_their_steps_tell_how_they_end(bench: Bench, tmp_path: Path) -> None:
+    ended = {
+        "source": ["aws.sagemaker"],
+        "detail": {
+            "$or": [
+                {"currentPipelineExecutionStatus": ["Failed"]},
+                {"currentStepStatus": ["Failed"]},
+            ]
+        },
+    }
+    rule(bench.running, ended)
+    fail = {"Name": "End", "Type": "Fail", "Arguments": {"ErrorMessage": "enough"}}
+    definition = {"Version": "2020-12-01", "Parameters": [], "Steps": [fail]}
+    bench.sagemaker.create_pipeline(
+        PipelineName="ends",
+        ClientRequestToken="a" * 32,
+        RoleArn="arn:aws:iam::000000000000:role/any",
+        PipelineDefinition=json.dumps(definition),
+    )
+    arn = bench.sagemaker.start_pipeline_execution(
+        PipelineName="ends", ClientRequestToken="b" * 32
+    )["PipelineExecutionArn"]
+    bench.until(lambda: lines(bench).count("exit code 3") == 4)
+    found = {event["detail-type"]: event["detail"] for event in runs(tmp_path)}
+    step = found["SageMaker Model Building Pipeline Execution Step Status Change"]
+    assert (step["stepName"], step["stepType"]) == ("End", "Fail")
+    assert (step["previousStepStatus"], step["failureReason"]) == ("Starting", "enough")
+    assert step["metadata"] == {"fail": {"errorMessage": "enough"}}
+    whole = found["SageMaker Model Building Pipeline Execution Status Change"]
+    assert whole["previousPipelineExecutionStatus"] == "Executing"
+    assert whole["executionEndTime"].endswith("Z")
+    assert step["pipelineExecutionArn"] == whole["pipelineExecutionArn"] == arn
+
+
 def test_what_a_target_gets_is_made_by_its_transformer(bench: Bench, tmp_path: Path) -> None:
     template = '{"type": "<kind> of <group>", "group": <group>, "version": <version>, "no": <no>}'
     paths = {

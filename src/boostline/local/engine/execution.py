@@ -74,7 +74,7 @@ class Execution:
                 self._end()
         except Exception:
             LOG.exception("execution %s", self._record.arn)
-            self._record.finish("Failed", "InternalServerError: see the platform's own log")
+            self._record.become("Failed", "InternalServerError: see the platform's own log")
 
     def _resume(self) -> None:
         for name, document in self._record.documents().items():
@@ -140,10 +140,10 @@ class Execution:
         known = self._record.documents().values()
         failed = [document for document in known if document["StepStatus"] == "Failed"]
         if self._stopping.is_set():
-            self._record.finish("Stopped")
+            self._record.become("Stopped")
         elif failed:
             reasons = "; ".join(f"{d['StepName']}: {d['FailureReason']}" for d in failed)
             reason = f"Step failure: One or multiple steps failed. {reasons}"
-            self._record.finish("Failed", reason)
+            self._record.become("Failed", reason)
         else:
-            self._record.finish("Succeeded")
+            self._record.become("Succeeded")

@@ -62,7 +62,9 @@ class Executions:
             names = (step["StepName"] for step in selective["SelectedSteps"])
             document["Selected"] = list(dict.fromkeys(names))
             found = reused(record, document["Selected"], selective)
-        self._platform.resources.create(EXECUTION, number, document, pipeline["PipelineName"])
+        with self._platform.database.transaction():
+            self._platform.resources.create(EXECUTION, number, document, pipeline["PipelineName"])
+            record.tell(document, "")
         for name, members in found.items():
             record.new(record.steps[name], **members)
         return document
@@ -79,7 +81,7 @@ class Executions:
     def stop(self, document: Document) -> None:
         """Mark an execution as Stopping, and end its jobs."""
         number = document["PipelineExecutionArn"].rpartition("/")[2]
-        self._platform.resources.update(EXECUTION, number, PipelineExecutionStatus="Stopping")
+        Record(self._platform, document).become("Stopping")
         with self._lock:
             execution = self._running.get(number)
         if execution is not None:
@@ -94,7 +96,7 @@ class Executions:
         if ends := [n for n in record.documents() if isinstance(record.steps[n], Fail)]:
             raise ExecutionError(f"{record.arn} ended in its Fail step {ends[0]}: start another")
         record.drop("Failed", "Stopped")
-        record.finish("Executing")
+        record.become("Executing")
         members = {m: request[m] for m in ("ParallelismConfiguration",) if m in request}
         return self._platform.resources.update(EXECUTION, record.number, **members)
 

@@ -10,6 +10,7 @@ from boostline.contracts.pipeline import Condition, Lambda, StepUnion, decode
 from boostline.local.engine.kinds import KINDS
 from boostline.local.engine.values import Resolver, parse
 from boostline.local.platform import Platform
+from boostline.local.store.events import iso
 from boostline.local.store.resources import Document
 
 EXECUTION, STEP = "pipeline-execution", "pipeline-step"
@@ -51,14 +52,21 @@ class Record:
             "AttemptCount": 1,
             **members,
         }
-        self.platform.resources.create(STEP, f"{self.number}/{step.name}", document, self.number)
+        with self.platform.database.transaction():
+            name = f"{self.number}/{step.name}"
+            self.platform.resources.create(STEP, name, document, self.number)
+            self._tell_step(document, "")
         return document
 
     def note(self, name: str, **members: Any) -> None:
         """Keep members of a step."""
         if members.get("StepStatus") in DONE:
             members["EndTime"] = time.time()
-        self.platform.resources.update(STEP, f"{self.number}/{name}", **members)
+        with self.platform.database.transaction():
+            before = self.platform.resources.get(STEP, f"{self.number}/{name}")["StepStatus"]
+            document = self.platform.resources.update(STEP, f"{self.number}/{name}", **members)
+            if document["StepStatus"] != before:
+                self._tell_step(document, before)
 
     def drop(self, *statuses: str) -> None:
         """Forget the steps of these statuses."""
@@ -71,16 +79,54 @@ class Record:
         found = self.platform.resources.get(EXECUTION, self.number)
         return bool(found["PipelineExecutionStatus"] == "Stopping")
 
-    def finish(self, status: str, reason: str = "") -> None:
-        """Note how the execution ended."""
+    def become(self, status: str, reason: str = "") -> None:
+        """Note what the execution has come to."""
 
-        def end(document: Document) -> None:
+        def change(document: Document) -> None:
             document |= {"PipelineExecutionStatus": status, "LastModifiedTime": time.time()}
             document.pop("FailureReason", None)
             if reason:
                 document["FailureReason"] = reason[:REASON_LENGTH]
 
-        self.platform.resources.change(EXECUTION, self.number, end)
+        with self.platform.database.transaction():
+            before = self.platform.resources.get(EXECUTION, self.number)["PipelineExecutionStatus"]
+            now = self.platform.resources.change(EXECUTION, self.number, change)
+            if status != before:
+                self.tell(now, before)
+
+    def tell(self, execution: Document, before: str) -> None:
+        """Send the event of the execution's new status."""
+        status = execution["PipelineExecutionStatus"]
+        detail = {
+            "pipelineExecutionDisplayName": execution["PipelineExecutionDisplayName"],
+            "pipelineExecutionDescription": execution.get("PipelineExecutionDescription", ""),
+            "previousPipelineExecutionStatus": before or None,
+            "currentPipelineExecutionStatus": status,
+            "executionStartTime": iso(execution["CreationTime"]),
+            "executionEndTime": iso(execution["LastModifiedTime"]) if status in DONE else None,
+        }
+        self._put("Status Change", detail)
+
+    def _tell_step(self, step: Document, before: str) -> None:
+        ended = step.get("EndTime")
+        detail = {
+            "stepName": step["StepName"],
+            "stepType": type(self.steps[step["StepName"]]).__name__,
+            "previousStepStatus": before or None,
+            "currentStepStatus": step["StepStatus"],
+            "stepStartTime": iso(step["StartTime"]),
+            "stepEndTime": iso(ended) if ended else None,
+            "failureReason": step.get("FailureReason"),
+            "metadata": _camel(step.get("Metadata", {})),
+            "cacheHitResult": _camel(step.get("CacheHitResult")),
+        }
+        self._put("Step Status Change", detail)
+
+    def _put(self, change: str, detail: Document) -> None:
+        about = {"pipelineArn": self.document["PipelineArn"], "pipelineExecutionArn": self.arn}
+        kind = f"SageMaker Model Building Pipeline Execution {change}"
+        known = {member: value for member, value in detail.items() if value is not None}
+        self.platform.events.put(kind, about | known, [*about.values()])
 
     def resolver(self) -> Resolver:
         """Return what computes the values of the execution's steps as they are now."""
@@ -119,6 +165,13 @@ class Record:
 def resource_name(arn: str) -> str:
     """Return the name of a resource of SageMaker's: what follows its kind in its ARN."""
     return arn.partition("/")[2]
+
+
+def _camel(value: Any) -> Any:
+    """Return a document with its members' names as events have them."""
+    if isinstance(value, dict):
+        return {name[:1].lower() + name[1:]: _camel(inner) for name, inner in value.items()}
+    return [_camel(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _iso(stamp: float) -> str:

@@ -56,12 +56,13 @@ class Events:
             "detail": detail,
         }
         with self._database.transaction() as connection:
-            connection.execute(
+            cursor = connection.execute(
                 "INSERT INTO event (document) SELECT ?"
                 " WHERE EXISTS (SELECT 1 FROM resource WHERE kind = ?)",
                 (json.dumps(event), RULE),
             )
-        self.arrived.set()
+        if cursor.rowcount:
+            self.arrived.set()
         return number
 
     def waiting(self) -> list[tuple[int, dict[str, Any]]]:
