@@ -86,6 +86,7 @@ SERVICES: dict[str, ServiceEntry] = {
         """
         CreateFunction GetFunction GetFunctionConfiguration ListFunctions UpdateFunctionCode
         UpdateFunctionConfiguration DeleteFunction AddPermission RemovePermission Invoke
+        PutFunctionConcurrency DeleteFunctionConcurrency
         """,
     ),
     "apigateway": _entry(

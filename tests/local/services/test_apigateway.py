@@ -330,6 +330,16 @@ def test_a_function_has_to_be_there_and_to_permit_it(api: Deployed, path: str) -
     assert (answer.status, body) == (500, {"message": "Internal server error"})
 
 
+def test_a_throttled_function_is_an_internal_error(
+    platform: RunningPlatform, staged: Staged
+) -> None:
+    platform.client("lambda").put_function_concurrency(
+        FunctionName="echo", ReservedConcurrentExecutions=0
+    )
+    answer, body = staged.call("GET", "/open")
+    assert (answer.status, body) == (500, {"message": "Internal server error"})
+
+
 def test_many_at_once(api: Deployed) -> None:
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda n: api.call("POST", "/open", {"n": n}), range(100)))

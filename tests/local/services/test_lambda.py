@@ -220,9 +220,38 @@ def test_a_function_is_stopped_at_its_timeout(shared_platform: RunningPlatform, 
     assert answer["FunctionError"] == "Unhandled"
     message = answer["Payload"]["errorMessage"]
     request_id = message.split()[1]
-    assert message.endswith(f"Z {request_id} Task timed out after 1.00 seconds")
-    assert f"REPORT RequestId: {request_id}" in base64.b64decode(answer["LogResult"]).decode()
+    assert message == f"RequestId: {request_id} Error: Task timed out after 1.00 seconds"
+    assert answer["Payload"]["errorType"] == "Sandbox.Timedout"
+    log = base64.b64decode(answer["LogResult"]).decode()
+    assert f"Z {request_id} Task timed out after 1.00 seconds" in log
+    assert f"REPORT RequestId: {request_id}" in log
     assert invoke(shared_platform, name, 0)["Payload"] == "slept"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for a process's memory")
+@pytest.mark.parametrize("then", ["return 'too late'", "time.sleep(60)"])
+def test_a_function_has_its_memory_and_no_more(
+    shared_platform: RunningPlatform, make: Make, then: str
+) -> None:
+    source = f"""
+import time
+def handler(event, context):
+    held = b"x" * (event * 1_000_000)
+    {"if event > 100: " + then}
+    return len(held)
+"""
+    name = make(source, Timeout=20, MemorySize=128)
+    answer = invoke(shared_platform, name, 150, LogType="Tail")
+    assert answer["FunctionError"] == "Unhandled"
+    assert answer["Payload"]["errorType"] == "Runtime.OutOfMemory"
+    said = answer["Payload"]["errorMessage"]
+    assert said.endswith("Error: Runtime exited with error: signal: killed")
+    log = base64.b64decode(answer["LogResult"]).decode()
+    assert "Memory Size: 128 MB\tMax Memory Used: 128 MB" in log
+    assert invoke(shared_platform, name, 10)["Payload"] == 10_000_000
+    client = shared_platform.client("lambda")
+    client.update_function_configuration(FunctionName=name, MemorySize=512)
+    assert invoke(shared_platform, name, 90)["Payload"] == 90_000_000
 
 
 def test_it_sees_its_zip_and_what_aws_provides(
@@ -365,6 +394,62 @@ def test_invocations_run_side_by_side(
             connection.close()
         assert [each.result()["Payload"] for each in running_now] == ["go"] * 3
     assert len(pids) == 3
+
+
+def test_reserved_concurrency_is_a_limit(
+    shared_platform: RunningPlatform, make: Make, listener: socket.socket
+) -> None:
+    client = shared_platform.client("lambda")
+    name = make(CALLER, Timeout=20)
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    found = client.get_function(FunctionName=name)
+    assert found["Concurrency"] == {"ReservedConcurrentExecutions": 1}
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(invoke, shared_platform, name, {"port": port(listener)})
+        connection, _ = listener.accept()
+        with pytest.raises(client.exceptions.TooManyRequestsException) as caught:
+            client.invoke(FunctionName=name)
+        with connection:
+            connection.sendall(b"go")
+        assert first.result()["Payload"] == "go"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert caught.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    throttles = shared_platform.platform.metrics.window(
+        "AWS/Lambda", "Throttles", dimensions(FunctionName=name), 0, time.time() + 1
+    )
+    assert throttles is not None
+    assert throttles.total == 1
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    assert refused(client.invoke, FunctionName=name)[0] == "TooManyRequestsException"
+    client.delete_function_concurrency(FunctionName=name)
+    assert "Concurrency" not in client.get_function(FunctionName=name)
+    assert "FunctionError" in invoke(shared_platform, name)
+
+
+def test_a_dry_run_runs_nothing(shared_platform: RunningPlatform, make: Make) -> None:
+    name = make("raise SystemExit('it was started')")
+    answer = invoke(shared_platform, name, InvocationType="DryRun")
+    assert (answer["StatusCode"], answer["Payload"]) == (204, None)
+    assert f"/aws/lambda/{name}" not in shared_platform.platform.logs.groups()
+
+
+def test_network_and_key_are_kept_and_shown(shared_platform: RunningPlatform, make: Make) -> None:
+    key = "arn:aws:kms:us-east-1:000000000000:key/1"
+    network = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    name = make(VpcConfig=network, KMSKeyArn=key, TracingConfig={"Mode": "Active"})
+    found = shared_platform.client("lambda").get_function_configuration(FunctionName=name)
+    assert (found["VpcConfig"], found["KMSKeyArn"]) == (network, key)
+    assert found["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_a_function_is_deleted_by_its_arn(shared_platform: RunningPlatform, make: Make) -> None:
+    name = make("import os\ndef handler(event, context):\n    return os.getpid()\n")
+    pid = invoke(shared_platform, name)["Payload"]
+    client = shared_platform.client("lambda")
+    arn = client.get_function_configuration(FunctionName=name)["FunctionArn"]
+    client.delete_function(FunctionName=arn)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_an_event_is_handled_after_the_answer(

@@ -19,9 +19,9 @@ class AccessDenied(Exception):
     """The function's policy does not let this caller invoke it."""
 
 
-def refusal(code: str, message: str) -> AwsError:
+def refusal(code: str, message: str, **members: str) -> AwsError:
     """Return an error of Lambda's with its HTTP status."""
-    return AwsError(code, message, STATUSES.get(code, 400), Type="User")
+    return AwsError(code, message, STATUSES.get(code, 400), Type="User", **members)
 
 
 def invalid(message: str) -> AwsError:

@@ -37,7 +37,8 @@ DEFAULTS = {
     "TracingConfig": {"Mode": "PassThrough"},
 }
 CODE = {"ZipFile", "S3Bucket", "S3Key"}
-CHANGEABLE = {"Role", "Handler", "Runtime", "Environment", *DEFAULTS}
+# A network and a key are kept and shown, and have no effect.
+CHANGEABLE = {"Role", "Handler", "Runtime", "Environment", "VpcConfig", "KMSKeyArn", *DEFAULTS}
 AT_FIRST = {"FunctionName", "Code", "Tags", "Architectures", "PackageType", *CHANGEABLE}
 _NAME = re.compile(r"(?:arn:aws:lambda:[^:]+:)?(?:\d{12}:)?(?:function:)?([\w.-]+)(?::(.+))?")
 
@@ -64,7 +65,7 @@ class Functions(Service):
 
     def create_function(self, request: dict[str, Any]) -> Document:
         """Make a function; it is active at once."""
-        name = _name(request["FunctionName"])
+        name = name_of(request["FunctionName"])
         refuse_others(request, AT_FIRST)
         settings = _settings(request)
         code = self._code(request["Code"])
@@ -127,9 +128,19 @@ class Functions(Service):
         refuse_others(request, {"FunctionName", *CHANGEABLE})
         return self._configure(request["FunctionName"], _settings(request))
 
+    def put_function_concurrency(self, request: dict[str, Any]) -> Document:
+        """Set how many invocations of the function may run at once."""
+        kept = {"ReservedConcurrentExecutions": request["ReservedConcurrentExecutions"]}
+        self._change(name_of(request["FunctionName"]), lambda found: found.update(Concurrency=kept))
+        return kept
+
+    def delete_function_concurrency(self, request: dict[str, Any]) -> None:
+        """Let as many invocations run at once as the account has left."""
+        self._change(name_of(request["FunctionName"]), lambda found: found.pop("Concurrency", None))
+
     def delete_function(self, request: dict[str, Any]) -> Document:
         """Remove a function; its code stays for workers that still run it."""
-        name = _name(request["FunctionName"], request.get("Qualifier"))
+        name = name_of(request["FunctionName"], request.get("Qualifier"))
         try:
             self.platform.resources.delete(KIND, name)
         except Missing:
@@ -139,7 +150,7 @@ class Functions(Service):
 
     def add_permission(self, request: dict[str, Any]) -> Document:
         """Add a statement to the function's policy."""
-        name = _name(request["FunctionName"], request.get("Qualifier"))
+        name = name_of(request["FunctionName"], request.get("Qualifier"))
         arn = self.platform.arn("lambda", f"function:{name}")
         made = permissions.statement(arn, request)
 
@@ -162,11 +173,11 @@ class Functions(Service):
                 raise refusal("ResourceNotFoundException", message)
             document["Policy"] = kept
 
-        self._change(_name(request["FunctionName"], request.get("Qualifier")), remove)
+        self._change(name_of(request["FunctionName"], request.get("Qualifier")), remove)
 
     def _function(self, reference: str, qualifier: str | None = None) -> Document:
         """Return a function by name, partial or full ARN."""
-        name = _name(reference, qualifier)
+        name = name_of(reference, qualifier)
         cache = self._cache  # a change while this one is read puts another in its place
         if name not in cache:
             found = self.platform.resources.find(KIND, name)
@@ -179,7 +190,7 @@ class Functions(Service):
         def configure(document: Document) -> None:
             document["Configuration"] |= {**settings, **_revision()}
 
-        return dict(self._change(_name(reference), configure)["Configuration"])
+        return dict(self._change(name_of(reference), configure)["Configuration"])
 
     def _change(self, name: str, change: Callable[[Document], None]) -> Document:
         try:
@@ -232,7 +243,8 @@ class Functions(Service):
         return found.digest, found.size
 
 
-def _name(reference: str, qualifier: str | None = None) -> str:
+def name_of(reference: str, qualifier: str | None = None) -> str:
+    """Return the name of a function from its name, partial or full ARN; refuse other versions."""
     found = _NAME.fullmatch(reference)
     name, version = found.groups() if found else (reference, None)
     version = version or qualifier or "$LATEST"

@@ -7,13 +7,14 @@ import base64
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
 from boostline.local.platform import Platform
 from boostline.local.services.lambda_ import permissions
 from boostline.local.services.lambda_.errors import AccessDenied, invalid, refusal, refuse_others
-from boostline.local.services.lambda_.functions import Functions
+from boostline.local.services.lambda_.functions import Functions, name_of
 from boostline.local.services.lambda_.pool import Pool
 from boostline.local.services.lambda_.runtime import Launch
 from boostline.local.services.lambda_.worker import Outcome
@@ -21,7 +22,7 @@ from boostline.local.store.metrics import dimensions
 from boostline.local.store.resources import Document
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-LARGEST = {"RequestResponse": 6_291_456, "Event": 1_048_576}
+LARGEST = {"RequestResponse": 6_291_456, "Event": 1_048_576, "DryRun": 6_291_456}
 CONCURRENCY = 1_000
 INVOKE = {"FunctionName", "Qualifier", "InvocationType", "LogType", "Payload"}
 
@@ -36,9 +37,9 @@ class Lambda(Functions):
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._pools: dict[str, Pool] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._running: Counter[str] = Counter()
 
     def stop(self) -> None:
         """End all workers."""
@@ -47,15 +48,19 @@ class Lambda(Functions):
     def delete_function(self, request: dict[str, Any]) -> Document:
         """Remove a function; what runs is let to its end."""
         answer = super().delete_function(request)
-        self._in_loop(self._retire(request["FunctionName"]))
+        self._in_loop(self._retire(name_of(request["FunctionName"])))
         return answer
 
     async def invoke(self, request: dict[str, Any]) -> Document:
-        """Run a function, or leave it to run (`Event`)."""
+        """Run a function, leave it to run (`Event`), or only look at the request (`DryRun`)."""
         refuse_others(request, INVOKE)
         document = self._function(request["FunctionName"], request.get("Qualifier"))
         kind = request.get("InvocationType", "RequestResponse")
-        running = self._run(document, request.get("Payload") or b"{}", kind)
+        payload = request.get("Payload") or b"{}"
+        _check(payload, kind)
+        if kind == "DryRun":
+            return {"StatusCode": 204}
+        running = self._run(document, payload)
         if kind == "Event":
             return {"StatusCode": 202}
         outcome = await asyncio.shield(running)
@@ -88,28 +93,34 @@ class Lambda(Functions):
         document = self._function(function)
         if not any(permissions.allows(one, service, source) for one in document["Policy"]):
             raise AccessDenied(f"{service} may not invoke {function} for {source}")
-        return await asyncio.shield(self._run(document, payload, "RequestResponse", trace))
+        _check(payload, "RequestResponse")
+        return await asyncio.shield(self._run(document, payload, trace))
 
-    def _run(
-        self, document: Document, payload: bytes, kind: str, trace: str = ""
-    ) -> asyncio.Task[Outcome]:
+    def _run(self, document: Document, payload: bytes, trace: str = "") -> asyncio.Task[Outcome]:
         """Start an invocation; a caller that goes away does not end it, as on AWS."""
-        _check(payload, kind)
-        if len(self._tasks) >= CONCURRENCY:
-            self._measure(document, Throttles=1)
-            raise refusal("TooManyRequestsException", "Rate Exceeded.")
+        name, kept = document["Configuration"]["FunctionName"], document.get("Concurrency", {})
+        reserved = kept.get("ReservedConcurrentExecutions", CONCURRENCY)
+        if self._running[name] >= reserved or self._running.total() >= CONCURRENCY:
+            self._measure(name, Throttles=1)
+            whose = "ReservedFunction" if kept else ""
+            reason = f"{whose}ConcurrentInvocationLimitExceeded"
+            raise refusal("TooManyRequestsException", "Rate Exceeded.", Reason=reason)
+        self._running[name] += 1
         trace = trace or f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Sampled=0"
         running = self._pool(document["Configuration"]).run(payload, trace)
-        return self._task(self._measured(document, running))
+        return self._task(self._counted(name, running))
 
-    async def _measured(self, document: Document, running: Coroutine[Any, Any, Outcome]) -> Outcome:
-        outcome = await running
+    async def _counted(self, name: str, running: Coroutine[Any, Any, Outcome]) -> Outcome:
+        try:
+            outcome = await running
+        finally:
+            self._running[name] -= 1
         milliseconds = 1000 * outcome.seconds
-        self._measure(document, Invocations=1, Errors=outcome.failed, Duration=milliseconds)
+        self._measure(name, Invocations=1, Errors=outcome.failed, Duration=milliseconds)
         return outcome
 
-    def _measure(self, document: Document, **values: float) -> None:
-        named = dimensions(FunctionName=document["Configuration"]["FunctionName"])
+    def _measure(self, name: str, **values: float) -> None:
+        named = dimensions(FunctionName=name)
         counted = tuple((name, value, 1) for name, value in values.items())
         self.platform.metrics.record("AWS/Lambda", (named,), counted)
 
@@ -126,17 +137,16 @@ class Lambda(Functions):
 
     def _task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
-        self._loop = task.get_loop()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def _in_loop(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait, in a thread, for work in the event loop of the workers."""
-        if self._loop is None:
+        if self.platform.loop is None:
             work.close()  # there are none
         else:
-            asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            asyncio.run_coroutine_threadsafe(work, self.platform.loop).result()
 
     async def _retire(self, name: str) -> None:
         pool = self._pools.pop(name, None)

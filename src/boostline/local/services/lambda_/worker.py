@@ -26,6 +26,7 @@ from boostline.local.services.lambda_.runtime import Launch
 API = "/2018-06-01/runtime/"
 INIT_SECONDS = 10.0
 RETURN_SECONDS = 1.0  # from an answer to the request for the next event
+LOOK_SECONDS = 0.1  # between two looks at the memory of a process that works
 MAX_RESPONSE = 6_291_556  # 6 MB and 100 bytes: what the service's own message says
 TOO_LARGE = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
 _LENGTH = re.compile(r"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -59,6 +60,8 @@ class Worker:
         self.fit = False
         self._launch = launch
         self._timeout = float(launch.configuration["Timeout"])
+        self._memory = int(launch.configuration["MemorySize"])
+        self._peak = 0  # MB
         self._output = Output(launch.platform.logs, launch.group)
         self._scratch: Path
         self._server: asyncio.Server | None = None
@@ -84,7 +87,10 @@ class Worker:
         if sign is Sign.ASKS:
             self._hand_out(payload, trace)
             sign = await self._next_sign(self._timeout)
-            self.fit = isinstance(sign, Outcome)
+            self.fit = isinstance(sign, Outcome) and not self._is_too_large()
+            if isinstance(sign, Outcome) and not self.fit:  # on AWS it had not lived to answer
+                await self._ended
+                sign = Sign.ENDED
         seconds = time.perf_counter() - started
         # The runtime flushes before it answers: what it wrote is in the pipe by now.
         self._output.end()
@@ -95,8 +101,7 @@ class Worker:
     async def stop(self) -> None:
         """End the process group, wait for it, and store its last lines."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill()
             await self._ended
         await self._output.close()
         if self._server is not None:
@@ -135,11 +140,25 @@ class Worker:
         return sign
 
     async def _next_sign(self, limit: float) -> Outcome | Sign:
-        try:
-            async with asyncio.timeout(limit):
-                return await self._signs.get()
-        except TimeoutError:
-            return Sign.LATE
+        end = time.perf_counter() + limit
+        while (left := end - time.perf_counter()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LOOK_SECONDS)):
+                    return await self._signs.get()
+            self._is_too_large()
+        return Sign.LATE
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self._process is not None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _is_too_large(self) -> bool:
+        """End a process that has had more memory than the function is given; tell if it had."""
+        self._peak = max(self._peak, _peak_memory(self._process.pid) if self._process else 0)
+        if self._peak > self._memory:
+            self._kill()
+        return self._peak > self._memory
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer awslambdaric, which sends one request after another, each with its length."""
@@ -191,30 +210,29 @@ class Worker:
         return 404, None
 
     def _failure(self, sign: Sign) -> Outcome:
-        kind = {}
         if sign is Sign.LATE:
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            limit = f"{self._timeout:.2f} seconds"
-            message = f"{now} {self._request_id} Task timed out after {limit}"
+            kind, words = "Sandbox.Timedout", f"Task timed out after {self._timeout:.2f} seconds"
+            self._output.write(f"{now} {self._request_id} {words}")
         else:
+            kind = "Runtime.OutOfMemory" if self._peak > self._memory else "Runtime.ExitError"
             code = self._ended.result() if self._ended.done() else 0
-            message = f"RequestId: {self._request_id} Error: Runtime exited {_exit_words(code)}"
-            kind = {"errorType": "Runtime.ExitError"}
-        self._output.write(message)
-        return _error(message, **kind)
+            words = f"Runtime exited {_exit_words(code)}"
+            self._output.write(f"RequestId: {self._request_id} Error: {words}", kind)
+        return _error(f"RequestId: {self._request_id} Error: {words}", errorType=kind)
 
     def _report(self, seconds: float) -> None:
         report = {
             "REPORT RequestId": self._request_id,
             "Duration": f"{seconds * 1000:.2f} ms",
             "Billed Duration": f"{math.ceil(seconds * 1000)} ms",
-            "Memory Size": f"{self._launch.configuration['MemorySize']} MB",
-            "Max Memory Used": _peak_memory(self._process.pid) if self._process else None,
+            "Memory Size": f"{self._memory} MB",
+            "Max Memory Used": f"{min(self._peak, self._memory)} MB",
         }
         if self._init_seconds is not None:
             report["Init Duration"] = f"{self._init_seconds * 1000:.2f} ms"
             self._init_seconds = None
-        line = "\t".join(f"{name}: {value}" for name, value in report.items() if value)
+        line = "\t".join(f"{name}: {value}" for name, value in report.items())
         self._output.write(f"END RequestId: {self._request_id}", line)
 
 
@@ -240,11 +258,11 @@ def _exit_words(code: int) -> str:
     return f"with error: signal: {str(signal.strsignal(-code)).lower()}"
 
 
-def _peak_memory(pid: int) -> str | None:
-    """Return the most memory that a process had, where the system tells."""
+def _peak_memory(pid: int) -> int:
+    """Return the most memory that a process had, in MB; 0 where the system does not tell."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return None
+        return 0
     peak = re.search(r"VmHWM:\s+(\d+)", status)
-    return f"{math.ceil(int(peak[1]) / 1024)} MB" if peak else None
+    return math.ceil(int(peak[1]) / 1024) if peak else 0
