@@ -30,8 +30,9 @@ lint: $(VENV)/dev  ## style, types, import rules
 bench: $(VENV)/dev  ## the figures in the README
 	@$(BIN)/python -m benchmarks
 
-images:  ## the model image, by docker, podman or IMAGE_BUILDER; FLAVORS="lightgbm" builds another
+images:  ## the images, by docker, podman or IMAGE_BUILDER; FLAVORS="lightgbm" builds another model image
 	@images/build
+	@[ -n "$(FLAVORS)" ] || images/build gateway
 
 bench-serving: $(VENV)/dev  ## the model server against what one writes first (needs wrk)
 	@$(BIN)/python -m benchmarks.serving

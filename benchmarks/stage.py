@@ -5,7 +5,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +26,7 @@ RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 FAST = {"Delay": 0.1, "MaxAttempts": 1000}
 
 
-def train(root: Path, features: Mapping[str, Any], **hyperparameters: str) -> Artifact:
+def train(root: Path, features: dict[str, Any], **hyperparameters: str) -> Artifact:
     """Train on the churn table, with the example's features changed."""
     example, data = read_example(), [EXAMPLE / "data/churn.csv"]
     lay_process(root / "process", data, example.features | features, example.split)

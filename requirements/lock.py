@@ -47,6 +47,8 @@ def main() -> None:
         needed = "\n".join(EXTRAS["container"] + EXTRAS[flavor])
         resolve(locks / "flavors" / f"{flavor}.txt", "-", same, *left_out, requirements=needed)
     resolve(locks / "sbom.txt", "-", requirements="cyclonedx-bom")
+    image = "\n".join([*EXTRAS["gateway"], "awslambdaric", "botocore"])
+    resolve(locks / "gateway.txt", "-", same, requirements=image)
     gateway = ROOT / "src/boostline/gateway/requirements.txt"
     left_out = [f"--no-emit-package={name}" for name in PROVIDED]
     resolve(gateway, "-", same, *left_out, requirements="\n".join(EXTRAS["gateway"]))
