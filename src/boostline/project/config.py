@@ -17,7 +17,7 @@ ROLES = ("process", "train", "evaluate", "serve")
 # Of a project that declares none: production follows staging, with a canary.
 STAGES: dict[str, dict[str, Any]] = {
     "staging": {},
-    "prod": {"after": "staging", "instance_count": 2, "canary_percent": 50},
+    "prod": {"after": "staging", "instance_count": 2, "canary_percent": 50, "bake_seconds": 300},
 }
 PROJECT_TAG = "sagemaker:project"  # SageMaker Projects tag what is theirs with -name and -id
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -161,7 +161,8 @@ class Deploy(_Section):
     """What a stage runs on, how it is changed, and what it has to pass.
 
     With `after`, a version must have passed the smoke test of that stage before. A canary gets that
-    share of the traffic for `bake_seconds` before the rest follows; 0 moves it all at once.
+    share of the traffic for `bake_seconds`, while the alarms are watched, before the rest follows; 0
+    moves it all at once.
     `parameters` are further ones of the template, by their names there.
     """
 
@@ -170,7 +171,7 @@ class Deploy(_Section):
     instance_count: PositiveInt = 1
     max_instance_count: PositiveInt | None = None
     canary_percent: Annotated[int, Field(ge=0, le=50)] = 0
-    bake_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
+    bake_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     capture_percent: Annotated[int, Field(ge=0, le=100)] = 100
     latency_ms: PositiveInt = 1000
     parameters: dict[str, str] = {}
