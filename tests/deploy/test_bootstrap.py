@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from boostline.deploy.bootstrap import Bootstrap, ParameterError, Plan
 from boostline.project import file, target
-from boostline.project.config import Config
+from boostline.project.config import Aws, Config
 from tests.conftest import RunningPlatform
 
 EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
@@ -86,6 +87,15 @@ def test_projects_share_an_account_and_leave_each_others_parameters(
     assert second.apply()["DeployerRoleArn"] == first["DeployerRoleArn"]
     (account,) = platform.client("cloudformation").describe_stacks(StackName="boostline")["Stacks"]
     assert not any(tag["Key"].startswith("sagemaker:project") for tag in account["Tags"])
+
+
+def test_no_project_moves_the_bucket_of_others(platform: RunningPlatform, tmp_path: Path) -> None:
+    config = project(tmp_path, "churn")
+    bootstrap(platform, config).apply()
+    here = target.local(platform.settings.folder)
+    aws = Aws(account=here.account, region=here.region, bucket="another")
+    with pytest.raises(ParameterError, match=f'say \\[aws\\] bucket = "{here.bucket}"'):
+        Bootstrap(dataclasses.replace(here, aws=aws), config, str).plan()
 
 
 def test_codepipelines_come_with_their_connection(

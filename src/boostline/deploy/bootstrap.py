@@ -21,7 +21,7 @@ TEMPLATES = (templates.ACCOUNT, templates.PROJECT, templates.PIPELINE)
 
 
 class ParameterError(BoostlineError):
-    """A parameter that no template takes."""
+    """A parameter that no template takes, or that the account cannot get any more."""
 
     exit_code = 2
 
@@ -134,10 +134,18 @@ class Bootstrap:
         tags = self._config.tagging
         if name == templates.ACCOUNT:
             there = stack.describe() or {}
+            self._check_bucket(stack.outputs().get("BucketName", own["BucketName"]))
             chosen = _parameters(there, known) | chosen
             tags = [tag for tag in tags if not tag["Key"].startswith(PROJECT_TAG)]
             tags = there.get("Tags") or tags
         return stack.plan(self._texts[name], chosen, tags, adopt=True)
+
+    def _check_bucket(self, name: str) -> None:
+        if name != self._target.bucket:
+            raise ParameterError(
+                f"projects of account {self._target.account} share the bucket {name}, and this one "
+                f'wants {self._target.bucket}: say [aws] bucket = "{name}"'
+            )
 
 
 def _parameters(stack: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
