@@ -39,6 +39,8 @@ def boostline(*arguments: str | Path, folder: Path) -> subprocess.CompletedProce
         (["models", "list", "-p", str(EXAMPLE)], 3, "start one with `boostline up`"),
         (["status", "-p", str(EXAMPLE), "--target", "aws"], 3, "[aws] account and region"),
         (["up", "--memory", "4g"], 2, "give --runner container"),
+        (["up", "--on-event", "*:codepipeline:*"], 2, "is not GLOB=COMMAND"),
+        (["up", "--on-event", "*='"], 2, "No closing quotation"),
         (["up", "--runner", "container"], 1, "no container engine answers; tried unix:///no/such"),
         (["up", "--runner", "container", "--memory", "x"], 1, "memory 'x': give a number"),
         (["gc"], 3, "no local platform has run in"),

@@ -212,7 +212,7 @@ KINDS: dict[str, Kind] = {
         },
     ),
     "AWS::CloudWatch::Alarm": Kind(
-        "AlarmActions AlarmDescription AlarmName! ComparisonOperator Dimensions EvaluationPeriods "
+        "AlarmActions~ AlarmDescription AlarmName! ComparisonOperator Dimensions EvaluationPeriods "
         "ExtendedStatistic MetricName Namespace Period Statistic Tags Threshold TreatMissingData",
         ("cloudwatch", "PutMetricAlarm", "PutMetricAlarm", "DeleteAlarms"),
         name="AlarmName",

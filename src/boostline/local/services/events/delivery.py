@@ -107,7 +107,7 @@ class Deliveries:
         waits = []
         with self._lock:
             for document in self._platform.resources.list(DELIVERY):
-                key = f"{document['Rule']}/{document['Target']['Id']}"
+                key = document["Target"]["Arn"]
                 wait = document["Due"] - time.time()
                 if key in self._busy or self._closed.is_set():
                     continue
