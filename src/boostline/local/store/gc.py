@@ -1,7 +1,7 @@
 """What is stored and no longer named is removed; what is named is looked after.
 
-Contents are referred to by their digest, in rows of the one database: objects, parts of uploads,
-functions' code. Whoever refers to a content needs to do no more than that.
+Contents are referred to by their digest, in rows of the one database: objects and parts of uploads.
+Whoever refers to a content needs to do no more than that. Functions keep their code unpacked.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ SELECT digest, 's3://' || bucket || '/' || key ||
   CASE version WHEN 'null' THEN '' ELSE ' version ' || version END FROM object WHERE digest != ''
 UNION ALL SELECT json_extract(document, '$.digest'), 'part of an upload: ' || name
   FROM resource WHERE kind = 's3:part'
-UNION ALL SELECT json_extract(document, '$.Code'), 'function ' || name
-  FROM resource WHERE kind = 'lambda.function'
 """
 
 
