@@ -97,23 +97,17 @@ def _check_value(name: str, wanted: Any) -> None:
 
 
 def _is_text(argument: Any) -> bool:
-    """Whether an argument is a text, or one without regard to its case."""
-    return isinstance(argument, str) or (
-        isinstance(argument, dict)
-        and argument.keys() == {"equals-ignore-case"}
-        and isinstance(argument["equals-ignore-case"], str)
-    )
+    return isinstance(argument, str)
 
 
 def _is_other(argument: Any) -> bool:
-    """Whether an argument is what `anything-but` takes."""
-    if isinstance(argument, dict):
-        ((kind, inner),) = argument.items() if len(argument) == 1 else (("", None),)
-        texts = inner if isinstance(inner, list) else [inner]
-        known = kind in ("prefix", "suffix", "equals-ignore-case")
-        return known and bool(texts) and all(isinstance(one, str) for one in texts)
+    """Whether an argument is what `anything-but` takes: values, or texts of one operator."""
+    kinds: tuple[type, ...] = (str, int, float)
+    if isinstance(argument, dict) and len(argument) == 1:
+        ((kind, argument),) = argument.items()
+        kinds = (str,) if kind in ("prefix", "suffix", "equals-ignore-case") else ()
     values = argument if isinstance(argument, list) else [argument]
-    return bool(values) and all(isinstance(one, str | int | float) for one in values)
+    return bool(values) and all(isinstance(one, kinds) for one in values)
 
 
 def _is_range(argument: Any) -> bool:
@@ -131,24 +125,6 @@ def _equals(value: Any, wanted: Any) -> bool:
     return bool(value == wanted) and isinstance(value, bool) is isinstance(wanted, bool)
 
 
-def _folded(value: Any, wanted: str) -> bool:
-    return isinstance(value, str) and value.casefold() == wanted.casefold()
-
-
-def _begins(value: Any, wanted: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    if isinstance(wanted, dict):
-        folded: str = wanted["equals-ignore-case"]
-        return value.casefold().startswith(folded.casefold())
-    return value.startswith(wanted)
-
-
-def _ends(value: Any, wanted: Any) -> bool:
-    reverse = wanted[::-1] if isinstance(wanted, str) else {k: w[::-1] for k, w in wanted.items()}
-    return isinstance(value, str) and _begins(value[::-1], reverse)
-
-
 def _other(value: Any, wanted: Any) -> bool:
     kind, argument = next(iter(wanted.items())) if isinstance(wanted, dict) else ("", wanted)
     unwanted = argument if isinstance(argument, list) else [argument]
@@ -160,12 +136,16 @@ def _in_range(value: Any, wanted: list[Any]) -> bool:
     return _is_number(value) and all(COMPARISONS[sign](value, bound) for sign, bound in pairs)
 
 
+def _texts(compare: Callable[[str, str], bool]) -> Callable[[Any, str], bool]:
+    return lambda value, wanted: isinstance(value, str) and compare(value, wanted)
+
+
 # Operators: what their arguments may be, and when a value has what they ask for. The first is none.
 OPERATORS: dict[str, tuple[Callable[[Any], bool], Callable[[Any, Any], bool]]] = {
     "": (lambda _: True, _equals),
-    "prefix": (_is_text, _begins),
-    "suffix": (_is_text, _ends),
-    "equals-ignore-case": (lambda argument: isinstance(argument, str), _folded),
+    "prefix": (_is_text, _texts(str.startswith)),
+    "suffix": (_is_text, _texts(str.endswith)),
+    "equals-ignore-case": (_is_text, _texts(lambda a, b: a.casefold() == b.casefold())),
     "anything-but": (_is_other, _other),
     "numeric": (_is_range, _in_range),
     "exists": (lambda argument: isinstance(argument, bool), _equals),
