@@ -23,6 +23,14 @@ from tests.e2e.line import BIN, ROOT
 
 pytestmark = pytest.mark.slow
 JOBS = ("test", "images", "pipeline", "staging", "prod")
+# As they are where nothing is said, but for the minutes in which a canary is watched.
+STAGES = """
+[stages.staging]
+[stages.prod]
+after = "staging"
+instance_count = 2
+canary_percent = 50
+"""
 PLACE = "${{ github.event.client_payload.version }}"
 
 
@@ -60,7 +68,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     table = ROOT / "examples/customer_churn/data/churn.csv"
     made.run("boostline", "new", "mine", "--data", str(table), "--label", "Churn?")
     with (made.project / "boostline.toml").open("a") as file:
-        file.write("\n[deploy]\nbake_seconds = 0\n")
+        file.write(STAGES)
     yield made
     found = address.read(made.platform)
     if found is not None:
