@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import functools
 import importlib
@@ -197,12 +198,13 @@ class Platform:
         self.address.write(self.folder)
 
     def stop(self) -> None:
-        """Stop the services in reverse order, and let go of the folder."""
+        """Stop the services in reverse order, each whatever the others do; let go of the folder."""
         (self.folder / ADDRESS_FILE).unlink(missing_ok=True)
-        for service in reversed(self._services.values()):
-            service.stop()
-        self.database.close()
-        self._lock.close()
+        with contextlib.ExitStack() as last:
+            last.callback(self._lock.close)
+            last.callback(self.database.close)
+            for service in self._services.values():
+                last.callback(service.stop)
 
 
 def _lock(folder: Path) -> IO[str]:

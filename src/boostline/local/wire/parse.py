@@ -13,6 +13,7 @@ from boostline.local.wire.head import Head
 from boostline.local.wire.shapes import from_headers, from_json, from_text, from_xml, malformed
 
 Body = bytes | Blob
+ITEMS = ("member", "entry")  # what stands before the number of an item, of a list and of a map
 
 
 def parse(
@@ -111,7 +112,7 @@ def _form(pairs: list[tuple[str, str]]) -> Element:
     `Names.member.2=b` is the second item of the list `Names`.
     """
     root = Element("form")
-    parts = [([part for part in name.split(".") if part != "member"], text) for name, text in pairs]
+    parts = [([part for part in name.split(".") if part not in ITEMS], text) for name, text in pairs]
     for names, text in sorted(parts, key=lambda pair: [(len(each), each) for each in pair[0]]):
         element = root
         for name in names:

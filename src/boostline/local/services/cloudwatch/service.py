@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from functools import partial
@@ -16,6 +17,7 @@ from boostline.local.store.metrics import Summary, dimensions
 from boostline.local.store.resources import Document, Exists, Missing
 from boostline.local.wire.errors import AwsError
 
+LOG = logging.getLogger(__name__)
 ALARM = "alarm"
 SIMPLE = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
 HISTORY = 100  # changes of an alarm that are kept
@@ -208,7 +210,10 @@ class CloudWatch(Service):
 
     def _watch(self) -> None:
         while not self._closed.wait(TICK):
-            self._judge()
+            try:
+                self._judge()
+            except Exception:  # or no alarm would be judged again
+                LOG.exception("alarms")
 
     def _judge(self) -> None:
         """Give all alarms the state that they have now."""
