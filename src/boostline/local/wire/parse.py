@@ -112,7 +112,9 @@ def _form(pairs: list[tuple[str, str]]) -> Element:
     `Names.member.2=b` is the second item of the list `Names`.
     """
     root = Element("form")
-    parts = [([part for part in name.split(".") if part not in ITEMS], text) for name, text in pairs]
+    parts = [
+        ([part for part in name.split(".") if part not in ITEMS], text) for name, text in pairs
+    ]
     for names, text in sorted(parts, key=lambda pair: [(len(each), each) for each in pair[0]]):
         element = root
         for name in names:
