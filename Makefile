@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CORES := -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench bench-serving soak clean lock images contract mutation test-aws
+.PHONY: help demo test quick lint bench bench-serving bench-api soak clean lock images contract mutation test-aws
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -36,6 +36,10 @@ images:  ## the images, by docker, podman or IMAGE_BUILDER; FLAVORS="lightgbm" b
 
 bench-serving: $(VENV)/dev  ## the model server against what one writes first (needs wrk)
 	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.picture
+
+bench-api: $(VENV)/dev  ## one record over the REST API against its parts, and during a deployment
+	@$(BIN)/python -m benchmarks.api
 	@$(BIN)/python -m benchmarks.picture
 
 SECONDS ?= 300

@@ -46,6 +46,15 @@ GOALS = (
     Goal("second identical run", "platform", ("second_identical_run_s",), 1.5, "s"),
     Goal("idle platform: memory", "platform", ("idle_mib",), 150, "MiB"),
     Goal("idle platform: start", "platform", ("start_s",), 1.5, "s"),
+    Goal(
+        "body → row of features, against scikit-learn", "api", ("against_sklearn",), 100, least=True
+    ),
+    Goal("record over the API, against its parts", "api", ("ratio",), 2),
+    Goal("record over the API, one connection", "api", ("api_ms",), 5, "ms"),
+    Goal("function: first answer", "api", ("cold_start_ms",), 400, "ms"),
+    Goal(
+        "deployment under 200 requests/s: answered", "api", ("answered",), 1, "of all", least=True
+    ),
 )
 
 

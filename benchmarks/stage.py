@@ -21,7 +21,7 @@ from boostline.features.contract import FeatureContract
 
 NAME = "churn--bench"
 ROLE = "arn:aws:iam::000000000000:role/boostline"
-IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/boostline:1"
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/boostline-model:1"
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 FAST = {"Delay": 0.1, "MaxAttempts": 1000}
 

@@ -19,6 +19,8 @@ from boostline.gateway.telemetry import Telemetry
 LARGEST_ANSWER = 6_291_456
 Document = dict[str, Any]
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Context(Protocol):
     """What the gateway needs of Lambda's context."""
@@ -176,7 +178,7 @@ def _answer(status: int, body: Document, headers: Mapping[str, str] | None = Non
     return {
         "statusCode": status,
         "headers": {"Content-Type": "application/json", **(headers or {})},
-        "body": json.dumps(body, ensure_ascii=False),
+        "body": _encode(body),
     }
 
 

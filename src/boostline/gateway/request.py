@@ -122,9 +122,7 @@ def _text(event: Mapping[str, Any]) -> str:
 
 def _parsed(text: str) -> object:
     try:
-        return json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
-        )
+        return _decode(text)
     except RecursionError:
         raise _broken("it is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -153,3 +151,8 @@ def _constant(name: str) -> NoReturn:
 
 def _broken(reason: str) -> ApiError:
     return ApiError(400, "broken_json", f"the body is not JSON: {reason}")
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
+).decode
