@@ -53,7 +53,7 @@ class Silent(Telemetry):
     def __init__(self) -> None:
         """Need nothing."""
 
-    def answered(self, *_: object) -> None:  # type: ignore[override]
+    def answered(self, *_: object) -> None:
         """Say nothing."""
 
     def traced(self, *_: object) -> Any:

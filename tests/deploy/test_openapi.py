@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from boostline.deploy.openapi import ROUTES, client_document, gateway_document
+from boostline.deploy.openapi import LARGEST_BATCH, ROUTES, client_document, gateway_document
 from boostline.features.contract import FeatureContract
 
 GOOD = {"day": 1, "eve": 2, "plan": "yes"}
@@ -50,7 +50,21 @@ def test_the_names_of_a_record_are_checked(
     schemas = gateway["components"]["schemas"]
     draft4 = jsonschema.Draft4Validator
     assert validator(schemas, "Record", draft4).is_valid(record) == fits
-    assert validator(schemas, "Records", draft4).is_valid([record]) == fits
+
+
+@pytest.mark.parametrize(
+    ("records", "fits"),
+    [
+        ([GOOD, {"shoe": 44}, 7], True),  # each is the function's to judge
+        ([GOOD] * LARGEST_BATCH, True),
+        ([GOOD] * (LARGEST_BATCH + 1), False),
+        ([], False),
+        ({"instances": [GOOD]}, False),
+    ],
+)
+def test_a_batch_is_a_list_of_so_many(gateway: dict[str, Any], records: Any, fits: bool) -> None:
+    schemas = gateway["components"]["schemas"]
+    assert validator(schemas, "Records", jsonschema.Draft4Validator).is_valid(records) == fits
 
 
 def test_no_schema_of_the_import_has_what_it_would_lose(gateway: dict[str, Any]) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
+from boostline.deploy import openapi
 from boostline.gateway.errors import ApiError
 from boostline.gateway.request import LARGEST_BATCH, checked, read, read_list
 
@@ -109,4 +111,8 @@ def test_a_list_is_asked_for(body: str, status: int, code: str) -> None:
     with pytest.raises(ApiError) as caught:
         read_list({"body": body})
     assert (caught.value.status, caught.value.code) == (status, code)
-    assert len(read_list({"body": f"[{','.join(['{}'] * LARGEST_BATCH)}]"})) == LARGEST_BATCH
+
+
+def test_a_batch_is_as_large_as_the_api_says() -> None:
+    most = json.dumps([{}] * LARGEST_BATCH)
+    assert len(read_list({"body": most})) == LARGEST_BATCH == openapi.LARGEST_BATCH

@@ -67,7 +67,8 @@ def gateway_document(title: str, contract: FeatureContract) -> bytes:
 
     All routes go to the stack's one Lambda function. API Gateway refuses what is no object, and
     unknown and missing names; what may stand in a field is the function's to judge, since a union
-    of types does not survive the import of a document ("Amazon API Gateway important notes").
+    of types does not survive the import of a document ("Amazon API Gateway important notes"). Of a
+    batch it refuses what is no list of so many: a bad record must not spoil the others.
     """
     paths: dict[str, Any] = {}
     for route in ROUTES:
@@ -83,7 +84,7 @@ def gateway_document(title: str, contract: FeatureContract) -> bytes:
                 "passthroughBehavior": "when_no_match",
             },
         }
-    schemas = {"Record": _shape(contract), "Records": _records()}
+    schemas = {"Record": _shape(contract), "Records": _records({})}
     document = {
         "openapi": "3.0.1",
         "info": {"title": title, "version": contract.digest[:12]},
@@ -128,7 +129,8 @@ def client_document(
             **body,
             "responses": {"200": _answer("OK", route.answer), **refusals},
         }
-    record = {"Record": record_schema(contract), "Records": _records()}
+    records = _records(_reference("Record"))
+    record = {"Record": record_schema(contract), "Records": records}
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": contract.digest[:12]},
@@ -171,8 +173,7 @@ def _shape(contract: FeatureContract) -> dict[str, Any]:
     return {**whole, "properties": {name: {} for name in whole["properties"]}}
 
 
-def _records() -> dict[str, Any]:
-    item = _reference("Record")
+def _records(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "maxItems": LARGEST_BATCH, "items": item}
 
 
