@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import threading
@@ -16,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import RunningPlatform, start
 from tests.local.services.hosting_bench import ECHO, ask, configure, deploy, model, serve, update
-from tests.local.services.sagemaker_bench import Bench, images
+from tests.local.services.sagemaker_bench import Bench, client, images
 
 HOUR = r"captured/live/AllTraffic/\d{4}/\d\d/\d\d/\d\d/\d\d-\d\d-[0-9a-f-]{36}\.jsonl"
 
@@ -47,6 +48,43 @@ def test_what_the_container_refuses_becomes_a_model_error(bench: Bench) -> None:
         assert response["OriginalMessage"] == f"no: {status}"
         assert ":log-group:/aws/sagemaker/Endpoints/live:" in response["LogStreamArn"]
         assert f"Received {kind} error ({status}) from primary" in response["Error"]["Message"]
+
+
+def test_invocations_are_measured_by_what_they_came_to(bench: Bench) -> None:
+    silent = "setattr(self, 'close_connection', True) if body == b'0'"
+    serve(bench, f"def invoke(self, body): {silent} else self.answer(int(body))")
+    model(bench, "one")
+    configure(bench, "twice", {"AllTraffic": "one"}, count=2)
+    deploy(bench, "twice")
+    for body in (b"200", b"404", b"500", b"503", b"0"):  # the last is no answer
+        with contextlib.suppress(ClientError):
+            ask(bench, body)
+    cloudwatch = client(bench.running, "cloudwatch")
+    found = {
+        metric["MetricName"]: cloudwatch.get_metric_statistics(
+            **metric,
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 600,
+            Period=3600,
+            Statistics=["SampleCount", "Sum", "Minimum"],
+        )["Datapoints"]
+        for metric in cloudwatch.list_metrics(Namespace="AWS/SageMaker")["Metrics"]
+    }
+    named = [
+        {"Name": "EndpointName", "Value": "live"},
+        {"Name": "VariantName", "Value": "AllTraffic"},
+    ]
+    listed = cloudwatch.list_metrics(Namespace="AWS/SageMaker", Dimensions=named)["Metrics"]
+    assert len(listed) == len(found) == 7
+    assert {sum(point["SampleCount"] for point in points) for points in found.values()} == {5}
+    sums = {name: sum(point["Sum"] for point in points) for name, points in found.items()}
+    assert sums["Invocations"] == 5
+    assert sums["InvocationsPerInstance"] == 2.5
+    assert sums["Invocation4XXErrors"] == 1
+    assert sums["Invocation5XXErrors"] == 3
+    assert sums["InvocationModelErrors"] == 4
+    assert all(point["Minimum"] > 0 for point in found["ModelLatency"])  # microseconds
+    assert 10 < sums["OverheadLatency"] < sums["ModelLatency"] < 60e6
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ MISSING = ("missing", "notBreaching", "breaching", "ignore")
 NEEDED = ("MetricName", "Namespace", "Period", "Threshold")
 NOT_HERE = (
     *("Metrics", "ThresholdMetricId", "Unit", "EvaluationWindow", "EvaluationCriteria"),
-    *("EvaluationInterval", "WarmUpConfiguration"),
+    *("EvaluationInterval", "WarmUpConfiguration", "EvaluateLowSampleCountPercentile"),
 )
 
 
