@@ -440,6 +440,14 @@ EXTENSION = "x-amazon-apigateway-"
             {"paths": {"/a": {"get": operation() | {f"{EXTENSION}request-validator": "all"}}}},
             "GET /a: there is no request validator 'all'",
         ),
+        (
+            {
+                "paths": {"/a": {"get": operation()}},
+                f"{EXTENSION}request-validators": {"all": {"validateRequestParameters": True}},
+                f"{EXTENSION}request-validator": "all",
+            },
+            "GET /a: the local platform does not have validateRequestParameters",
+        ),
     ],
 )
 def test_a_document_is_refused_by_name(changes: dict[str, Any], said: str) -> None:

@@ -190,7 +190,10 @@ def _operation(root: Root, content: Any) -> Operation:
     name = operation.validator or root.validator
     if name is not None and name not in root.validators:
         raise ValueError(f"there is no request validator {name!r}")
-    if name is not None and root.validators[name].validate_request_body and operation.body:
+    checks = root.validators[name] if name is not None else Validator()
+    if checks.validate_request_parameters:
+        raise ValueError("the local platform does not have validateRequestParameters")
+    if checks.validate_request_body and operation.body:
         schemas = {"schemas": root.components.schemas}
         operation.models = Models(operation.body.content, schemas, operation.body.required)
     return operation

@@ -30,17 +30,18 @@ VALUES: dict[str, Reader | None] = {
 }
 
 
-def change(plan: dict[str, Any], operations: list[Mapping[str, str]]) -> None:
+def change(plan: dict[str, Any], request: Mapping[str, Any]) -> None:
     """Apply UpdateUsagePlan's operations to a plan; refuse what the local platform has not."""
-    for one in operations:
-        op, path, value = one.get("op"), one.get("path", ""), one.get("value", "")
-        if path == "/apiStages" and op in {"add", "remove"}:
-            api, _, stage = value.partition(":")
+    others = []
+    for one in request.get("patchOperations", []):
+        if one.get("path") == "/apiStages" and one.get("op") in {"add", "remove"}:
+            api, _, stage = one.get("value", "").partition(":")
             given = {"apiId": api, "stage": stage}
             rest = [each for each in plan["apiStages"] if each != given]
-            plan["apiStages"] = [*rest, given] if op == "add" else rest
+            plan["apiStages"] = [*rest, given] if one["op"] == "add" else rest
         else:
-            patch(plan, one, VALUES, "add, remove of /apiStages, ")
+            others.append(one)
+    patch(plan, {"patchOperations": others}, VALUES)
 
 
 def check(plan: Mapping[str, Any]) -> None:

@@ -124,43 +124,44 @@ def refuse(request: Mapping[str, Any], *names: str) -> None:
 
 def patch(
     document: Members,
-    operation: Mapping[str, str],
+    request: Mapping[str, Any],
     values: Mapping[str, Reader | None],
-    others: str = "",
+    meant: Callable[[Mapping[str, str]], Mapping[str, str]] = dict,
 ) -> None:
-    """Apply a patch operation, or refuse it.
+    """Apply a request's patch operations to a document, or refuse them.
 
     Parameters
     ----------
-    operation
-        Its path is a JSON pointer.
     values
-        How a value is read, by its path, in which `*` stands for any name. None is for what can
-        only be removed, as what ends in `*` can be too.
-    others
-        What is said in a refusal of the operations that the caller has beside.
+        How a value is read, by its path (a JSON pointer), in which `*` stands for any name. None is
+        for what can only be removed, as what ends in `*` can be too.
+    meant
+        Makes another operation of one first.
     """
-    op, path, value = operation.get("op"), operation.get("path", ""), operation.get("value", "")
-    slashes = path.count("/")
-    known = (each for each in values if each.count("/") == slashes and fnmatchcase(path, each))
-    found = next(known, "")
-    read = values.get(found)
-    removes = op == "remove" and (found.endswith("*") or (found and read is None))
-    if not removes and (read is None or op not in {"add", "replace"}):
-        has = f"{others}replace of {', '.join(values)}"
-        raise bad_request(
-            f"Invalid patch: the local platform has no {op!r} of {path!r}; it has {has}"
-        )
-    *parents, name = (part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/"))
-    for parent in parents:
-        document = document.setdefault(parent, {})
-    try:
-        if removes:
-            document.pop(name, None)
-        elif read is not None:
-            document[name] = read(value)
-    except ValueError:
-        raise bad_request(f"Invalid patch value {value!r} for {path}") from None
+    for operation in map(meant, request.get("patchOperations", [])):
+        op, path = operation.get("op"), operation.get("path", "")
+        slashes = path.count("/")
+        known = (each for each in values if each.count("/") == slashes and fnmatchcase(path, each))
+        found = next(known, "")
+        read = values.get(found)
+        removes = op == "remove" and (found.endswith("*") or (found and read is None))
+        if not removes and (read is None or op not in {"add", "replace"}):
+            has = f"replace of {', '.join(values)}"
+            raise bad_request(
+                f"Invalid patch: the local platform has no {op!r} of {path!r}; it has {has}"
+            )
+        place, names = document, path[1:].split("/")
+        *parents, name = (each.replace("~1", "/").replace("~0", "~") for each in names)
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        if removes or read is None:
+            place.pop(name, None)
+            continue
+        value = operation.get("value", "")
+        try:
+            place[name] = read(value)
+        except ValueError:
+            raise bad_request(f"Invalid patch value {value!r} for {path}") from None
 
 
 def boolean(text: str) -> bool:

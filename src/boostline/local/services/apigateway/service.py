@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from boostline.local.platform import Platform
-from boostline.local.service import Service
 from boostline.local.services.apigateway import plans, resources, stages
 from boostline.local.services.apigateway.dataplane import DataPlane
 from boostline.local.services.apigateway.document import Document
@@ -23,24 +22,22 @@ from boostline.local.services.apigateway.resources import (
     Members,
     Reader,
     bad_request,
-    boolean,
     given,
     new_id,
     not_found,
-    page,
     patch,
     refuse,
 )
+from boostline.local.services.apigateway.usage import Usage
 from boostline.local.wire.errors import AwsError
 
-NAMED: dict[str, Reader | None] = {"/name": str, "/description": str, "/enabled": boolean}
 ACCOUNT = "apigateway.account"
 CHANGEABLE: dict[str, Reader | None] = {"/cloudwatchRoleArn": str}
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 LIMITS = {"rateLimit": plans.RATE, "burstLimit": plans.BURST}
 
 
-class ApiGateway(Service):
+class ApiGateway(Usage):
     """REST APIs whose routes are Lambda functions (proxy integration).
 
     An OpenAPI document goes in; what the local platform does not have in it is refused by name. A
@@ -49,7 +46,6 @@ class ApiGateway(Service):
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self.documents = resources.Documents(platform.resources, self._changed)
         self._stages: dict[tuple[str, str], stages.Deployed] = {}
         self._meter = plans.Meter(platform.resources)
         self._data_plane = DataPlane(platform, self._deployed, self._meter)
@@ -57,8 +53,6 @@ class ApiGateway(Service):
     get_rest_api = resources.getter(API)
     get_rest_apis = resources.lister(API)
     delete_rest_api = resources.deleter(API)
-    get_usage_plan = resources.getter(PLAN)
-    get_usage_plans = resources.lister(PLAN)
 
     def stop(self) -> None:
         """Keep what the quotas counted, and the last lines."""
@@ -130,8 +124,7 @@ class ApiGateway(Service):
 
         def change(api: Members) -> None:
             stage = api["stages"][request["stageName"]]
-            for operation in request.get("patchOperations", []):
-                patch(stage, stages.of_method(operation), stages.CHANGEABLE)
+            patch(stage, request, stages.CHANGEABLE, stages.of_method)
             stage["lastUpdatedDate"] = time.time()
             _check_stages(api)
 
@@ -166,106 +159,9 @@ class ApiGateway(Service):
     def update_account(self, request: Members) -> Members:
         """Change the role by which API Gateway writes logs: it is recorded."""
         account: Members = {}
-        for operation in request.get("patchOperations", []):
-            patch(account, operation, CHANGEABLE)
+        patch(account, request, CHANGEABLE)
         self.platform.resources.put(ACCOUNT, ACCOUNT, account)
         return self.get_account({})
-
-    def create_api_key(self, request: Members) -> Members:
-        """Make a key; its value is made here unless it is given."""
-        refuse(request, "stageKeys", "generateDistinctId", "customerId")
-        value, now = request.get("value") or new_id(40), time.time()
-        if not 20 <= len(value) <= 128:
-            raise bad_request("API Key value should be at least 20 characters, and at most 128")
-        if any(one["value"] == value for one in self.documents.list(KEY)):
-            raise AwsError("ConflictException", "API Key already exists", 409)
-        made = {"id": new_id(10), "createdDate": now, "lastUpdatedDate": now, "enabled": False}
-        told = given(request, "name", "description", "enabled", "tags")
-        return self.documents.create(KEY, made | told | {"value": value})
-
-    def update_api_key(self, request: Members) -> Members:
-        """Change what is said of a key, or switch it on or off."""
-
-        def change(key: Members) -> None:
-            for operation in request.get("patchOperations", []):
-                patch(key, operation, NAMED)
-            key["lastUpdatedDate"] = time.time()
-
-        return _shown(self.documents.change(KEY, request, change), with_value=False)
-
-    def get_api_key(self, request: Members) -> Members:
-        """Return a key, with its value if asked."""
-        return _shown(self.documents.get(KEY, request), request.get("includeValue"))
-
-    def get_api_keys(self, request: Members) -> Members:
-        """Return keys whose name begins as asked, with their values if asked."""
-        keys = self.documents.list(KEY)
-        return page([_shown(key, request.get("includeValues")) for key in keys], request)
-
-    def delete_api_key(self, request: Members) -> None:
-        """Remove a key, from its usage plans too."""
-        key = request["apiKey"]
-        for plan in self.documents.list(PLAN):
-            if key in plan["keys"]:
-                where = {"usagePlanId": plan["id"]}
-                self.documents.change(PLAN, where, lambda plan: plan["keys"].remove(key))
-        self.documents.delete(KEY, request)
-
-    def create_usage_plan(self, request: Members) -> Members:
-        """Make a usage plan."""
-        made: Members = {"id": new_id(6), "apiStages": [], "keys": []}
-        made |= given(request, "name", "description", "apiStages", "throttle", "quota", "tags")
-        self._check_plan(made)
-        return self.documents.create(PLAN, made)
-
-    def update_usage_plan(self, request: Members) -> Members:
-        """Change a usage plan's name, stages, throttle or quota."""
-
-        def change(plan: Members) -> None:
-            plans.change(plan, request.get("patchOperations", []))
-            self._check_plan(plan)
-
-        return self.documents.change(PLAN, request, change)
-
-    def delete_usage_plan(self, request: Members) -> None:
-        """Remove a usage plan that has no stages any more."""
-        if self.documents.get(PLAN, request)["apiStages"]:
-            raise bad_request(
-                f"Cannot delete Usage Plan {request['usagePlanId']} because API stages are "
-                "associated with it: remove them first"
-            )
-        self.documents.delete(PLAN, request)
-
-    def create_usage_plan_key(self, request: Members) -> Members:
-        """Put a key in a usage plan."""
-        if request["keyType"] != "API_KEY":
-            raise bad_request("Invalid key type specified: keyType is API_KEY")
-        key = self.documents.get(KEY, {"apiKey": request["keyId"]})
-
-        def add(plan: Members) -> None:
-            if key["id"] in plan["keys"]:
-                message = f"{plan['id']} has the key {key['id']} already"
-                raise AwsError("ConflictException", message, 409)
-            plan["keys"].append(key["id"])
-
-        self.documents.change(PLAN, request, add)
-        return {"type": "API_KEY", **given(key, "id", "name", "value")}
-
-    def delete_usage_plan_key(self, request: Members) -> None:
-        """Take a key out of a usage plan."""
-
-        def remove(plan: Members) -> None:
-            if request["keyId"] not in plan["keys"]:
-                raise not_found("API Key identifier")
-            plan["keys"].remove(request["keyId"])
-
-        self.documents.change(PLAN, request, remove)
-
-    def _check_plan(self, plan: Mapping[str, Any]) -> None:
-        plans.check(plan)
-        for each in plan["apiStages"]:
-            refuse(each, "throttle")
-            self.get_stage({"restApiId": each["apiId"], "stageName": each["stage"]})
 
     def _changed(self) -> None:
         self._stages = {}  # the next request reads them anew
@@ -314,7 +210,3 @@ def _check_stages(api: Members) -> None:
     for stage in api["stages"].values():
         if stage["deploymentId"] not in api["deployments"]:
             raise bad_request("Deployment id does not exist")
-
-
-def _shown(key: Members, with_value: object) -> Members:
-    return {name: value for name, value in key.items() if with_value or name != "value"}
