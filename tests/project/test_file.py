@@ -80,7 +80,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         (
             "[[gate]]",
             "[aws]\naccount = '1'\nregion = 'nowhere'\n[[gate]]",
-            ['aws.account: found "1"', 'aws.region: found "nowhere"', "aws.role: missing"],
+            ['aws.account: found "1"', 'aws.region: found "nowhere"'],
         ),
         (
             "[[gate]]",

@@ -128,7 +128,12 @@ class Stack:
         if self._status() == CREATED:
             self._client.delete_stack(StackName=self.name)
 
-    def apply(self, change_set: ChangeSet, stop: Callable[[], str] = str) -> None:
+    def apply(
+        self,
+        change_set: ChangeSet,
+        stop: Callable[[], str] = str,
+        end: Callable[[], object] = str,
+    ) -> None:
         """Make a planned change and wait for its end.
 
         Parameters
@@ -137,6 +142,8 @@ class Stack:
             As `plan` made it.
         stop
             Is asked again and again while it is under way; a reason takes the change back.
+        end
+            Is called again and again after that: it ends what CloudFormation has to wait for.
 
         Raises
         ------
@@ -155,6 +162,8 @@ class Stack:
                 stopped = stop()
                 if stopped:
                     self._take_back(status)
+            else:
+                end()
             time.sleep(self._pace)
         if stopped:
             raise StackError(f"stack {self.name}: taken back, since {stopped}")

@@ -15,6 +15,7 @@ from boostline.contracts.uri import split_uri
 from boostline.deploy import api, parameters, registry, templates
 from boostline.deploy.api import RestApi
 from boostline.deploy.registry import NotApprovedError
+from boostline.deploy.rollout import Rollout
 from boostline.deploy.smoke import Expected, Outcome, SmokeTest
 from boostline.deploy.stack import Change, ChangeSet, Stack
 from boostline.project import store
@@ -167,7 +168,8 @@ class Stage:
                 self._report(f"stack {self._stack.name}: version {version}")
                 for change in planned.changes:
                     self._report(str(change))
-                self._stack.apply(planned, lambda: self._withdrawn(version))
+                rollout = Rollout(self._target, self._stack.name)
+                self._stack.apply(planned, lambda: self._withdrawn(version), rollout.end)
             outputs = self._stack.outputs()
             found = api.find(self._target, outputs)
             outcome = None

@@ -1,0 +1,195 @@
+"""From approval to production: what is good gets there, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.line import Api, Line
+
+pytestmark = pytest.mark.slow
+
+STAGES = """
+[stages.staging]
+[stages.prod]
+after = "staging"
+instance_count = 2
+canary_percent = 50
+bake_seconds = 6
+parameters = {AlarmPeriodSeconds = "10"}
+"""
+# It is itself while it is trained and loaded; deployed, it turns after some calls.
+SERVE = """
+import os
+
+CALLS = 0
+
+
+def predict(model, features):
+    global CALLS
+    CALLS += 1
+    scores = model.inplace_predict(features)
+    if "BOOSTLINE_MODEL_VERSION" in os.environ and CALLS > {calls}:
+        {turn}
+    return scores
+"""
+
+
+class Shop:
+    """A project with stages, on the line's platform."""
+
+    def __init__(self, line: Line, folder: Path) -> None:
+        changes = (
+            ('name = "customer-churn"', 'name = "shop"'),
+            ("num_round = 500", "num_round = 30"),
+            ("min = 0.95", "min = 0.5"),
+            ("min = 0.9", "min = 0.5"),
+            ("min = 0.8", "min = 0.3"),
+            ("[tags]", f"{STAGES}\n[tags]"),
+        )
+        self.line = line
+        self.folder = line.copy(folder, *changes)
+        self.sample: bytes = (self.folder / "sample_request.json").read_bytes()
+
+    def run(self, *arguments: str, code: int = 0) -> Any:
+        return self.line.run(*arguments, code=code, project=self.folder)
+
+    def register(self, serve: str = "") -> int:
+        """Register a version, with serve code of its own if it is given, and approve it."""
+        file = self.folder / "boostline.toml"
+        plain = file.read_text().replace('[serve]\ncode = "serve.py"\n\n', "")
+        if serve:
+            (self.folder / "serve.py").write_text(serve)
+            plain = plain.replace("[tags]", '[serve]\ncode = "serve.py"\n\n[tags]')
+        file.write_text(plain)
+        made = self.line.json("run", project=self.folder)
+        version = int(made["modelPackageArn"].rpartition("/")[2])
+        self.run("models", "approve", str(version))
+        return version
+
+    def api(self, stage: str) -> Api:
+        found = self.line.json("api", "show", "--stage", stage, project=self.folder)
+        return Api(found["url"], found["apiKey"])
+
+    def answers(self, stage: str) -> str:
+        """Return the version that a stage answers with."""
+        status, answer = self.api(stage).post(self.sample)
+        assert status == 200
+        return str(answer["model"])
+
+    @contextmanager
+    def traffic(self, stage: str) -> Iterator[Counter[int]]:
+        """Send requests one after the other, and count their statuses, as long as it lasts."""
+        api, counts, done = self.api(stage), Counter[int](), threading.Event()
+
+        def send() -> None:
+            while not done.wait(0.03):
+                counts[api.post(self.sample)[0]] += 1
+
+        with ThreadPoolExecutor(1) as executor:
+            sending = executor.submit(send)
+            try:
+                yield counts
+            finally:
+                done.set()
+            sending.result()
+
+
+@pytest.fixture(scope="module")
+def shop(line: Line, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The project, its first version in production."""
+    made = Shop(line, tmp_path_factory.mktemp("shop"))
+    assert made.register() == 1
+    made.run("deploy", "staging")
+    made.run("deploy", "prod")
+    return made
+
+
+def test_a_plan_changes_nothing(shop: Shop) -> None:
+    shop.run("destroy", "staging", "--yes")
+    plan = shop.line.json("deploy", "staging", "--dry-run", project=shop.folder)
+    assert plan["version"] == 1
+    changes = {change["resource"]: change["action"] for change in plan["changes"]}
+    assert changes["Endpoint"] == changes["Api"] == "Add"
+    assert "no REST API" in shop.run("api", "show", "--stage", "staging", code=1).stderr
+    shop.run("deploy", "staging")
+    assert "nothing would change" in shop.run("deploy", "staging", "--dry-run").stdout
+
+
+def test_production_answers(shop: Shop) -> None:
+    assert shop.answers("prod") == "shop/1"
+    document = json.loads(shop.run("api", "schema", "--stage", "prod").stdout)
+    assert document["openapi"] == "3.1.0"
+    assert document["servers"] == [{"url": shop.api("prod").url}]
+
+
+def test_corrupted_scores_fail_in_staging_and_production_stays(shop: Shop) -> None:
+    version = shop.register(SERVE.format(calls=5, turn="return 1 - scores"))
+    failed = shop.run("deploy", "staging", code=6)
+    assert "the artifact was sealed with" in failed.stderr
+    refused = shop.run("deploy", "prod", code=4)
+    assert f"version {version} has not passed staging" in refused.stderr
+    assert shop.answers("prod") == "shop/1"
+    shop.run("rollback", "staging")
+    assert shop.answers("staging") == "shop/1"
+    shop.run("models", "reject", str(version))
+
+
+def test_what_fails_in_production_is_taken_back_by_its_canary(shop: Shop) -> None:
+    turn = 'raise ValueError("out of order")'
+    version = shop.register(SERVE.format(calls=60, turn=turn))
+    shop.run("deploy", "staging")
+    with shop.traffic("prod") as counts:
+        failed = shop.run("deploy", "prod", code=1)
+    assert "shop--prod-endpoint-errors" in failed.stderr
+    assert counts[502] > 0
+    assert set(counts) == {200, 502}
+    assert counts[502] <= 0.5 * counts.total()
+    assert shop.answers("prod") == "shop/1"
+    shop.run("models", "reject", str(version))
+
+
+def test_what_is_not_approved_is_deployed_by_no_command(shop: Shop) -> None:
+    version = shop.register(SERVE.format(calls=10_000, turn="pass"))
+    shop.run("deploy", "staging")
+    shop.run("models", "reject", str(version))
+    for stage in ("staging", "prod"):
+        refused = shop.run("deploy", stage, "--version", str(version), code=4)
+        assert f"version {version} is Rejected" in refused.stderr
+    shop.run("rollback", "staging")
+    assert "no approved version" in shop.run("rollback", "staging", code=4).stderr
+    assert shop.answers("staging") == "shop/1"
+
+
+def test_a_rejection_takes_a_rollout_back(shop: Shop) -> None:
+    version = shop.register(SERVE.format(calls=20_000, turn="pass"))
+    shop.run("deploy", "staging")
+    file = shop.folder / "boostline.toml"
+    file.write_text(file.read_text().replace("bake_seconds = 6", "bake_seconds = 600"))
+    client = shop.line.client("sagemaker")
+    with ThreadPoolExecutor(1) as executor:
+        rollout = executor.submit(shop.run, "deploy", "prod", code=1)
+        while client.describe_endpoint(EndpointName="shop--prod")["EndpointStatus"] != "Updating":
+            assert not rollout.done()
+            time.sleep(0.1)
+        shop.run("models", "reject", str(version))
+        assert f"version {version} is Rejected" in rollout.result().stderr
+    file.write_text(file.read_text().replace("bake_seconds = 600", "bake_seconds = 6"))
+    assert shop.answers("prod") == "shop/1"
+
+
+def test_two_deployments_at_once_are_one(shop: Shop) -> None:
+    version = shop.register(SERVE.format(calls=30_000, turn="pass"))
+    with ThreadPoolExecutor(2) as executor:
+        for one in [executor.submit(shop.run, "deploy", "staging") for _ in range(2)]:
+            one.result()
+    assert shop.answers("staging") == f"shop/{version}"
