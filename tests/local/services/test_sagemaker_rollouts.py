@@ -107,17 +107,19 @@ def trip(bench: Bench) -> None:
 
 def test_a_canary_takes_its_share_and_then_all(bench: Bench) -> None:
     with traffic(bench) as counts:
-        update(bench, "two-twice", half())
+        update(bench, "two-twice", half(wait=2))
         bench.until(lambda: counts["two"] > 0)
         before = counts["one"]
-        bench.until(lambda: counts["one"] > before, limit=5)
+        bench.until(lambda: counts["one"] > before)
         pending = bench.sagemaker.describe_endpoint(EndpointName="live")
         assert pending["EndpointStatus"] == "Updating"
         assert pending["EndpointConfigName"] == "one-twice"
         assert pending["PendingDeploymentSummary"]["EndpointConfigName"] == "two-twice"
         endpoint = settled(bench)
+        last = counts["two"]
+        bench.until(lambda: counts["two"] > last)
         done = counts["one"]
-        bench.until(lambda: counts["two"] > done)
+        bench.until(lambda: counts["two"] > last + 20)
     assert endpoint["EndpointConfigName"] == "two-twice"
     assert "PendingDeploymentSummary" not in endpoint
     assert counts.keys() == {"one", "two"}
