@@ -30,8 +30,11 @@ def show(text: str) -> None:
 @contextmanager
 def platform(folder: Path) -> Iterator[None]:
     """Run the local platform in a folder until the block ends."""
-    show("$ boostline up &")
-    command = [str(BOOSTLINE), "up", "--port", "0", "--dir", str(folder)]
+    # What an approval starts: in the cloud CodePipeline or GitHub Actions, here a command.
+    approved = "*:codepipeline:*=boostline deploy staging"
+    show(f"$ boostline up --on-event {shlex.quote(approved)} &")
+    approved = f"{approved.replace('boostline', str(BOOSTLINE), 1)} --project {HERE}"
+    command = [str(BOOSTLINE), "up", "--port", "0", "--dir", str(folder), "--on-event", approved]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             if process.stdout is not None:
@@ -70,11 +73,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="boostline-demo-") as folder:
         os.environ["BOOSTLINE_DIR"] = folder
         with platform(Path(folder)):
+            boostline("aws", "bootstrap")
             boostline("run")
             boostline("models", "approve", "--reason", "the gates hold")
+            show("\nThe approval has started the deployment to staging; this waits for it:")
             boostline("deploy", "staging")
+            boostline("deploy", "prod")
             deployed = subprocess.run(
-                [BOOSTLINE, "api", "show", "--json"], cwd=HERE, check=True, capture_output=True
+                [BOOSTLINE, "api", "show", "--stage", "prod", "--json"],
+                cwd=HERE,
+                check=True,
+                capture_output=True,
             )
             api = json.loads(deployed.stdout)
             key = f"x-api-key: {api['apiKey']}"

@@ -189,6 +189,7 @@ def test_a_rejection_takes_a_rollout_back(shop: Shop) -> None:
 
 def test_two_deployments_at_once_are_one(shop: Shop) -> None:
     version = shop.register(SERVE.format(calls=30_000, turn="pass"))
+    shop.run("destroy", "staging", "--yes")
     with ThreadPoolExecutor(2) as executor:
         for one in [executor.submit(shop.run, "deploy", "staging") for _ in range(2)]:
             one.result()

@@ -27,6 +27,10 @@ class StackError(BoostlineError):
     """A stack that could not be brought to what was asked; the message has AWS's own reasons."""
 
 
+class OvertakenError(StackError):
+    """Another change of the stack came between this one's plan and its beginning."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What would happen to one resource."""
@@ -36,9 +40,13 @@ class Change:
     type: str
     replacement: bool
 
+    @property
+    def kind(self) -> str:
+        """`Add`, `Modify`, `Replace` or `Remove`."""
+        return "Replace" if self.replacement else self.action
+
     def __str__(self) -> str:
-        how = "Replace" if self.replacement else self.action
-        return f"{how:<8} {self.resource} ({self.type.removeprefix('AWS::')})"
+        return f"{self.kind:<8} {self.resource} ({self.type.removeprefix('AWS::')})"
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ class Stack:
         ------
         StackError
             If CloudFormation refuses the change, or the stack cannot be changed.
+        OvertakenError
+            If another change has begun meanwhile: plan anew.
         """
         status = self._settled()
         if status in BROKEN:
@@ -108,7 +118,8 @@ class Stack:
                 f"stack {self.name} is in {status}: mend the reason that its events name, then let "
                 "CloudFormation finish it (`aws cloudformation continue-update-rollback`)"
             )
-        made = self._client.create_change_set(
+        made = self._unless_overtaken(
+            self._client.create_change_set,
             StackName=self.name,
             ChangeSetName=f"boostline-{uuid.uuid4().hex}",
             ChangeSetType="CREATE" if status in (GONE, CREATED, *BROKEN) else "UPDATE",
@@ -149,9 +160,11 @@ class Stack:
         ------
         StackError
             If the change failed, or was taken back.
+        OvertakenError
+            If another change has begun since it was planned: nothing was changed.
         """
         seen = {event["EventId"] for event in self._events()}
-        self._client.execute_change_set(ChangeSetName=change_set.arn)
+        self._unless_overtaken(self._client.execute_change_set, ChangeSetName=change_set.arn)
         stopped, reasons = "", list[str]()
         while True:
             status = self._status()
@@ -195,6 +208,16 @@ class Stack:
             self.name = name
         if status != GONE:
             raise StackError(f"stack {name} is in {status}: {'; '.join(reasons)}")
+
+    def _unless_overtaken(self, call: Callable[..., Any], **request: Any) -> Any:
+        try:
+            return call(**request)
+        except ClientError as error:
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            voided = code.startswith(("InvalidChangeSetStatus", "ChangeSetNotFound"))
+            if voided or "IN_PROGRESS state" in message:
+                raise OvertakenError(f"stack {self.name}: {message}") from None
+            raise
 
     def _planned(self, arn: str) -> ChangeSet | None:
         while True:

@@ -17,7 +17,7 @@ from boostline.deploy.api import RestApi
 from boostline.deploy.registry import NotApprovedError
 from boostline.deploy.rollout import Rollout
 from boostline.deploy.smoke import Expected, Outcome, SmokeTest
-from boostline.deploy.stack import Change, ChangeSet, Stack
+from boostline.deploy.stack import Change, ChangeSet, OvertakenError, Stack
 from boostline.project import store
 from boostline.project.config import Config
 from boostline.project.target import Target
@@ -163,20 +163,34 @@ class Stage:
     def _deploy(self, package: dict[str, Any]) -> Deployment:
         version = int(package["ModelPackageVersion"])
         with opened(self._target, package) as artifact:
-            planned = self._planned(package, artifact)
-            if planned is not None:
-                self._report(f"stack {self._stack.name}: version {version}")
-                for change in planned.changes:
-                    self._report(str(change))
-                rollout = Rollout(self._target, self._stack.name)
-                self._stack.apply(planned, lambda: self._withdrawn(version), rollout.end)
+            changed = self._changed(package, artifact)
             outputs = self._stack.outputs()
             found = api.find(self._target, outputs)
             outcome = None
-            if planned is not None or not registry.passed(package, self.name):
+            described = registry.version(self._target, self._config.name, version)
+            if changed or not registry.passed(described, self.name):
                 outcome = self._test(package, artifact, found)
         names = outputs["EndpointName"], outputs["FunctionName"]
         return Deployment(self.name, version, *names, found, outcome)
+
+    def _changed(self, package: dict[str, Any], artifact: Artifact) -> bool:
+        """Bring the stack to a version; say whether that changed anything."""
+        version = int(package["ModelPackageVersion"])
+        while True:
+            planned = self._planned(package, artifact)
+            if planned is None:
+                return False
+            self._report(f"stack {self._stack.name}: version {version}")
+            for kind in dict.fromkeys(change.kind for change in planned.changes):
+                names = (change.resource for change in planned.changes if change.kind == kind)
+                self._report(f"{kind}: {', '.join(names)}")
+            rollout = Rollout(self._target, self._stack.name)
+            try:
+                self._stack.apply(planned, lambda: self._withdrawn(version), rollout.end)
+            except OvertakenError as error:
+                self._report(f"another deployment came first: {error}")
+            else:
+                return True
 
     def _planned(self, package: dict[str, Any], artifact: Artifact) -> ChangeSet | None:
         store.ensure_bucket(self._target)
