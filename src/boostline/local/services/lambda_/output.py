@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import time
@@ -12,13 +13,14 @@ from boostline.local.store.logs import Logs
 MAX_LINE = 262_144  # bytes of one log event
 TAIL = 4_096  # bytes of `LogType=Tail`
 PIPE = 65_536  # bytes that a pipe holds: one read takes all that was written before it
+PAUSE = 0.1  # seconds between batches
 CROWDED = 20_000  # lines that wait for the disk
 
 
 class Lines:
     """A log stream that is written to in the event loop, and stored off it.
 
-    Lines are stored soon: each batch waits for the disk.
+    Each batch waits for the disk, so lines wait a moment for others to come with them.
     """
 
     def __init__(self, logs: Logs, group: str, stream: str) -> None:
@@ -26,6 +28,7 @@ class Lines:
         self._logs = logs
         self._group = group
         self._waiting: list[str] = []
+        self._closing = asyncio.Event()
         self._storing: asyncio.Task[None] | None = None
 
     def write(self, *lines: str) -> None:
@@ -36,11 +39,15 @@ class Lines:
 
     async def close(self) -> None:
         """Wait until every line is stored."""
+        self._closing.set()
         if self._storing is not None:
             await self._storing
 
     async def _store(self) -> None:
         while self._waiting:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE):
+                    await self._closing.wait()
             batch, self._waiting = self._waiting, []
             await asyncio.to_thread(self._logs.append, self._group, self.stream, batch)
 
