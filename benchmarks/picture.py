@@ -83,7 +83,7 @@ def main() -> None:
 def draw(goals: Sequence[Goal], picture: Path) -> None:
     """Draw one bar a figure, as its share of what is allowed."""
     mpl.rcParams.update({"svg.hashsalt": "boostline", "svg.fonttype": "none", "font.size": 9})
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 0.9 + 0.3 * len(goals)), layout="constrained")
     axes = figure.add_subplot()
     for place, goal in enumerate(reversed(goals)):
         value = measured(goal)
