@@ -170,6 +170,11 @@ def test_the_function_gets_the_proxy_event(api: Deployed) -> None:
     assert event["stageVariables"] == {"side": "left"}
     assert (event["body"], event["isBase64Encoded"]) == ('{"x": 1}', False)
     context = event["requestContext"]
+    assert set(context) == {
+        *("accountId", "apiId", "deploymentId", "domainName", "domainPrefix", "identity"),
+        *("extendedRequestId", "httpMethod", "path", "protocol", "requestId", "requestTime"),
+        *("requestTimeEpoch", "resourceId", "resourcePath", "stage"),
+    }
     assert context["apiId"] == api.id
     assert (context["stage"], context["path"]) == ("prod", "/prod/open")
     assert (context["resourcePath"], context["httpMethod"]) == ("/open", "POST")
@@ -535,6 +540,9 @@ WORDED = {
 }
 
 
+ALIKE = {"responseTemplates": {"application/json": '{"kind":"$context.error.responseType"}'}}
+
+
 @pytest.fixture(scope="module")
 def validated(shared_platform: RunningPlatform, api: Deployed) -> Deployed:
     """An API whose bodies are checked, all but those of /free."""
@@ -554,7 +562,7 @@ def validated(shared_platform: RunningPlatform, api: Deployed) -> Deployed:
             "none": {"validateRequestBody": False},
         },
         f"{EXTENSION}request-validator": "all",
-        f"{EXTENSION}gateway-responses": {"BAD_REQUEST_BODY": WORDED},
+        f"{EXTENSION}gateway-responses": {"BAD_REQUEST_BODY": WORDED, "DEFAULT_4XX": ALIKE},
     }
     return Deployed(shared_platform, json.dumps(content).encode())
 
@@ -592,6 +600,11 @@ def test_a_body_that_does_not_fit_is_refused_in_the_document_s_words(
         "BadRequestException",
     )
     assert said == {"said": "Invalid request body", "id": answer.headers["x-amzn-requestid"]}
+
+
+def test_a_refusal_without_words_of_its_own_has_its_family_s(validated: Deployed) -> None:
+    answer, said = validated.call("GET", "/none")
+    assert (answer.status, said) == (403, {"kind": "MISSING_AUTHENTICATION_TOKEN"})
 
 
 @pytest.mark.parametrize(

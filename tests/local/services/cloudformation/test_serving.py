@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ def got(stack: Stack, path: str) -> tuple[int, dict[str, Any]]:
     return answer.status, json.loads(answer.data)
 
 
+def access_log(stack: Stack) -> dict[str, str]:
+    """Return the first line of the stage's access log, once it is stored."""
+    for _ in range(1_000):
+        if found := stack.running.platform.logs.events(f"/aws/apigateway/{ENDPOINT}"):
+            line: dict[str, str] = json.loads(found[0].message)
+            return line
+        time.sleep(0.01)
+    raise TimeoutError
+
+
 def test_the_aws_cli_deploys_the_template_and_says_when_nothing_changes(
     bench: Serving, stack: Stack, tmp_path: Path
 ) -> None:
@@ -82,6 +93,14 @@ def test_the_aws_cli_deploys_the_template_and_says_when_nothing_changes(
     assert f"Successfully created/updated stack - {ENDPOINT}" in first.stdout
     assert scored(bench) == "one"
     assert got(stack, "/health") == (200, {"endpoint": ENDPOINT, "path": "/health", "code": "one"})
+    line = access_log(stack)
+    assert {
+        "method": "GET",
+        "path": "/health",
+        "status": "200",
+        "error": "-",
+    }.items() <= line.items()
+    assert line["key"] == stack.outputs()["ApiKeyId"]
     again = deploy("--no-fail-on-empty-changeset", "--s3-bucket", "bench")
     assert again.returncode == 0
     assert "No changes to deploy" in again.stdout
