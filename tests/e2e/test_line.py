@@ -59,6 +59,20 @@ def test_the_api_explains_a_score(api: Api, sample: dict[str, Any]) -> None:
     assert (status, answer["error"]["code"]) == (400, "bad_parameter")
 
 
+def test_a_bad_record_of_a_batch_does_not_spoil_the_others(
+    api: Api, sample: dict[str, Any]
+) -> None:
+    records = [sample, {**sample, "State": "XX"}, {"Shoe Size": 44}, 7, sample]
+    status, answer = api.post(json.dumps(records).encode(), "/batch")
+    first, *bad, last = answer["predictions"]
+    single = api.post(json.dumps(sample).encode())[1]
+    assert (status, first) == (200, last)
+    assert {**first, "requestId": single["requestId"]} == single
+    codes = [one["error"]["code"] for one in bad]
+    assert codes == ["invalid_record", "invalid_record", "not_an_object"]
+    assert api.post(b"[]", "/batch")[0] == 400
+
+
 def test_without_the_key_nobody_is_answered(api: Api, sample: dict[str, Any]) -> None:
     body = json.dumps(sample).encode()
     assert api.post(body, x_api_key="wrong")[0] == 403
