@@ -678,7 +678,7 @@ def test_each_request_is_a_line_of_the_access_log(
     (key,) = staged.client.get_api_keys(nameQuery="logged")["items"]
     answers = [
         staged.call("POST", "/keyed", {"answer": {"statusCode": 201}}, x_api_key=value),
-        staged.call("POST", "/keyed", user_agent="nobody"),
+        staged.call("POST", "/keyed?%0A", user_agent='nobody"}'),
         staged.call("GET", "/none"),
     ]
     first, second, third = map(json.loads, lines(platform, staged.group, 3))
@@ -700,7 +700,7 @@ def test_each_request_is_a_line_of_the_access_log(
         "status": "403",
         "resourcePath": "/keyed",
         "identity.apiKeyId": "-",
-        "identity.userAgent": "nobody",
+        "identity.userAgent": 'nobody"}',
         "error.message": "Forbidden",
         "error.responseType": "INVALID_API_KEY",
         "integrationLatency": "-",

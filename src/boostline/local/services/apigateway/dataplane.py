@@ -199,7 +199,7 @@ class DataPlane:
         context |= {"responseLength": len(answer.body)}
         log = deployed.stage.get("accessLogSettings", {})
         if log.keys() >= {"destinationArn", "format"}:
-            self._log(log["destinationArn"].split(":")[6], call.expand(log["format"]))
+            self._log(log["destinationArn"].split(":")[6], call.line(log["format"]))
         api = {"ApiName": deployed.name}
         among = [api, api | {"Stage": call.stage}]
         resource = context.get("resourcePath")

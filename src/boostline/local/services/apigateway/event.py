@@ -132,6 +132,10 @@ class Call:
         """Replace the variables of a template; one without a value is `-`."""
         return _VARIABLE.sub(lambda found: self._value(found[1]), template)
 
+    def line(self, template: str) -> str:
+        """Replace the variables of a log's format; nobody's quotes or newlines break the line."""
+        return _VARIABLE.sub(lambda found: json.dumps(self._value(found[1]))[1:-1], template)
+
     def _value(self, name: str) -> str:
         value: Any = self.context
         for part in name.split("."):
