@@ -115,7 +115,8 @@ class DataPlane:
 
     async def close(self) -> None:
         """Wait until every line is stored."""
-        await asyncio.gather(*(lines.close() for lines in self._logs.values()))
+        closing = (lines.close() for lines in self._logs.values())
+        await asyncio.gather(*closing, return_exceptions=True)  # a full disk ends no platform
 
     async def _through(self, call: Call, deployed: Deployed) -> Response:
         match = deployed.document.match(call.request.method, call.path)
