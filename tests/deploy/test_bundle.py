@@ -150,8 +150,8 @@ def test_the_zip_for_aws_is_small(tmp_path: Path, contract: FeatureContract, pyt
     archive = tmp_path / "gateway.zip"
     try:
         build(contract.to_json(), archive, LOCKED, python)
-    except BundleError as error:
-        pytest.skip(f"no package index: {error}")
+    except BundleError:  # no package index: what is installed here is as large
+        build(contract.to_json(), archive, INSTALLED, PYTHON)
     with zipfile.ZipFile(archive) as packed:
         tops = {name.split("/")[0] for name in packed.namelist()}
     assert archive.stat().st_size < 15_000_000
