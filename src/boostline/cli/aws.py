@@ -35,6 +35,9 @@ variables of the repository, for its workflow:
 @group.command()
 def bootstrap(
     dry_run: DryRun = False,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="A stage, whose own AWS account is made ready.")
+    ] = None,
     project: Project = HERE,
     on: On = TargetName.LOCAL,
     folder: Dir = None,
@@ -46,9 +49,12 @@ def bootstrap(
     [aws.parameters] in boostline.toml are their templates' parameters. A second time it changes
     only what has become different.
     """
-    from boostline.deploy.bootstrap import Bootstrap
+    from boostline.deploy.bootstrap import Bootstrap, of_stage
 
-    config, target = options.open_both(project, on, folder)
+    config = options.open_project(project)
+    if stage is not None and on is TargetName.AWS:
+        config = of_stage(config, stage)
+    target = options.open_target(on, folder, config)
 
     def report(text: str) -> None:
         if not as_json:

@@ -125,8 +125,10 @@ def predict(
 ) -> None:
     """Ask the endpoint itself, past the REST API, to score raw records."""
     from boostline.deploy.stage import name_of
+    from boostline.project.target import of_stage
 
-    config, target = options.open_both(project, on, folder)
+    config, home = options.open_both(project, on, folder)
+    target = of_stage(home, config, stage)
     answer = target.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=name_of(config, stage),
         Body=read_record(record or config.sample),

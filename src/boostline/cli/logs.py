@@ -31,11 +31,15 @@ def logs(
 
     from boostline.contracts.errors import BoostlineError
     from boostline.deploy.stage import name_of
+    from boostline.project.target import of_stage
 
     config, target = options.open_both(project, on, folder)
     name = name_of(config, stage)
     places = {"endpoint": f"/aws/sagemaker/Endpoints/{name}", "function": f"/aws/lambda/{name}"}
-    group, prefix = (places[what], "") if what in places else _job(target, config, what)
+    if what in places:
+        target, group, prefix = of_stage(target, config, stage), places[what], ""
+    else:
+        group, prefix = _job(target, config, what)
     request = {"logGroupName": group, **({"logStreamNamePrefix": prefix} if prefix else {})}
     try:
         for page in target.client("logs").get_paginator("filter_log_events").paginate(**request):

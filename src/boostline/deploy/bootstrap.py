@@ -9,12 +9,14 @@ from typing import Any
 from boostline.contracts.errors import BoostlineError
 from boostline.deploy import templates
 from boostline.deploy.stack import Change, ChangeSet, Stack
-from boostline.project.config import PROJECT_TAG, Config
+from boostline.project.config import PROJECT_TAG, Aws, Config, default_bucket
 from boostline.project.target import Target
 
 STARTS, CODEPIPELINE = "ApprovalStarts", "codepipeline"
 # Without it there is no CodePipeline, which would have nothing to read the project from.
 CONNECTION = "ConnectionArn"
+# In the project's account, the one that reads versions; in that one, where they come from.
+READER, REGISTRY, REGISTRY_BUCKET = "ProdAccountId", "RegistryAccountId", "RegistryBucket"
 # What comes of the project and the target, and is nobody's to give.
 OWN = ("Project", "Bucket", "BucketName", "DeployerPolicyArn")
 TEMPLATES = (templates.ACCOUNT, templates.PROJECT, templates.PIPELINE)
@@ -60,7 +62,7 @@ class Bootstrap:
         self._config = config
         self._report = report
         given = config.aws.parameters if config.aws else {}
-        self._given = ({STARTS: CODEPIPELINE} if target.name == "local" else {}) | given
+        self._given = _implied(target, config, given) | given
         self._texts = {name: templates.read(name) for name in TEMPLATES}
         every = {name for text in self._texts.values() for name in templates.parameters(text)}
         if odd := sorted(self._given.keys() - (every - {*OWN})):
@@ -146,6 +148,47 @@ class Bootstrap:
                 f"projects of account {self._target.account} share the bucket {name}, and this one "
                 f'wants {self._target.bucket}: say [aws] bucket = "{name}"'
             )
+
+
+def of_stage(config: Config, stage: str) -> Config:
+    """Return a project as the account of a stage has it: its roles alone, the versions elsewhere.
+
+    Raises
+    ------
+    ParameterError
+        If the stage is in no other account than the project.
+    """
+    home = config.aws
+    there = config.stages[stage].aws if stage in config.stages else None
+    if home is None or there is None or there.account == home.account:
+        raise ParameterError(
+            f"stage {stage!r} is in no account of its own: [stages.{stage}.aws] account names one"
+        )
+    bucket = home.bucket or default_bucket(home.account, home.region)
+    registry = {REGISTRY: home.account, REGISTRY_BUCKET: bucket}
+    own = Aws(
+        account=there.account,
+        region=home.region,
+        bucket=there.bucket,
+        parameters=there.parameters | registry,
+    )
+    return config.model_copy(update={"aws": own})
+
+
+def _implied(target: Target, config: Config, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that nobody has to give."""
+    if target.name == "local":
+        return {STARTS: CODEPIPELINE}
+    named = {stage.aws.account for stage in config.stages.values() if stage.aws}
+    others = sorted(named - {target.account})
+    if not others or READER in given or REGISTRY in given:
+        return {}
+    if len(others) > 1:
+        raise ParameterError(
+            f"stages are in accounts {', '.join(others)}, and the templates let one of them read "
+            f"versions: name it by {READER} in [aws.parameters], and let the others read yourself"
+        )
+    return {READER: others[0]}
 
 
 def _parameters(stack: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:

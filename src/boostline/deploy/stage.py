@@ -20,7 +20,7 @@ from boostline.deploy.smoke import Expected, Outcome, SmokeTest
 from boostline.deploy.stack import Change, ChangeSet, OvertakenError, Stack
 from boostline.project import store
 from boostline.project.config import Config
-from boostline.project.target import Target
+from boostline.project.target import Target, of_stage
 
 Report: TypeAlias = Callable[[str], object]
 
@@ -62,10 +62,10 @@ class Stage:
 
     Parameters
     ----------
-    target, config
-        The project, and where.
+    home, config
+        The project, and where its versions and their artifacts are.
     name
-        The stage's name in `boostline.toml`.
+        The stage's name in `boostline.toml`, which may say that it is in another account.
     report
         Is told what happens, in a few words.
 
@@ -73,20 +73,23 @@ class Stage:
     ------
     StageError
         If the project has no such stage.
+    TargetError
+        If it is in an account that is not to be reached.
     """
 
-    def __init__(self, target: Target, config: Config, name: str, report: Report = str) -> None:
+    def __init__(self, home: Target, config: Config, name: str, report: Report = str) -> None:
         if name not in config.stages:
             raise StageError(
                 f"stage {name!r}: the project has {', '.join(config.stages)}; a table "
                 f"[stages.{name}] in boostline.toml would make it one"
             )
         self.name = name
-        self._target = target
+        self._home = home
+        self._target = of_stage(home, config, name)
         self._config = config
         self._settings = config.stages[name]
         self._report = report
-        self._stack = Stack(target, name_of(config, name), report)
+        self._stack = Stack(self._target, name_of(config, name), report)
 
     def api(self) -> RestApi | None:
         """Return the REST API, if the stage is deployed."""
@@ -107,7 +110,7 @@ class Stage:
             If the version must not be deployed here.
         """
         package = self._admitted(number)
-        with opened(self._target, package) as artifact:
+        with opened(self._home, package) as artifact:
             planned = self._planned(package, artifact)
         if planned is not None:
             self._stack.discard(planned)
@@ -141,7 +144,7 @@ class Stage:
         if current is None:
             raise StageError(f"stage {self.name} is not deployed: there is nothing to take back")
         group = self._config.name
-        return self._deploy(registry.passed_before(self._target, group, self.name, current))
+        return self._deploy(registry.passed_before(self._home, group, self.name, current))
 
     def destroy(self) -> bool:
         """Remove all that the stage has, less what it captured; say whether there was anything."""
@@ -150,7 +153,7 @@ class Stage:
         return there
 
     def _admitted(self, number: int | None) -> dict[str, Any]:
-        package = registry.approved(self._target, self._config.name, number)
+        package = registry.approved(self._home, self._config.name, number)
         before = self._settings.after
         if before is not None and not registry.passed(package, before):
             version = package["ModelPackageVersion"]
@@ -162,12 +165,12 @@ class Stage:
 
     def _deploy(self, package: dict[str, Any]) -> Deployment:
         version = int(package["ModelPackageVersion"])
-        with opened(self._target, package) as artifact:
+        with opened(self._home, package) as artifact:
             changed = self._changed(package, artifact)
             outputs = self._stack.outputs()
             found = api.find(self._target, outputs)
             outcome = None
-            described = registry.version(self._target, self._config.name, version)
+            described = registry.version(self._home, self._config.name, version)
             if changed or not registry.passed(described, self.name):
                 outcome = self._test(package, artifact, found)
         names = outputs["EndpointName"], outputs["FunctionName"]
@@ -210,7 +213,7 @@ class Stage:
 
     def _withdrawn(self, number: int) -> str:
         """Return why a version must not go on being rolled out."""
-        found = registry.version(self._target, self._config.name, number)
+        found = registry.version(self._home, self._config.name, number)
         status = found["ModelApprovalStatus"]
         return "" if status == "Approved" else f"version {number} is {status}"
 
@@ -229,7 +232,7 @@ class Stage:
         self._report(f"smoke test of {found.url}")
         outcome = SmokeTest(self._target, found, expected).run()
         self._report(str(outcome))
-        registry.record(self._target, package, self.name, outcome.passed)
+        registry.record(self._home, package, self.name, outcome.passed)
         if not outcome.passed:
             raise SmokeTestError(
                 f"stage {self.name}: version {version} {outcome}\n"

@@ -23,6 +23,8 @@ PROJECT_TAG = "sagemaker:project"  # SageMaker Projects tag what is theirs with 
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Scalar: TypeAlias = str | int | float | bool
 InstanceType: TypeAlias = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")]
+AccountId: TypeAlias = Annotated[str, Field(pattern=r"^\d{12}$")]
+RoleArn: TypeAlias = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")]
 StageName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,19}$")]
 Objective: TypeAlias = Literal["binary", "multiclass", "regression"]
 
@@ -157,13 +159,25 @@ class Gate(_Section):
         return f"{self.metric} {BOUNDS[self.kind]} {self.bound:g}"
 
 
+class StageAws(_Section):
+    """Another account than the project's, and the role there that deploys a stage.
+
+    Versions, their artifacts and their images stay in the project's account. `parameters` are those
+    of the other account's templates, by name.
+    """
+
+    account: AccountId
+    deployer_role: RoleArn | None = None
+    bucket: str | None = None
+    parameters: dict[str, str] = {}
+
+
 class Deploy(_Section):
     """What a stage runs on, how it is changed, and what it has to pass.
 
     With `after`, a version must have passed the smoke test of that stage before. A canary gets that
-    share of the traffic for `bake_seconds`, while the alarms are watched, before the rest follows; 0
-    moves it all at once.
-    `parameters` are further ones of the template, by their names there.
+    share of the traffic for `bake_seconds`, while the alarms are watched, before the rest follows;
+    0 moves it all at once. `parameters` are further ones of the template, by their names there.
     """
 
     after: str | None = None
@@ -175,6 +189,7 @@ class Deploy(_Section):
     capture_percent: Annotated[int, Field(ge=0, le=100)] = 100
     latency_ms: PositiveInt = 1000
     parameters: dict[str, str] = {}
+    aws: StageAws | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Deploy:
@@ -195,17 +210,22 @@ class Api(_Section):
 
 
 class Aws(_Section):
-    """The one account and region that `--target aws` may act on.
+    """The account and region that `--target aws` may act on; a stage may name another account.
 
     `boostline aws bootstrap` makes the role, of the stacks whose `parameters` these are, by name.
     """
 
-    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    account: AccountId
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
     role: str | None = None
     bucket: str | None = None
     image: str | None = None
     parameters: dict[str, str] = {}
+
+
+def default_bucket(account: str, region: str) -> str:
+    """Return the name of the bucket of an account that names none."""
+    return f"boostline-{region}-{account}"
 
 
 class Config(_Section):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import boto3
 import botocore.session
 from botocore.config import Config as ClientConfig
+from botocore.credentials import DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from boostline import __version__
 from boostline.contracts import address, strict
 from boostline.contracts.address import Address
 from boostline.contracts.errors import BoostlineError
-from boostline.project.config import Aws, Config
+from boostline.project.config import Aws, Config, default_bucket
 
 _NOTHING = (None, None, None, None)
 _EMPTY_FILE = (None, None, os.devnull, None)
@@ -81,14 +83,17 @@ class Target:
             return f"arn:aws:iam::{self.account}:role/boostline-execution"
         role = self.aws.role
         if role is None:
-            raise TargetError("[aws] has no role: `boostline aws bootstrap` makes one and shows it")
+            raise TargetError(
+                "[aws] has no role: `boostline aws bootstrap` makes one in account "
+                f"{self.account}, and shows it"
+            )
         return role if role.startswith("arn:") else f"arn:aws:iam::{self.account}:role/{role}"
 
     @property
     def bucket(self) -> str:
         """The bucket of all that Boostline stores."""
         named = self.aws.bucket if self.aws else None
-        return named or f"boostline-{self.region}-{self.account}"
+        return named or default_bucket(self.account, self.region)
 
     @property
     def image(self) -> str:
@@ -139,18 +144,77 @@ def aws(config: Config) -> Target:
         raise TargetError(
             f"--target aws needs [aws] account and region in {config.root / 'boostline.toml'}"
         )
+    session = _session(config.aws.region)
+    target = Target("aws", config.aws.account, config.aws.region, session, aws=config.aws)
+    return _confirmed(target, "[aws]")
+
+
+def of_stage(home: Target, config: Config, stage: str) -> Target:
+    """Return where a stage is deployed: where its project is, or in the account that it names.
+
+    There it acts as the stage's `deployer_role`, which it assumes with the project's credentials,
+    anew whenever those of the role expire. The local platform has one account, and stays it.
+
+    Raises
+    ------
+    TargetError
+        If no role is named, if it cannot be assumed, or if it is of another account.
+    """
+    there = config.stages[stage].aws if stage in config.stages else None
+    if there is None or home.name == "local":
+        return home
+    if there.deployer_role is None:
+        raise TargetError(
+            f"[stages.{stage}.aws] has no deployer_role: `boostline aws bootstrap --stage {stage}` "
+            "with credentials of that account makes one and shows it"
+        )
+    session = _session(home.region, _assumed(home, there.deployer_role, stage))
+    own = Aws(account=there.account, region=home.region, bucket=there.bucket)
+    target = replace(home, account=there.account, session=session, aws=own)
+    return _confirmed(target, f"[stages.{stage}.aws]")
+
+
+def _assumed(home: Target, role: str, stage: str) -> DeferredRefreshableCredentials:
+    """Return credentials that are fetched when they are needed: a rollout may outlive them."""
+    sts = home.client("sts")
+
+    def fetch() -> dict[str, str]:
+        found = sts.assume_role(RoleArn=role, RoleSessionName=f"boostline-{stage}")["Credentials"]
+        return {
+            "access_key": found["AccessKeyId"],
+            "secret_key": found["SecretAccessKey"],
+            "token": found["SessionToken"],
+            "expiry_time": found["Expiration"].isoformat(),
+        }
+
+    return DeferredRefreshableCredentials(fetch, "assume-role")
+
+
+def _session(
+    region: str, credentials: DeferredRefreshableCredentials | None = None
+) -> boto3.Session:
+    core = botocore.session.Session()
+    if credentials is not None:
+        found = SimpleNamespace(load_credentials=lambda: credentials)
+        core.register_component("credential_provider", found)
     try:
-        session = boto3.Session(region_name=config.aws.region)
-        target = Target("aws", config.aws.account, config.aws.region, session, aws=config.aws)
+        return boto3.Session(region_name=region, botocore_session=core)
+    except BotoCoreError as error:  # for example a profile that is not there
+        raise TargetError(f"--target aws: {error}") from None
+
+
+def _confirmed(target: Target, section: str) -> Target:
+    """Return a target once AWS has said that its credentials are of its account."""
+    try:
         account = target.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise TargetError(
-            f"--target aws: AWS does not say whose credentials these are: {error}"
+            f"--target aws: AWS does not say whose credentials those of {section} are: {error}"
         ) from None
-    if account != config.aws.account:
+    if account != target.account:
         raise TargetError(
-            f"--target aws: these credentials are of account {account}, and [aws] account is "
-            f"{config.aws.account}: nothing was done"
+            f"--target aws: these credentials are of account {account}, and {section} account is "
+            f"{target.account}: nothing was done"
         )
     return target
 
