@@ -167,6 +167,15 @@ def test_a_batch_gets_a_decision_each(client: Client, runtime: Runtime) -> None:
     assert (log["records"], log["refused"], log["model"]) == (5, 3, "churn/3")
 
 
+def test_text_that_is_no_unicode_is_answered(client: Client) -> None:
+    """Lambda could not encode it; the answer has it escaped, as it came."""
+    status, body = client.call("POST", "/predict", '{"\\ud800": 1, "day": {"a": 1}}')
+    fields = {field["field"]: field["message"] for field in body["error"]["fields"]}
+    assert (status, fields["day"]) == (400, "must be a number, not an object")
+    assert "\ud800" in fields
+    assert client.answer["body"].isascii()
+
+
 def test_a_batch_of_bad_records_asks_nobody(client: Client, runtime: Runtime) -> None:
     status, body = client.call("POST", "/predict/batch", [BAD, BAD])
     assert status == 200

@@ -86,6 +86,7 @@ def test_a_key_twice_is_named() -> None:
     error = refusal({"body": '{"a": 1, "b": 2, "a": 3, "c": 4, "b": 5}'})
     assert (error.status, error.code) == (400, "duplicate_key")
     assert [each["field"] for each in error.fields] == ["a", "b"]
+    assert refusal({"body": '{"a": {"b": {"c": 1, "c": 2}}}'}).fields[0]["field"] == "c"
 
 
 def test_a_list_holds_what_was_sent() -> None:

@@ -19,8 +19,6 @@ from boostline.gateway.telemetry import Telemetry
 LARGEST_ANSWER = 6_291_456
 Document = dict[str, Any]
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-
 
 class Context(Protocol):
     """What the gateway needs of Lambda's context."""
@@ -178,7 +176,7 @@ def _answer(status: int, body: Document, headers: Mapping[str, str] | None = Non
     return {
         "statusCode": status,
         "headers": {"Content-Type": "application/json", **(headers or {})},
-        "body": _encode(body),
+        "body": json.dumps(body),
     }
 
 
@@ -189,7 +187,7 @@ def _refused(error: ApiError, request_id: str) -> Document:
 
 def _too_large(answer: Document) -> bool:
     """Say whether Lambda would refuse it: there it is JSON once more, at worst all escaped."""
-    return len(answer["body"]) * 6 > LARGEST_ANSWER and len(json.dumps(answer)) > LARGEST_ANSWER
+    return len(answer["body"]) * 2 > LARGEST_ANSWER and len(json.dumps(answer)) > LARGEST_ANSWER
 
 
 def _milliseconds(started: float) -> float:

@@ -22,7 +22,7 @@ _COUNT = re.compile("[1-9][0-9]{0,2}")
 
 
 class Twice(list[str]):
-    """What stands for an object with keys that occur more than once: these."""
+    """What stands for an object that has, at any depth, keys more than once: these."""
 
 
 class _BadJson(ValueError):
@@ -134,7 +134,8 @@ def _parsed(text: str) -> object:
 def _object(pairs: list[tuple[str, object]]) -> object:
     found = dict(pairs)
     if len(found) == len(pairs):
-        return found
+        within = Twice in map(type, found.values())
+        return next(each for each in found.values() if type(each) is Twice) if within else found
     counts = Counter(name for name, _ in pairs)
     return Twice(islice((name for name in counts if counts[name] > 1), MOST_TOLD))
 
