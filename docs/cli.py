@@ -23,8 +23,9 @@ account's.
 | 2 | a mistake in the project file, the table, a pipeline definition, or the command line |
 | 3 | the target is not there, or is not the one that the project names; nothing was done |
 | 4 | there is no such version, or it is not approved; nothing was done |
-| 130 | interrupted; what runs on the target goes on |
 | 5 | the target refused a request, or the strict check did before it was sent |
+| 6 | it is deployed and fails its smoke test: `boostline rollback` goes back |
+| 130 | interrupted; what runs on the target goes on |
 """
 
 
