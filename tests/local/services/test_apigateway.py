@@ -571,6 +571,7 @@ def validated(shared_platform: RunningPlatform, api: Deployed) -> Deployed:
     ("path", "body", "why"),
     [
         ("/item", {"a": 1}, '[object has missing required properties (["b"])]'),
+        ("/item", {}, '[object has missing required properties (["a","b"])]'),
         (
             "/item",
             {"a": 1, "b": 2, "shoe": 3},

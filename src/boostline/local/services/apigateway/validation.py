@@ -65,7 +65,8 @@ class Models:
             return "[the body is not JSON]"
         except RecursionError:
             return "[the body is nested too deeply]"
-        found = [_sentence(error) for error in validator.iter_errors(content)][:MOST]
+        # Each missing property is a problem of its own, and is told with all others.
+        found = [*dict.fromkeys(map(_sentence, validator.iter_errors(content)))][:MOST]
         return f"[{', '.join(found)}]" if found else ""
 
 
