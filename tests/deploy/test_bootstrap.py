@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from boostline.deploy.bootstrap import Bootstrap, ParameterError, Plan
+from boostline.deploy import stack
+from boostline.deploy.bootstrap import Bootstrap, ParameterError, Plan, of_stage
 from boostline.project import file, target
 from boostline.project.config import Aws, Config
-from tests.conftest import RunningPlatform
+from tests.conftest import RunningPlatform, start
 
 EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
 GITHUB = {
@@ -20,6 +21,7 @@ GITHUB = {
     "GitHubTokenSecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:github-AbCdEf",
 }
 CONNECTION = "arn:aws:codeconnections:us-east-1:000000000000:connection/0a1b-2c3d"
+OTHER = "222222222222"
 ROLES = {"PipelineRoleArn", "ServingRoleArn", "FunctionRoleArn"}
 
 
@@ -115,3 +117,51 @@ def test_a_parameter_that_is_not_the_users_to_give(
     config = project(tmp_path, "churn", **{name: "x"})
     with pytest.raises(ParameterError, match=f"has {name}; it may have .*GitHubRepository"):
         bootstrap(platform, config)
+
+
+def with_stages(config: Config, **accounts: str) -> Config:
+    """Return a project with stages in these accounts, by their names."""
+    path = config.root / file.FILE
+    tables = "".join(f'[stages.{it}.aws]\naccount = "{text}"\n' for it, text in accounts.items())
+    path.write_text(path.read_text() + tables)
+    return file.read(path)
+
+
+def test_the_account_of_a_stage_has_roles_that_read_the_projects_versions(tmp_path: Path) -> None:
+    config = with_stages(project(tmp_path, "churn"), prod=OTHER)
+    own = of_stage(config, "prod")
+    assert own.root == config.root
+    for there in start(tmp_path / "platform", account=OTHER):
+        outputs = bootstrap(there, own).apply()
+        assert outputs["StageRoleArn"].startswith(f"arn:aws:iam::{OTHER}:role/boostline-deployers/")
+        assert outputs["BucketName"] == f"boostline-us-east-1-{OTHER}"
+        assert resources(there, "boostline-churn").keys() == {"ServingRole", "FunctionRole"}
+        found = given(there, "boostline-churn")
+        assert found["RegistryAccountId"] == "000000000000"
+        assert found["RegistryBucket"] == "boostline-us-east-1-000000000000"
+
+
+def test_the_projects_account_lets_the_stages_account_read(
+    platform: RunningPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(stack.PACE, "aws", stack.PACE["local"])
+    config = with_stages(project(tmp_path, "churn"), prod=OTHER, staging="000000000000")
+    as_aws = dataclasses.replace(target.local(platform.settings.folder), name="aws")
+    Bootstrap(as_aws, config, str).apply()
+    for name in ("boostline", "boostline-churn"):
+        assert given(platform, name)["ProdAccountId"] == OTHER
+    more = with_stages(project(tmp_path, "fraud"), prod=OTHER, staging="333333333333")
+    with pytest.raises(ParameterError, match=f"accounts {OTHER}, 333333333333"):
+        Bootstrap(as_aws, more, str)
+
+
+@pytest.mark.parametrize("stage", ["prod", "nowhere"])
+def test_a_stage_in_the_projects_account_has_none_to_make_ready(tmp_path: Path, stage: str) -> None:
+    config = with_stages(project(tmp_path, "churn"), prod="000000000000")
+    with pytest.raises(ParameterError, match=f"stages.{stage}.aws"):
+        of_stage(config, stage)
+
+
+def given(platform: RunningPlatform, name: str) -> dict[str, str]:
+    (found,) = platform.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]}

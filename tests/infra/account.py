@@ -15,6 +15,7 @@ def problems(it: Rendered) -> Iterator[str]:
     there = {"Bucket", "BucketPolicy", "ModelRepository", "GatewayRepository", "DeployerPolicy"}
     there |= {"ApiGatewayLogRole", "ApiGatewayAccount"} if log else set()
     there |= {"DeployerRole"} if github else set()
+    there |= {"StageRole"} if it.parameters["RegistryAccountId"] else set()
     there |= {"GitHubProvider"} if github and not provider else set()
     yield from same("resources", set(it.resources), there)
     bucket = it.resources["Bucket"].physical
@@ -52,6 +53,12 @@ def problems(it: Rendered) -> Iterator[str]:
         yield from same("log policy", role["ManagedPolicyArns"], [managed])
     if github:
         yield from _github(it, provider)
+    if registry := it.parameters["RegistryAccountId"]:
+        role = it.resources["StageRole"].properties
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        yield from same("trust", trust["Principal"], {"AWS": f"arn:aws:iam::{registry}:root"})
+        yield from same("stage's policy", role["ManagedPolicyArns"], [ref(it, "DeployerPolicy")])
+        yield from same("path", role["Path"], "/boostline-deployers/")
 
 
 def _pulls(name: str, properties: Json, other: str) -> Iterator[str]:

@@ -54,6 +54,7 @@ CASES: dict[str, dict[str, dict[str, str]]] = {
             "ApiGatewayLogs": "false",
             "PermissionsBoundaryArn": BOUNDARY,
         },
+        "production": {"RegistryAccountId": OTHER, "PermissionsBoundaryArn": BOUNDARY},
         "known-provider": {
             "GitHubRepository": "owner/churn",
             "OidcProviderArn": f"arn:aws:iam::{OTHER}:oidc-provider/{ISSUER}",

@@ -98,6 +98,10 @@ def _trust(each: Json) -> Iterator[str]:
             expected = told if service.partition(".")[0] in TELL_SOURCE else {}
             if conditions != expected:
                 yield f"{service} assumes it under {expected}, not {conditions}"
+        case "Allow", {"AWS": str(account), **rest}, "sts:AssumeRole" if not rest:
+            # Whom that account lets assume it, is that account's to say.
+            if not re.fullmatch(r"arn:aws:iam::\d{12}:root", account) or conditions:
+                yield f"{account} is no account"
         case "Allow", {"Federated": str(provider), **rest}, "sts:AssumeRoleWithWebIdentity" if (
             not rest
         ):

@@ -145,6 +145,8 @@ RULES: dict[str, dict[str, Check]] = {
 # What outlives its stack, and what goes with it.
 RETAINED = {"S3::Bucket", "ECR::Repository", "SageMaker::ModelPackageGroup"}
 LOG_GROUP = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Retain"}
+# Roles that are handed to nothing.
+DEPLOYERS = {"DeployerRole", "StageRole"}
 # metric → namespace, statistic, and the parameter or number that it may not exceed
 WATCHED = {
     "Invocation5XXErrors": ("AWS/SageMaker", "Average", "ErrorRate"),
@@ -178,7 +180,7 @@ def _outlives(one: Resource, kind: str) -> Iterator[str]:
 def _named(one: Resource, kind: str) -> Iterator[str]:
     """A role lies where it may be handed over, and an alarm is called as in the template."""
     elsewhere = not one.properties.get("Path", "").startswith("/boostline/")
-    if kind == "IAM::Role" and one.name != "DeployerRole" and elsewhere:
+    if kind == "IAM::Role" and one.name not in DEPLOYERS and elsewhere:
         yield f"{one.name} lies elsewhere"
     if kind == "CloudWatch::Alarm":
         words = "-".join(re.findall("[A-Z][a-z]+", one.name)).lower()

@@ -22,6 +22,7 @@ OUTPUTS: dict[str, dict[str, Callable[[Rendered], object]]] = {
         ),
         "DeployerPolicyArn": lambda it: ref(it, "DeployerPolicy"),
         "DeployerRoleArn": lambda it: attribute(it, "DeployerRole", "Arn"),
+        "StageRoleArn": lambda it: attribute(it, "StageRole", "Arn"),
     },
     "pipeline": {
         "TrainingPipeline": lambda _: "churn-training",
