@@ -112,7 +112,8 @@ class Walk:
 
     def end(self) -> None:
         """Stop everything."""
-        self.shell.communicate("exit\n", timeout=60)
+        self.shell.kill()  # with whatever loop it may be in
+        self.shell.communicate()
         self.interrupt()
 
 
