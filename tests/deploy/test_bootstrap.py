@@ -21,6 +21,7 @@ GITHUB = {
     "GitHubTokenSecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:github-AbCdEf",
 }
 CONNECTION = "arn:aws:codeconnections:us-east-1:000000000000:connection/0a1b-2c3d"
+KEY = "arn:aws:kms:us-east-1:000000000000:key/0a1b-2c3d"
 OTHER = "222222222222"
 ROLES = {"PipelineRoleArn", "ServingRoleArn", "FunctionRoleArn"}
 
@@ -128,7 +129,7 @@ def with_stages(config: Config, **accounts: str) -> Config:
 
 
 def test_the_account_of_a_stage_has_roles_that_read_the_projects_versions(tmp_path: Path) -> None:
-    config = with_stages(project(tmp_path, "churn"), prod=OTHER)
+    config = with_stages(project(tmp_path, "churn", KmsKeyArn=KEY), prod=OTHER)
     own = of_stage(config, "prod")
     assert own.root == config.root
     for there in start(tmp_path / "platform", account=OTHER):
@@ -138,6 +139,8 @@ def test_the_account_of_a_stage_has_roles_that_read_the_projects_versions(tmp_pa
         assert resources(there, "boostline-churn").keys() == {"ServingRole", "FunctionRole"}
         found = given(there, "boostline-churn")
         assert found["RegistryAccountId"] == "000000000000"
+        assert found["RegistryKmsKeyArn"] == KEY
+        assert found["KmsKeyArn"] == ""  # another account's key is not this one's
         assert found["RegistryBucket"] == "boostline-us-east-1-000000000000"
 
 

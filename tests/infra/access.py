@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.infra.cases import BUCKET, KEY, OTHER
+from tests.infra.cases import BUCKET, KEY, OTHER, OTHER_KEY
 from tests.infra.iam import statements, texts
 from tests.infra.rendering import ACCOUNT, REGION, Json, Rendered
 
@@ -63,6 +63,7 @@ def _needs(table: list[list[str]], rendered: Rendered) -> Iterator[Need]:
         "here": f"{REGION}:{ACCOUNT}",
         "key": KEY,
         "other": OTHER,
+        "other_key": OTHER_KEY,
         "region": REGION,
         "registry": given.get("RegistryAccountId") or ACCOUNT,
     }

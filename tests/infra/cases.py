@@ -12,6 +12,8 @@ from tests.infra.rendering import ACCOUNT, REGION, Json
 DIGEST = "5e" * 32
 ISSUER = "token.actions.githubusercontent.com"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1a2b3c4d-0000-1111-2222-333344445555"
+OTHER = "210987654321"
+OTHER_KEY = f"arn:aws:kms:{REGION}:{OTHER}:key/1a2b3c4d-0000-1111-2222-333344445555"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 ROLES = {
     "ServingRoleArn": f"arn:aws:iam::{ACCOUNT}:role/boostline/churn/project-ServingRole-0A",
@@ -20,7 +22,6 @@ ROLES = {
 PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/churn-registry/7"
 BUCKET = f"boostline-{REGION}-{ACCOUNT}"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:github-AbCdEf"
-OTHER = "210987654321"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
 
 _STAGING = {
@@ -79,6 +80,7 @@ CASES: dict[str, dict[str, dict[str, str]]] = {
             **_PROJECT,
             "RegistryAccountId": OTHER,
             "RegistryBucket": f"boostline-{REGION}-{OTHER}",
+            "RegistryKmsKeyArn": OTHER_KEY,
             "ProdAccountId": ACCOUNT,
             "ApprovalStarts": "codepipeline",
         },

@@ -47,6 +47,13 @@ def test_it_passes_its_own_reader(definition: PipelineDefinition) -> None:
     assert pipeline.decode(pipeline.encode(definition)) == definition
 
 
+@pytest.mark.parametrize("key", [None, "arn:aws:kms:us-east-1:000000000000:key/0a"])
+def test_a_model_has_the_projects_key(config: Config, key: str | None) -> None:
+    made = build(config, dataclasses.replace(PLACE, key=key))
+    (train,) = (step for step, _ in made.walk() if isinstance(step, Training))
+    assert train.arguments["OutputDataConfig"].get("KmsKeyId") == key
+
+
 def test_nothing_registers_unless_every_gate_holds(
     config: Config, definition: PipelineDefinition
 ) -> None:

@@ -10,13 +10,14 @@ from boostline.contracts.errors import BoostlineError
 from boostline.deploy import templates
 from boostline.deploy.stack import Change, ChangeSet, Stack
 from boostline.project.config import PROJECT_TAG, Aws, Config, default_bucket
-from boostline.project.target import Target
+from boostline.project.target import KEY, Target
 
 STARTS, CODEPIPELINE = "ApprovalStarts", "codepipeline"
 # Without it there is no CodePipeline, which would have nothing to read the project from.
 CONNECTION = "ConnectionArn"
 # In the project's account, the one that reads versions; in that one, where they come from.
 READER, REGISTRY, REGISTRY_BUCKET = "ProdAccountId", "RegistryAccountId", "RegistryBucket"
+REGISTRY_KEY = "RegistryKmsKeyArn"
 # What comes of the project and the target, and is nobody's to give.
 OWN = ("Project", "Bucket", "BucketName", "DeployerPolicyArn")
 TEMPLATES = (templates.ACCOUNT, templates.PROJECT, templates.PIPELINE)
@@ -166,6 +167,7 @@ def of_stage(config: Config, stage: str) -> Config:
         )
     bucket = home.bucket or default_bucket(home.account, home.region)
     registry = {REGISTRY: home.account, REGISTRY_BUCKET: bucket}
+    registry |= {REGISTRY_KEY: home.parameters[KEY]} if KEY in home.parameters else {}
     own = Aws(
         account=there.account,
         region=home.region,

@@ -52,6 +52,7 @@ def upload(config: Config, target: Target) -> Place:
             for name, uri in uris.items()
             if name.startswith("code-")
         },
+        key=target.key,
     )
 
 

@@ -55,7 +55,8 @@ class Place:
 
     `config_uri` is the processing job's configuration, `evaluation_uri` that of the evaluation,
     `champion_uri` says that there is no champion, and `code` has the user's own files, by the
-    program that reads them.
+    program that reads them. Without a `key` SageMaker takes one that no other account can use,
+    whatever the bucket has.
     """
 
     role: str
@@ -66,6 +67,7 @@ class Place:
     evaluation_uri: str
     champion_uri: str
     code: Mapping[str, str]
+    key: str | None = None
 
 
 def build(config: Config, place: Place) -> PipelineDefinition:
@@ -150,7 +152,10 @@ def _train(config: Config, place: Place) -> Training:
             },
             "HyperParameters": {name: _text(value) for name, value in hyperparameters.items()},
             "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
-            "OutputDataConfig": {"S3OutputPath": _outputs(place, config, "train")},
+            "OutputDataConfig": {
+                "S3OutputPath": _outputs(place, config, "train"),
+                **({"KmsKeyId": place.key} if place.key else {}),
+            },
             "ResourceConfig": {
                 **_instances("Training"),
                 "VolumeSizeInGB": 30,

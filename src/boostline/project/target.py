@@ -20,6 +20,7 @@ from boostline.contracts.address import Address
 from boostline.contracts.errors import BoostlineError
 from boostline.project.config import Aws, Config, default_bucket
 
+KEY = "KmsKeyArn"  # among the parameters of the account's templates
 _NOTHING = (None, None, None, None)
 _EMPTY_FILE = (None, None, os.devnull, None)
 
@@ -94,6 +95,11 @@ class Target:
         """The bucket of all that Boostline stores."""
         named = self.aws.bucket if self.aws else None
         return named or default_bucket(self.account, self.region)
+
+    @property
+    def key(self) -> str | None:
+        """The ARN of the KMS key of all that Boostline stores; None for AWS's own keys."""
+        return self.aws.parameters.get(KEY) if self.aws else None
 
     @property
     def image(self) -> str:
