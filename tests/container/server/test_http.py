@@ -18,6 +18,7 @@ from boostline.container.server.messages import Answer, HttpRequest, Respond
 from boostline.container.server.worker import Acceptor
 
 LIMIT = 100_000
+CHUNKED = b"/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Site:
@@ -238,6 +239,13 @@ def test_a_client_that_said_all_is_still_answered(site: Site) -> None:
         (b"GET / HTTP/1.1\r\nA: " + b"x" * 70_000, 431, "head_too_large"),
         (b"GET /" + b"x" * 70_000, 431, "head_too_large"),
         (b"GET / HTTP/1.1\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", 431, "head_too_large"),
+        (b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 30_000 + b"\r\n", 431, "head_too_large"),
+        (b"POST " + CHUNKED + b"0\r\n" + b"a: b\r\n" * 100_000, 431, "head_too_large"),
+        (b"POST " + CHUNKED + b"0\r\na: " + b"b" * 500_000, 431, "head_too_large"),
+        (b"POST " + CHUNKED + b"1;a=" + b"b" * 500_000, 431, "head_too_large"),
+        (b"\r\n" * 300_000, 431, "head_too_large"),
+        (b"CONNECT host:80 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 400, "bad_request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "bad_request"),
     ],
 )
 def test_what_is_no_request_is_refused(site: Site, sent: bytes, status: int, code: str) -> None:
@@ -245,14 +253,50 @@ def test_what_is_no_request_is_refused(site: Site, sent: bytes, status: int, cod
         client.sendall(sent)
         answer = read_all(client)
     assert (status_of(answer), code_of(answer)) == (status, code)
+    assert answer.count(b"HTTP/1.1 ") == 1
     assert b"\r\nConnection: close\r\n" in answer
     assert exchange(site, b"GET / HTTP/1.1\r\n\r\n")  # and others are served
 
 
-def test_an_upgrade_is_answered_and_goes_no_further(site: Site) -> None:
-    answer = exchange(site, b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nPRI")
-    assert b'"path": "/"' in answer
-    assert b"Connection: close" in answer
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Content-Length: 3\r\n\r\nabc",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("step", [1, 1_000])
+def test_a_wish_for_another_protocol_is_not_heard(site: Site, sent: bytes, step: int) -> None:
+    head = b"POST /i HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    whole = head + b"HTTP2-Settings: AAEA\r\n" + sent + b"GET /next HTTP/1.1\r\n\r\n"
+    with site.connect() as client:
+        for start in range(0, len(whole), step):
+            client.sendall(whole[start : start + step])
+        client.shutdown(socket.SHUT_WR)
+        found = read_all(client)
+    assert found.count(b"HTTP/1.1 200 OK") == found.count(b"HTTP/1.1 ") == 2
+    assert b'"path": "/i", "type": "", "body": "abc"' in found
+    assert b'"path": "/next"' in found
+
+
+def test_a_wish_for_another_protocol_lifts_no_limit(site: Site) -> None:
+    head = b"POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 100001\r\n"
+    with site.connect() as client:
+        client.sendall(head + b"\r\n")
+        assert code_of(read_all(client)) == "too_large"
+
+
+def test_trailers_are_no_headers(site: Site) -> None:
+    head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+    answer = exchange(site, head + b"Content-Type: text/csv\r\n\r\n")
+    assert shown(answer)["body"] == "a"
+    assert shown(answer)["type"] == ""
+
+
+def test_a_head_may_be_as_large_as_the_limit_whatever_follows(site: Site) -> None:
+    head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\nX: " % LIMIT
+    head += b"x" * (http.MAX_HEAD - len(head) - 4) + b"\r\n\r\n"
+    assert shown(exchange(site, head + b"y" * LIMIT))["body"] == "y" * LIMIT
 
 
 def test_a_refusal_waits_for_the_answers_before_it(site: Site) -> None:

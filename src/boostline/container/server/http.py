@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
-from itertools import chain
 from typing import NamedTuple, cast
 
 import httptools
@@ -115,7 +114,8 @@ class HttpConnection(asyncio.Protocol):
         self._refused = False  # nothing more is parsed
         self._half_closed = False
         self._blocked = False  # the client does not read
-        self._head_size = self._size = 0
+        self._head_size = 0  # bytes since the last one of a body, or the last request
+        self._size = 0
         self._began = self._seen = server.now
 
     # The transport
@@ -136,16 +136,37 @@ class HttpConnection(asyncio.Protocol):
         self._seen = self._server.now
         if self._refused:
             return
-        if not self._reading or self._in_head:
-            self._head_size += len(data)
+        room = MAX_HEAD - self._head_size
+        if len(data) > room and (self._in_head or not self._reading):
+            self._feed(data[:room])  # the rest may be of the body
+            data = data[room:]
+            if self._in_head:
+                self._head_too_large()
+                return
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        self._head_size += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._end(400, "upgrade", "this server speaks HTTP/1.1 only: send no Upgrade")
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self._end(400, "bad_request", f"the request is not HTTP/1.1: {error}")
-        if self._in_head and self._head_size > MAX_HEAD:
+        if self._head_size > MAX_HEAD:
             self._head_too_large()
+
+    def _go_on(self, rest: bytes) -> None:
+        """Parse a request again as if it asked for no other protocol, and what comes after it."""
+        method, fields = self._parser.get_method(), self._headers
+        if method == b"CONNECT":
+            self._end(400, "bad_request", "this is no proxy: send no CONNECT")
+            return
+        fields.pop(b"upgrade")
+        lines = b"".join(b"%b: %b\r\n" % field for field in fields.items())
+        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self._url, lines)
+        self._parser = httptools.HttpRequestParser(self)
+        self._feed(head + rest)
 
     def eof_received(self) -> bool:
         """Keep the other half open while an answer is due."""
@@ -180,14 +201,15 @@ class HttpConnection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; the first of a name counts."""
-        self._headers.setdefault(name.lower(), value)
+        """Take a header; the first of a name counts, and none that comes after the body."""
+        if self._in_head:
+            self._headers.setdefault(name.lower(), value)
 
     def on_headers_complete(self) -> None:
         """Refuse what says that it is too large, before it is sent."""
-        large, self._in_head, self._head_size = self._head_size > MAX_HEAD, False, 0
-        if large and len(self._url) + sum(map(len, chain(*self._headers.items()))) > MAX_HEAD:
-            self._head_too_large()  # the bytes that came may be of the body as well
+        self._in_head, self._head_size = False, 0
+        if self._parser.should_upgrade():
+            return
         length = self._headers.get(b"content-length", b"0")
         if len(length) > 15 or int(length) > self._server.limit:
             self._too_large()
@@ -198,6 +220,7 @@ class HttpConnection(asyncio.Protocol):
         """Take a part of the body."""
         if self._refused:
             return
+        self._head_size = 0
         self._size += len(body)
         if self._size > self._server.limit:
             self._too_large()
@@ -206,8 +229,8 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Answer, or let the request wait for those before it."""
-        self._reading = False
-        if self._refused:
+        self._reading, self._head_size = False, 0
+        if self._refused or self._parser.should_upgrade():
             return
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
