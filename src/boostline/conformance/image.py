@@ -17,6 +17,8 @@ from boostline.conformance.errors import ConformanceError
 from boostline.conformance.subject import ML, Launch, Process
 
 ENGINES = ("docker", "podman")
+# How Podman, Docker, and Docker of old say that `cp` has found nothing, and not that it failed.
+ABSENT = ("no such file or directory", "could not find the file", "no such container:path")
 
 
 class Image:
@@ -59,15 +61,23 @@ class Image:
         return _Container(self._engine, name, self._name, words, launch.folder)
 
     def shipped(self) -> list[str]:
-        """Return the names below `/opt/ml` of a container that was never started."""
+        """Return the names below `/opt/ml` of a container that was never started.
+
+        Raises
+        ------
+        ConformanceError
+            The engine cannot make one, or cannot look into it.
+        """
         made = _ask(self._engine, "create", self._name, "train")
         identity = made.stdout.decode().strip().splitlines()[-1:]
         if made.returncode or not identity:
-            raise ConformanceError(f"{self._name}: {made.stderr.decode(errors='replace').strip()}")
+            raise ConformanceError(f"{self._name}: {_said(made)}")
         copied = _ask(self._engine, "cp", f"{identity[0]}:{ML}", "-")
         _ask(self._engine, "rm", "--force", identity[0])
-        if copied.returncode:  # there is no such folder
-            return []
+        if copied.returncode:
+            if any(words in _said(copied).lower() for words in ABSENT):
+                return []
+            raise ConformanceError(f"{self._name}: {ML} cannot be looked at: {_said(copied)}")
         with tarfile.open(fileobj=io.BytesIO(copied.stdout)) as tar:
             return [name.partition("/")[2] for name in tar.getnames() if "/" in name]
 
@@ -121,6 +131,10 @@ def _find(name: str) -> tuple[str, dict[str, Any]]:
         f"{name}: {', '.join(engines)}: there is no such image here, and no such command: "
         "pull or build it"
     )
+
+
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+    return done.stderr.decode(errors="replace").strip()
 
 
 def _ask(*words: str) -> subprocess.CompletedProcess[bytes]:

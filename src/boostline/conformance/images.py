@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,7 +10,15 @@ from typing import Any
 from boostline.conformance.bench import Bench, Check, Fails, NotApplicable
 from boostline.conformance.subject import ML
 
-SHELLS = ("sh", "bash", "ash", "dash")
+# Of words with a NUL after each: a shell's options up to -c, also behind `env` or the like.
+SHELL_FORM = re.compile(
+    r"(?:^|[\0/])(?:ba|da|a|k|z)?sh\0"
+    r"(?:[-+][a-z]*[oO]\0[^\0]+\0|[-+][^\0]*\0)*?"  # -o has a value
+    r"-[a-z]*c\0"
+)
+# Of what follows -c: a text that becomes the program, with the words that are behind its own name.
+PASSED_ON = re.compile(r"[^\0]*\bexec\b[^\0]*\$\{?[@*][^\0]*\0[^\0]+\0")
+INIT = frozenset({"tini", "tini-static"})
 ROOT = ("", "root", "0")
 
 
@@ -20,11 +29,17 @@ def _image(bench: Bench) -> Mapping[str, Any]:
 
 
 def _entry_point(bench: Bench) -> None:
-    words = _image(bench).get("Entrypoint") or [""]
-    program = PurePosixPath(words[0]).name
-    if program in SHELLS and words[1:2] == ["-c"]:
+    words = _image(bench).get("Entrypoint")
+    if not words:
+        # AWS's own examples do so; a container of jobs alone may have CMD instead.
+        raise NotApplicable(
+            "there is no ENTRYPOINT: `train` and `serve` are started as programs on the PATH"
+        )
+    line = "".join(f"{word}\0" for word in words)
+    form = SHELL_FORM.search(line)
+    if form and not PASSED_ON.match(line, form.end()):
         raise Fails("ENTRYPOINT is in shell form: `train` and SIGTERM do not reach the program")
-    if program == "tini":
+    if INIT & {PurePosixPath(word).name for word in words}:
         raise Fails("ENTRYPOINT is tini, which takes `train` and `serve` for its own")
 
 
