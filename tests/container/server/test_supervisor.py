@@ -71,7 +71,7 @@ def workers_of(process: "subprocess.Popen[str]", count: int) -> dict[int, int]:
 
 
 def rest(process: "subprocess.Popen[str]") -> list[str]:
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=20)  # less than what is given to drain
     return output.splitlines()
 
 
@@ -114,6 +114,24 @@ def test_a_worker_that_dies_comes_back() -> None:
         process.send_signal(signal.SIGTERM)
         found = rest(process)
         assert found.count("drained 0") == found.count("drained 1") == 1
+
+
+def test_a_worker_that_is_not_ready_has_nothing_to_drain() -> None:
+    loading = "place and (say('loads'), time.sleep(60))"  # the first one is ready
+    with supervising(2, before=loading) as process:
+        begun = {line.split()[0] for line in lines(process, 3)}  # in any order
+        assert begun == {"first", "works", "loads"}
+        process.send_signal(signal.SIGTERM)
+        assert rest(process) == ["drained 0", "minute", "ended"]
+        assert process.returncode == 0
+
+
+def test_sigterm_before_any_worker_is_ready() -> None:
+    with supervising(2, before="say('loads'); time.sleep(60)") as process:
+        assert lines(process, 1) == ["loads"]
+        process.send_signal(signal.SIGTERM)
+        assert rest(process) == ["minute", "ended"]
+        assert process.returncode == 0
 
 
 def test_the_end_of_the_supervisor_ends_its_workers() -> None:

@@ -183,8 +183,13 @@ class Supervisor:
         self._start(worker.place)
 
     def _end(self) -> None:
-        """Let the workers drain; kill those that take too long."""
+        """Let the workers drain; kill those that have nothing to drain, or take too long."""
         os.close(self._life)
+        silent = [one for one in self._workers if one.status >= 0 and not one.ready]
+        told, _, _ = select.select([one.status for one in silent], [], [], 0)
+        for worker in silent:
+            if worker.status not in told:  # it may be ready, and have begun
+                os.kill(worker.pid, signal.SIGKILL)
         deadline = time.monotonic() + GRACE_SECONDS
         while self._workers and time.monotonic() < deadline:
             select.select([self._wake.fileno()], [], [], deadline - time.monotonic())
