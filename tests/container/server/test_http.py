@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import json
+import os
+import resource
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -366,6 +369,32 @@ def test_connections_are_counted_and_none_is_left_out(site: Site) -> None:
     site.stop()
     site.thread.join(20)
     assert site.counts == [1, 2, 1, 2, 1, 0]
+
+
+@contextlib.contextmanager
+def no_more_files() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_client_waits_while_the_system_has_no_files(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    with open(reading) as log, open(writing, "w") as stderr, socket.socket() as client:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        client.settimeout(20)
+        with no_more_files():
+            client.connect(("127.0.0.1", site.port))
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert "no more connections" in log.readline()
+        assert shown(read_until(client, b"}"))["path"] == "/"
 
 
 def test_a_drain_answers_what_is_under_way_and_ends_what_is_not(site: Site) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
+import sys
 from collections.abc import Callable
 
 import uvloop
@@ -13,6 +15,8 @@ from boostline.container.server.http import HttpConnection, HttpServer
 _TICK = 1.0  # seconds
 _BACKLOG = 2_048
 _HEAD_START = 0.002  # seconds for workers with fewer connections to take the next one
+_PAUSE = 0.1  # seconds until another attempt, where the system has nothing left
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Acceptor:
@@ -29,6 +33,7 @@ class Acceptor:
         self._listener = listener
         self._busier = busier
         self._open = True
+        self._warned = False
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[object]] = set()
         listener.listen(_BACKLOG)
@@ -47,26 +52,39 @@ class Acceptor:
 
     def _arrived(self) -> None:
         if self._busier():
-            self._loop.remove_reader(self._listener)
-            self._loop.call_later(_HEAD_START, self._take_what_is_left)
+            self._leave(_HEAD_START)
         else:
             self._accept()
 
+    def _leave(self, seconds: float) -> None:
+        """Look away for a while."""
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(seconds, self._take_what_is_left)
+
     def _take_what_is_left(self) -> None:
         if self._open:
-            self._accept()
             self._loop.add_reader(self._listener, self._arrived)
+            self._accept()
 
     def _accept(self) -> bool:
         try:
             taken, _ = self._listener.accept()
-        except OSError:  # another worker has it, or the client is gone
-            return False
+        except OSError as error:
+            if error.errno in _EXHAUSTED and self._open:
+                self._warn(error)
+                self._leave(_PAUSE)  # it would be told of the same client again and again
+            return False  # or another worker has it, or the client is gone
         taken.setblocking(False)
         task = self._loop.create_task(self._loop.connect_accepted_socket(self._connection, taken))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
         return True
+
+    def _warn(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            text = f"warning: no more connections can be taken ({error.strerror}): new ones wait"
+            print(text, file=sys.stderr, flush=True)
 
     def _connection(self) -> HttpConnection:
         return HttpConnection(self._server)
