@@ -22,6 +22,7 @@ from tests.conftest import session
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 MODEL = f"boostline-model:{__version__}"
+FLAVOR = "xgboost"
 PASSWORD = "secret:with-colon"
 # Notes its arguments and its input; has the images that a file beside it lists.
 ENGINE = """#!/bin/sh
@@ -114,7 +115,7 @@ def test_images_are_pushed_and_the_login_ends(
     registry: Registry, target: Target, engine: Path
 ) -> None:
     said: list[str] = []
-    images.push(target, images.plan(target), said.append)
+    images.push(target, images.plan(target, FLAVOR), said.append)
     lines = (engine / "log").read_text().splitlines()
     for place, name in enumerate((MODEL, GATEWAY)):
         assert lines[4 * place : 4 * place + 4] == [
@@ -128,12 +129,12 @@ def test_images_are_pushed_and_the_login_ends(
 
 def test_podman_pushes_the_manifest_that_sagemaker_takes(target: Target, engine: Path) -> None:
     (engine / "docker").rename(engine / "podman")
-    images.push(target, images.plan(target), str)
+    images.push(target, images.plan(target, FLAVOR), str)
     assert f"push --format v2s2 {REGISTRY}/{MODEL}" in (engine / "log").read_text()
 
 
 def test_a_plan_only_reads(registry: Registry, target: Target, engine: Path) -> None:
-    assert [image.engine for image in images.plan(target)] == ["docker", "docker"]
+    assert [image.engine for image in images.plan(target, FLAVOR)] == ["docker", "docker"]
     assert {*registry.asked} == {"DescribeImages"}
     assert not (engine / "log").exists()
 
@@ -141,32 +142,44 @@ def test_a_plan_only_reads(registry: Registry, target: Target, engine: Path) -> 
 def test_a_tag_is_never_overwritten(registry: Registry, target: Target, engine: Path) -> None:
     registry.repositories["boostline-model"].add(__version__)
     (engine / "images").write_text("")
-    (model,) = images.plan(target)
+    (model,) = images.plan(target, FLAVOR)
     assert (model.engine, model.why) == ("", "it is in the registry already")
     images.push(target, [model], str)
     assert not (engine / "log").exists()
+
+
+def test_an_image_of_another_flavor(registry: Registry, target: Target, engine: Path) -> None:
+    with pytest.raises(ImageError, match=f"{MODEL}-lightgbm is neither .*FLAVORS=lightgbm"):
+        images.plan(target, "lightgbm")
+    (engine / "images").write_text(f"{MODEL}\n{MODEL}-lightgbm\n")
+    images.push(target, images.plan(target, "lightgbm"), str)
+    lines = (engine / "log").read_text().splitlines()
+    assert [line for line in lines if "push" in line] == [f"push {REGISTRY}/{MODEL}-lightgbm"]
 
 
 def test_an_image_of_the_users_own(registry: Registry, engine: Path) -> None:
     registry.repositories["churn"] = set()
     (engine / "images").write_text("churn:7\n")
     target = _target(registry, image=f"{REGISTRY}/churn:7")
-    assert [image.name for image in images.plan(target)] == ["churn:7"]
+    for flavor in (FLAVOR, "lightgbm"):
+        assert [image.name for image in images.plan(target, flavor)] == ["churn:7"]
     elsewhere = _target(registry, image="ghcr.io/owner/churn:7")
-    assert [image.why for image in images.plan(elsewhere)] == [f"[aws] image is not in {REGISTRY}"]
+    assert [image.why for image in images.plan(elsewhere, FLAVOR)] == [
+        f"[aws] image is not in {REGISTRY}"
+    ]
 
 
 def test_what_is_missing_is_named(registry: Registry, target: Target, engine: Path) -> None:
     (engine / "images").write_text("")
     with pytest.raises(ImageError, match=f"{MODEL} is neither in .* nor here: `make images`"):
-        images.plan(target)
+        images.plan(target, FLAVOR)
     registry.repositories.clear()
     with pytest.raises(ImageError, match=r"no repository boostline-model .* aws bootstrap"):
-        images.plan(target)
+        images.plan(target, FLAVOR)
 
 
 def test_the_engines_words_are_told_and_the_login_ends(target: Target, engine: Path) -> None:
     (engine / "broken").touch()
     with pytest.raises(ImageError, match="docker push: no space"):
-        images.push(target, images.plan(target), str)
+        images.push(target, images.plan(target, FLAVOR), str)
     assert (engine / "log").read_text().splitlines()[-1] == f"logout {REGISTRY}"

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
+from boostline import __version__
+from boostline.cli.platform import IMAGES
 from boostline.project import file, target
 from boostline.project.config import Config
 from boostline.project.target import Target, TargetError, of_stage
-from tests.conftest import RunningPlatform
+from tests.conftest import RunningPlatform, session
 from tests.project.sts import Sts
 
 EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
+BUILD = Path(__file__).parents[2] / "images/build"
 AWS = '[aws]\naccount = "{account}"\nregion = "us-east-1"\nrole = "ml"\n[tags]'
 
 
@@ -70,7 +75,22 @@ def test_aws_is_asked_whose_credentials_these_are(
     else:
         found = target.aws(config)
         assert found.role == f"arn:aws:iam::{account}:role/ml"
-        assert found.image.startswith(f"{account}.dkr.ecr.us-east-1.amazonaws.com/boostline-model:")
+        model = f"{account}.dkr.ecr.us-east-1.amazonaws.com/boostline-model:{__version__}"
+        assert found.image("xgboost") == model
+
+
+@pytest.mark.parametrize("flavor", ["xgboost", "sklearn", "lightgbm", "catboost"])
+def test_an_image_is_called_as_it_is_built(tmp_path: Path, flavor: str) -> None:
+    """Else no runner of containers finds it; and installed programs stand for it all the same."""
+    builder = tmp_path / "builder"
+    builder.write_text('#!/bin/sh\nprintf %s "$1" >&2\nexit 1\n')
+    builder.chmod(0o755)
+    asked = {} if flavor in target.DEFAULT_FLAVORS else {"FLAVORS": flavor}
+    environment = {**os.environ, "IMAGE_BUILDER": str(builder), "FLAVORS": "", **asked}
+    done = subprocess.run([BUILD], env=environment, capture_output=True, text=True, check=False)
+    found = Target("local", "000000000000", "us-east-1", session("key", "secret", "us-east-1"))
+    assert found.image(flavor) == f"000000000000.dkr.ecr.us-east-1.amazonaws.com/{done.stderr}"
+    assert any(fnmatch(found.image(flavor), pattern) for pattern in IMAGES)
 
 
 def test_aws_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -117,8 +117,8 @@ def push_images(
     """
     from boostline.deploy import images
 
-    _, target = options.open_both(project, on, folder)
-    found = images.plan(target)
+    config, target = options.open_both(project, on, folder)
+    found = images.plan(target, config.train.flavor)
     if not as_json:
         for image in found:
             typer.echo(f"{image.name}: {image.why or f'goes to {image.uri}'}")

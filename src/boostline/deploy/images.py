@@ -35,8 +35,8 @@ class Image:
     why: str = ""
 
 
-def plan(target: Target) -> list[Image]:
-    """Return what there is to push; requests only read.
+def plan(target: Target, flavor: str) -> list[Image]:
+    """Return what a project of a flavor needs pushed; requests only read.
 
     The model's image has to be there, in the registry or here; the function's is pushed if it is
     here. A tag of the registry is never overwritten: its tags are immutable.
@@ -47,16 +47,18 @@ def plan(target: Target) -> list[Image]:
         If the model's image is nowhere, or its repository is not there.
     """
     registry = f"{target.account}.dkr.ecr.{target.region}.amazonaws.com"
-    place, _, name = target.image.partition("/")
+    uri = target.image(flavor)
+    place, _, name = uri.partition("/")
     if target.name == "local":
-        return [Image(name, target.image, why="the local platform takes it from here")]
+        return [Image(name, uri, why="the local platform takes it from here")]
     if place != registry:
-        return [Image(name, target.image, why=f"[aws] image is not in {registry}")]
-    model = _found(target, name, target.image)
+        return [Image(name, uri, why=f"[aws] image is not in {registry}")]
+    model = _found(target, name, uri)
     if not model.engine and not model.why:
         raise ImageError(
             f"{name} is neither in {registry} nor here: `make images` of Boostline builds "
-            "boostline-model, and what is built upon it is yours (docs/images.md)"
+            "boostline-model, with FLAVORS=lightgbm the one of that flavor, and what is built upon "
+            "it is yours (docs/images.md)"
         )
     gateway = _found(target, GATEWAY, f"{registry}/{GATEWAY}")
     return [model, *([gateway] if gateway.engine or gateway.why else [])]

@@ -41,7 +41,7 @@ def upload(config: Config, target: Target) -> Place:
     }
     return Place(
         role=target.role,
-        image=target.image,
+        image=target.image(config.train.flavor),
         bucket=target.bucket,
         data_uri=uris["data"],
         config_uri=uris["config"],

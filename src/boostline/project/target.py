@@ -21,6 +21,7 @@ from boostline.contracts.errors import BoostlineError
 from boostline.project.config import Aws, Config, default_bucket
 
 KEY = "KmsKeyArn"  # among the parameters of the account's templates
+DEFAULT_FLAVORS = frozenset({"xgboost", "sklearn"})  # of the image that `make images` makes
 _NOTHING = (None, None, None, None)
 _EMPTY_FILE = (None, None, os.devnull, None)
 
@@ -101,12 +102,12 @@ class Target:
         """The ARN of the KMS key of all that Boostline stores; None for AWS's own keys."""
         return self.aws.parameters.get(KEY) if self.aws else None
 
-    @property
-    def image(self) -> str:
-        """The URI of the model image."""
+    def image(self, flavor: str) -> str:
+        """Return the URI of the model image that has a flavor, as `images/build` tags it."""
         named = self.aws.image if self.aws else None
         registry = f"{self.account}.dkr.ecr.{self.region}.amazonaws.com"
-        return named or f"{registry}/boostline-model:{__version__}"
+        other = "" if flavor in DEFAULT_FLAVORS else f"-{flavor}"
+        return named or f"{registry}/boostline-model:{__version__}{other}"
 
 
 def local(folder: Path) -> Target:
