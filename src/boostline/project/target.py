@@ -216,7 +216,7 @@ def _confirmed(target: Target, section: str) -> Target:
         account = target.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise TargetError(
-            f"--target aws: AWS does not say whose credentials those of {section} are: {error}"
+            f"--target aws, {section}: AWS does not say whose credentials these are: {error}"
         ) from None
     if account != target.account:
         raise TargetError(
