@@ -14,8 +14,9 @@ from concurrent.futures import Future
 import pytest
 import uvloop
 
-from boostline.container.server import http
+from boostline.container.server import connection
 from boostline.container.server.app import refuse
+from boostline.container.server.bodies import Bodies
 from boostline.container.server.http import HttpServer
 from boostline.container.server.messages import Answer, HttpRequest, Respond
 from boostline.container.server.worker import Acceptor
@@ -298,7 +299,7 @@ def test_trailers_are_no_headers(site: Site) -> None:
 
 def test_a_head_may_be_as_large_as_the_limit_whatever_follows(site: Site) -> None:
     head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\nX: " % LIMIT
-    head += b"x" * (http.MAX_HEAD - len(head) - 4) + b"\r\n\r\n"
+    head += b"x" * (connection.MAX_HEAD - len(head) - 4) + b"\r\n\r\n"
     assert shown(exchange(site, head + b"y" * LIMIT))["body"] == "y" * LIMIT
 
 
@@ -344,7 +345,7 @@ def test_a_client_that_takes_too_long(
         client.sendall(sent)
         exchange(site, b"GET / HTTP/1.1\r\n\r\n")
         site.on_loop(site.server.tick)
-        monkeypatch.setattr(http, limit, 0)
+        monkeypatch.setattr(connection, limit, 0)
         site.on_loop(site.server.tick)
         assert read_all(client)[9:12] == found
 
@@ -353,7 +354,7 @@ def test_a_client_that_never_reads_is_dropped(site: Site, monkeypatch: pytest.Mo
     with site.connect() as client:
         client.sendall(b"GET /long HTTP/1.1\r\n\r\n")
         read_until(client, b"x")
-        monkeypatch.setattr(http, "_STALLED", -1)
+        monkeypatch.setattr(connection, "_STALLED", -1)
         site.on_loop(site.server.tick)
         assert len(read_all(client)) < 20_000_000
 
@@ -369,6 +370,23 @@ def test_connections_are_counted_and_none_is_left_out(site: Site) -> None:
     site.stop()
     site.thread.join(20)
     assert site.counts == [1, 2, 1, 2, 1, 0]
+
+
+def test_more_bodies_than_memory_may_hold_come_one_after_the_other(site: Site) -> None:
+    site.server.bodies = Bodies(LIMIT // 2)
+    part = b"x" * (LIMIT // 2)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(site.connect()) for _ in range(20)]
+        for client in clients:
+            client.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % LIMIT + part)
+        for client in (gone := clients[::5]):
+            client.close()
+        rest = [client for client in clients if client not in gone]
+        for client in reversed(rest):
+            client.sendall(part)
+        for client in rest:
+            assert len(shown(read_until(client, b"}"))["body"]) == LIMIT
+    assert not site.server.bodies.too_many
 
 
 @contextlib.contextmanager

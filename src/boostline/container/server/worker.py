@@ -10,7 +10,8 @@ from collections.abc import Callable
 import uvloop
 
 from boostline.container.server.app import App, refuse
-from boostline.container.server.http import HttpConnection, HttpServer
+from boostline.container.server.connection import HttpConnection
+from boostline.container.server.http import HttpServer
 
 _TICK = 1.0  # seconds
 _BACKLOG = 2_048
