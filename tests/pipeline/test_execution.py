@@ -177,6 +177,12 @@ def test_the_same_content_has_the_same_uri(target: Target, config: Config, tmp_p
     assert (changed.data_uri == first.data_uri, changed.config_uri) == (False, first.config_uri)
 
 
+def test_a_pipeline_runs_the_image_of_its_flavor(target: Target, config: Config) -> None:
+    train = config.train.model_copy(update={"flavor": "lightgbm"})
+    other = data.upload(config.model_copy(update={"train": train}), target)
+    assert other.image == f"{data.upload(config, target).image}-lightgbm"
+
+
 def test_code_travels_with_its_requirements_under_its_digest(
     target: Target, config: Config, tmp_path: Path
 ) -> None:
