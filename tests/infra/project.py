@@ -66,7 +66,7 @@ def _shared(policy: Any, other: str) -> Iterator[str]:
     arns = [f"{where}:model-package-group/churn", f"{where}:model-package/churn/*"]
     yield from same("what is shared", each["Resource"], arns)
     reads = {"DescribeModelPackage", "DescribeModelPackageGroup", "ListModelPackages"}
-    actions = {f"sagemaker:{it}" for it in {*reads, "CreateModel", "UpdateModelPackage"}}
+    actions = {f"sagemaker:{it}" for it in {*reads, "CreateModel"}}
     yield from same("how", {*each["Action"]}, actions)
 
 
