@@ -83,9 +83,10 @@ def _split(node: Any) -> Split:
     if "leaf" in node:
         return None
     by_id = {child["nodeid"]: child for child in node["children"]}
-    # A split by categories has none but a list of them.
+    # A split by categories has none but a list of them; a number is written in fewer digits than
+    # float64 needs, and stands for the nearest float32 one.
     value = node["split_condition"]
-    number = float(value) if isinstance(value, int | float) else math.nan
+    number = float(np.float32(value)) if isinstance(value, int | float) else math.nan
     return int(node["split"][1:]), number, by_id[node["yes"]], by_id[node["no"]]
 
 
