@@ -15,23 +15,36 @@ def test_ours_are_found_by_name(name: str) -> None:
     assert find_flavor(name).name == name
 
 
-def ask(folder: Path, name: str, before: str = "") -> str:
-    """Find a flavor in a process that sees a folder's packages too; give its answer."""
-    code = f"""
+def run(code: str) -> str:
+    """Run Python in a process of its own; give its answer."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def ask(folder: Path, name: str, missing: str = "") -> str:
+    """Find a flavor in a process that sees a folder's packages too, and lacks one."""
+    return run(f"""
         import sys
         sys.path.insert(0, {str(folder)!r})
-        {before}
+        {WITHOUT.format(missing)}
         from boostline.container.errors import ContainerError
         from boostline.container.flavors import find_flavor
         try:
             print("found", type(find_flavor({name!r})).__name__)
         except ContainerError as error:
             print("refused:", error)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
-    )
-    return done.stdout + done.stderr
+    """)
+
+
+WITHOUT = """
+        class Gone:
+            def find_spec(self, name, path=None, target=None):
+                if name == {!r}:
+                    raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        sys.meta_path.insert(0, Gone())
+""".strip()
 
 
 def install(folder: Path, package: str, *names: str) -> None:
@@ -75,13 +88,38 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
 def test_a_framework_that_is_not_installed_is_named_with_its_extra(
     tmp_path: Path, name: str, missing: str, extra: str
 ) -> None:
-    gone = f"""
-        class Gone:
-            def find_spec(self, name, path=None, target=None):
-                if name == {missing!r}:
-                    raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-        sys.meta_path.insert(0, Gone())
-    """
-    answer = ask(tmp_path, name, textwrap.indent(textwrap.dedent(gone), " " * 8).strip())
+    answer = ask(tmp_path, name, missing)
     assert f"refused: flavor '{name}': {missing} is not installed" in answer
     assert f"install boostline[{extra}]" in answer
+
+
+@pytest.mark.parametrize(
+    ("native", "functions", "answer"),
+    [
+        ("object()", ["save", "load"], "code"),
+        ("object()", [], "a builtins.object, which cannot be stored: return a model of XGBoost"),
+        ("LogisticRegression()", ["save", "load"], "code"),
+        ("LogisticRegression()", [], "flavor 'sklearn': skops is not installed"),
+    ],
+)
+def test_who_stores_a_model_where_skops_is_not_installed(
+    tmp_path: Path, native: str, functions: list[str], answer: str
+) -> None:
+    file = tmp_path / "train.py"
+    file.write_text("\n".join(f"def {name}(*_): pass" for name in ["train", *functions]))
+    told = run(f"""
+        import sys
+        from pathlib import Path
+        {WITHOUT.format("skops")}
+        from sklearn.linear_model import LogisticRegression
+        from boostline.container.code import UserCode
+        from boostline.container.errors import ContainerError
+        from boostline.container.flavors import wrap
+        from boostline.container.flavors.base import Task
+        try:
+            print(wrap({native}, Task("binary", 2), UserCode(Path({str(file)!r})))[0].name)
+        except ContainerError as error:
+            print("refused:", error)
+    """)
+    assert answer in told
+    assert told.startswith("code" if functions else "refused: ")

@@ -121,7 +121,7 @@ def wrap(
     own = [code.optional(name) is not None for name in ("save", "load")]
     if any(own) and not all(own):
         code.refuse("train", "has one of save(model, folder) and load(folder): define both")
-    for flavor in [find_flavor("code")] if all(own) else _candidates():
+    for flavor in [find_flavor("code")] if all(own) else _candidates(native):
         model = flavor.wrap(native, task)
         if model is not None:
             break
@@ -144,11 +144,18 @@ def _names(native: Any) -> list[str]:
     return []
 
 
-def _candidates() -> Iterator[Flavor]:
+def _candidates(native: Any) -> Iterator[Flavor]:
     """Yield the flavors whose framework can have made a model: it was imported for that."""
+    maker = type(native).__module__.partition(".")[0]
     for name, place in FLAVORS.items():
         if name != "code" and place.framework in sys.modules:
-            yield find_flavor(name)
+            try:
+                flavor = find_flavor(name)
+            except ContainerError:  # what stores its models is not installed
+                if maker == place.framework:
+                    raise
+                continue
+            yield flavor
     for name in _others():
         yield find_flavor(name)
 
