@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from boostline.features.errors import FeatureError
-from boostline.features.values import NAN, NUMBER, TOO_LARGE
+from boostline.features.values import NAN, NUMBER, TOO_LARGE, TOO_SMALL
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 100
@@ -90,7 +90,7 @@ def compile_python(node: Node, index: Mapping[str, int]) -> Evaluate:
         result = inner(row)
         # Only a division can make a finite value out of an infinite one, and it refuses to; so
         # overflow on the way is still seen here. Adding zero drops the sign of a zero.
-        return result + 0.0 if -TOO_LARGE < result < TOO_LARGE else NAN
+        return result + 0.0 if TOO_SMALL < result < TOO_LARGE else NAN
 
     return evaluate
 

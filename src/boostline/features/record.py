@@ -67,7 +67,8 @@ class RecordTransform:
         try:
             # Adding zero drops the sign of a zero: the table's transform has none either.
             row = [convert(record[name]) + 0.0 for name, convert in self._fields]
-            known = self._known.issuperset(record)
+            # All inputs are there: as many names as inputs are no others.
+            known = len(record) == len(row) or self._known.issuperset(record)
         except (ValueError, KeyError, TypeError):
             known = False
         if not known:

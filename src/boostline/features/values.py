@@ -23,6 +23,7 @@ NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 NAN = float("nan")
 # The smallest magnitude that rounds to an infinite float32: half a step above the largest one.
 TOO_LARGE = 2.0**128 - 2.0**103
+TOO_SMALL = -TOO_LARGE
 
 _is_number = re.compile(NUMBER).fullmatch
 _is_integral = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+").fullmatch
@@ -44,15 +45,18 @@ def number_parser(missing: Iterable[str] = ()) -> NumberParser:
         kind = type(value)
         if kind is float:
             number: float = value  # type: ignore[assignment]
+        elif kind is int:
+            try:
+                number = float(value)  # type: ignore[arg-type]
+            except OverflowError:
+                number = TOO_LARGE
         elif value is None:
             return NAN
-        elif kind is int:
-            number = _from_int(value)  # type: ignore[arg-type]
         elif kind is str:
             number = _from_text(value, texts)  # type: ignore[arg-type]
         else:
             raise ValueError(f"must be a number, not {_describe(value)}")
-        if -TOO_LARGE < number < TOO_LARGE:
+        if TOO_SMALL < number < TOO_LARGE:
             return NAN if number in numbers else number
         if isnan(number):
             return NAN
@@ -75,13 +79,6 @@ def category_parser(missing: Iterable[str] = ()) -> CategoryParser:
         return None if text is None or text in absent else text
 
     return parse
-
-
-def _from_int(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise ValueError("must be a number within the range of float32") from None
 
 
 def _from_text(value: str, missing: set[str]) -> float:

@@ -68,20 +68,19 @@ class Form:
         for number, row in enumerate(rows, 1):
             if number > MAX_ROWS:
                 raise too_many_rows()
-            if isinstance(row, Wrong):
-                problems.append(RowProblem(number, *row))
-            else:
-                try:
-                    packed += self._pack(row)  # type: ignore[arg-type]
-                except RecordError as error:
-                    problems += [RowProblem(number, *problem) for problem in error.problems]
+            try:
+                packed += self._pack(row)  # type: ignore[arg-type]
+                continue
+            except RecordError as error:
+                found = [row] if isinstance(row, Wrong) else error.problems
+            problems += [RowProblem(number, *problem) for problem in found]
             if len(problems) >= SHOWN_PROBLEMS:
                 break
         if problems:
             raise invalid_rows(problems)
         if not packed:
             raise empty_body("there are no rows: send at least one")
-        return np.frombuffer(packed, dtype=np.float32).reshape(-1, self._width)
+        return np.frombuffer(packed, np.float32).reshape(-1, self._width)
 
 
 class Forms:

@@ -64,7 +64,7 @@ def _decoded(body: bytes) -> list[Any] | None:
     except (ValueError, RecursionError):
         return None
     names = 0
-    if isinstance(content, dict) and content.keys() == {"instances"}:
+    if type(content) is dict and len(content) == 1 and "instances" in content:
         content, names = content["instances"], 1
     records = content if isinstance(content, list) else [content]
     for record in records:
