@@ -77,7 +77,7 @@ class HttpConnection(asyncio.Protocol):
                 self._head_too_large()
                 return
         self._feed(data)
-        if self._bodies.too_many and self._size and not self._refused:
+        if self._size and self._bodies.too_many and not self._refused:
             self._bodies.wait(self)
 
     def _feed(self, data: bytes) -> None:
