@@ -526,7 +526,26 @@ SCHEMAS = {
         "required": ["a", "b"],
         "additionalProperties": False,
     },
-    "Items": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}, "maxItems": 2},
+    "Items": {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/Item"},
+        "minItems": 1,
+        "maxItems": 2,
+    },
+    "Words": {
+        "type": "object",
+        "properties": {
+            "low": {"minimum": 1},
+            "high": {"maximum": 2.5},
+            "one": {"enum": ["x", "y"]},
+            "short": {"maxLength": 2},
+            "long": {"minLength": 2},
+            "form": {"pattern": "^a$"},
+            "twice": {"uniqueItems": True},
+            "any": {"anyOf": [{"minimum": 1}, {"maximum": -1}]},
+            "none": {"additionalProperties": False},
+        },
+    },
 }
 WORDED = {
     "statusCode": 422,
@@ -549,9 +568,11 @@ def validated(shared_platform: RunningPlatform, api: Deployed) -> Deployed:
     media = {"application/json": {"schema": {"$ref": "#/components/schemas/Item"}}}
     body = {"requestBody": {"required": True, "content": media}}
     many = {"application/json": {"schema": {"$ref": "#/components/schemas/Items"}}}
+    words = {"application/json": {"schema": {"$ref": "#/components/schemas/Words"}}}
     paths = {
         "/item": {"post": operation() | body},
         "/items": {"post": operation() | {"requestBody": {"content": many}}},
+        "/words": {"post": operation() | {"requestBody": {"content": words}}},
         "/free": {"post": operation() | body | {f"{EXTENSION}request-validator": "none"}},
     }
     content = document(paths, title="validated")
@@ -587,7 +608,39 @@ def validated(shared_platform: RunningPlatform, api: Deployed) -> Deployed:
         ("/item", b"[" * 100_000, "[the body is nested too deeply]"),
         ("/item", b"", "[a body is required]"),
         ("/items", [{"a": 1}], '[object has missing required properties (["b"])]'),
-        ("/items", [{"a": 1, "b": 1}] * 3, "is too long"),
+        (
+            "/items",
+            [{"a": 1, "b": 1}] * 1001,
+            "[array is too long: must have at most 2 elements but instance has 1001 elements]",
+        ),
+        (
+            "/items",
+            [],
+            "[array is too short: must have at least 1 elements but instance has 0 elements]",
+        ),
+        (
+            "/words",
+            {"low": 0, "high": 3},
+            "[numeric instance is lower than the required minimum (minimum: 1, found: 0), numeric "
+            "instance is greater than the required maximum (maximum: 2.5, found: 3)]",
+        ),
+        (
+            "/words",
+            {"one": "\n\u6f22"},
+            r'[instance value ("\n\u6f22") not found in enum (possible values: ["x","y"])]',
+        ),
+        (
+            "/words",
+            {"short": "abc", "long": "a"},
+            '[string "abc" is too long (length: 3, maximum allowed: 2), '
+            'string "a" is too short (length: 1, required minimum: 2)]',
+        ),
+        ("/words", {"form": "b"}, '[ECMA 262 regex "^a$" does not match input string "b"]'),
+        ("/words", {"twice": [1, 1]}, "[array must not contain duplicate elements]"),
+        ("/words", {"any": 0}, "[instance does not fit its anyOf]"),
+        ("/words", {"none": {"b": 1, "a": 1}}, 'allowed by the schema: ["a","b"]]'),
+        ("/words", {"short": "x" * 100_000}, '[string "xxx'),
+        ("/words", {"none": {f"odd {n}": 0 for n in range(20_000)}}, 'the schema: ["odd 0"'),
     ],
 )
 def test_a_body_that_does_not_fit_is_refused_in_the_document_s_words(

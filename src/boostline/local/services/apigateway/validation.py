@@ -7,11 +7,44 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-mod
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 JSON = "application/json"
 MOST = 20  # problems that are told
+LENGTH = 500  # characters of all of them: they may go into a header
+# How API Gateway words a keyword, by its value in the schema and the instance.
+WORDS: dict[str, Callable[[Any, Any], str]] = {
+    "minItems": lambda least, found: (
+        f"array is too short: must have at least {least} elements "
+        f"but instance has {len(found)} elements"
+    ),
+    "maxItems": lambda most, found: (
+        f"array is too long: must have at most {most} elements "
+        f"but instance has {len(found)} elements"
+    ),
+    "uniqueItems": lambda _, __: "array must not contain duplicate elements",
+    "minLength": lambda least, found: (
+        f"string {_text(found)} is too short (length: {len(found)}, required minimum: {least})"
+    ),
+    "maxLength": lambda most, found: (
+        f"string {_text(found)} is too long (length: {len(found)}, maximum allowed: {most})"
+    ),
+    "pattern": lambda pattern, found: (
+        f"ECMA 262 regex {_text(pattern)} does not match input string {_text(found)}"
+    ),
+    "minimum": lambda least, found: (
+        "numeric instance is lower than the required minimum "
+        f"(minimum: {_text(least)}, found: {_text(found)})"
+    ),
+    "maximum": lambda most, found: (
+        "numeric instance is greater than the required maximum "
+        f"(maximum: {_text(most)}, found: {_text(found)})"
+    ),
+    "enum": lambda values, found: (
+        f"instance value ({_text(found)}) not found in enum (possible values: {_text(values)})"
+    ),
+}
 
 
 class Models:
@@ -67,32 +100,33 @@ class Models:
             return "[the body is nested too deeply]"
         # Each missing property is a problem of its own, and is told with all others.
         found = [*dict.fromkeys(map(_sentence, validator.iter_errors(content)))][:MOST]
-        return f"[{', '.join(found)}]" if found else ""
+        return f"[{', '.join(found)[:LENGTH]}]" if found else ""
 
 
 def _sentence(error: Any) -> str:
     """Word a problem as API Gateway does."""
+    wanted, found = error.validator_value, error.instance
     match error.validator:
         case "required":
-            missing = [name for name in error.validator_value if name not in error.instance]
-            return f"object has missing required properties ({_list(missing)})"
+            missing = [name for name in wanted if name not in found]
+            return f"object has missing required properties ({_text(sorted(missing))})"
         case "additionalProperties":
-            odd = [name for name in error.instance if name not in error.schema["properties"]]
-            return (
-                f"object instance has properties which are not allowed by the schema: {_list(odd)}"
-            )
+            odd = _text(sorted(found.keys() - error.schema.get("properties", {}).keys()))
+            return f"object instance has properties which are not allowed by the schema: {odd}"
         case "type":
-            kinds = error.validator_value
-            allowed = _list(kinds if isinstance(kinds, list) else [kinds])
+            allowed = _text(sorted(wanted if isinstance(wanted, list) else [wanted]))
             return (
-                f"instance type ({_type(error.instance)}) does not match any allowed primitive "
+                f"instance type ({_type(found)}) does not match any allowed primitive "
                 f"type (allowed: {allowed})"
             )
-    return str(error.message)
+    worded = WORDS.get(error.validator)
+    # The library's own words hold the whole instance.
+    return worded(wanted, found) if worded else f"instance does not fit its {error.validator}"
 
 
-def _list(names: list[str]) -> str:
-    return json.dumps(sorted(names), separators=(",", ":"))
+def _text(value: object) -> str:
+    """Write a value in ASCII, as a header needs it."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _type(value: Any) -> str:
