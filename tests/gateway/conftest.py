@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
@@ -57,14 +58,14 @@ class Runtime:
         self._thread.start()
         self._clients: list[Any] = []
 
-    def endpoint(self, **config: Any) -> Endpoint:
+    def endpoint(self, clock: Callable[[], float] = time.monotonic, **config: Any) -> Endpoint:
         """Return the gateway's endpoint over a real client."""
-        settings = Config(retries={"total_max_attempts": 1}, **config)
+        settings = Config(**{"retries": {"total_max_attempts": 1}, **config})
         client = session("AKID", "secret").client(
             "sagemaker-runtime", endpoint_url=self.url, config=settings
         )
         self._clients.append(client)
-        return Endpoint("churn-staging", client)
+        return Endpoint("churn-staging", client, clock)
 
     def close(self) -> None:
         """Stop listening."""

@@ -99,6 +99,33 @@ def test_all_records_may_be_bad(runtime: Runtime) -> None:
     assert len(runtime.calls) == 2
 
 
+def test_records_that_are_still_open_when_time_is_up_are_refused_each(runtime: Runtime) -> None:
+    """Each call takes six seconds: the third ends after 18, and no fourth begins."""
+    wrong = wrong_rows((1, "day", "is missing"))
+    runtime.answers = [model_error(409, "other features"), wrong, wrong]
+    endpoint = runtime.endpoint(clock=lambda: 6.0 * len(runtime.calls))
+    found = endpoint.predict([[1.0]] * 4, "digest", [RECORD] * 4).predictions
+    codes = [one.code for one in found if isinstance(one, ApiError)]
+    assert codes == ["invalid_record", "invalid_record", "timeout", "timeout"]
+    assert len(runtime.calls) == 3
+
+
+def test_no_call_begins_late(runtime: Runtime) -> None:
+    runtime.answers = [model_error(409, "other features")]
+    endpoint = runtime.endpoint(clock=lambda: 14.0 * len(runtime.calls))
+    assert (refusal(endpoint).status, len(runtime.calls)) == (504, 1)
+    assert predict(endpoint).model == "churn/3", "the next request has its own time"
+
+
+def test_no_second_attempt_begins_late(runtime: Runtime) -> None:
+    runtime.answers = [Answer(503, {"Message": "busy"}, "", "ServiceUnavailable")]
+    endpoint = runtime.endpoint(
+        clock=lambda: 14.0 * len(runtime.calls),
+        retries={"total_max_attempts": 2, "mode": "standard"},
+    )
+    assert (refusal(endpoint).status, len(runtime.calls)) == (504, 1)
+
+
 @pytest.mark.parametrize("row", [0, 3, None, "1"])
 def test_a_refusal_of_no_row_that_was_sent_is_one_of_all(runtime: Runtime, row: Any) -> None:
     runtime.answers = [model_error(409, ""), wrong_rows((row, "day", "is missing"))]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from botocore.config import Config
@@ -20,12 +21,15 @@ from botocore.session import get_session
 
 from boostline.gateway.errors import ApiError, invalid_record, unavailable
 
-# Two attempts have to end before API Gateway gives up, which it does after 29 seconds.
+# All attempts have to end before API Gateway gives up, which it does after 29 seconds: one takes
+# 12 at most, so none begins later than this, be it a call's second or of another call.
+LAST_BEGIN = 13.0
 TIMEOUTS = Config(
-    connect_timeout=1, read_timeout=12, retries={"total_max_attempts": 2, "mode": "standard"}
+    connect_timeout=1, read_timeout=11, retries={"total_max_attempts": 2, "mode": "standard"}
 )
 ROWS, RECORDS = "text/csv", "application/json"
 OTHER_FEATURES = 409
+TIMEOUT = "timeout"
 
 
 class Prediction(NamedTuple):
@@ -82,11 +86,19 @@ class Endpoint:
         The endpoint's name.
     client
         A `sagemaker-runtime` client; by default one with timeouts that fit API Gateway's.
+    clock
+        Tells the time, in seconds.
     """
 
-    def __init__(self, name: str, client: Any = None) -> None:
+    def __init__(
+        self, name: str, client: Any = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.name = name
         self._client = client or get_session().create_client("sagemaker-runtime", config=TIMEOUTS)
+        self._clock = clock
+        self._last_begin = 0.0
+        events = self._client.meta.events
+        events.register("before-send.sagemaker-runtime.InvokeEndpoint", self._require_time)
 
     def predict(
         self,
@@ -100,6 +112,7 @@ class Endpoint:
 
         The feature rows go first. Where they are refused, the raw records go; if the model finds
         something wrong with one of these, its place holds the refusal, and the others go again.
+        When there is no time for that, each of the others is refused by status 504.
 
         Parameters
         ----------
@@ -120,6 +133,7 @@ class Endpoint:
         ApiError
             If there are no predictions.
         """
+        self._last_begin = self._clock() + LAST_BEGIN
         asked = [f"explain={explain}"] if explain else []
         lines = list(map(csv_line, rows))
         if all(lines):  # a single missing value makes no row; the record says the same
@@ -151,7 +165,17 @@ class Endpoint:
                 for row in wrong:
                     outcome[places[row - 1]] = error.rows[row]
                     del texts[places[row - 1]]
+            except ApiError as error:
+                if error.code != TIMEOUT or not outcome:
+                    raise
+                outcome |= dict.fromkeys(places, error)
+                break
         return [outcome[place] for place in range(len(records))]
+
+    def _require_time(self, **_: Any) -> None:
+        """Refuse an attempt; botocore tries this refusal no second time."""
+        if self._clock() > self._last_begin:
+            raise _late()
 
     def _ask(
         self, content_type: str, body: str, count: int, attributes: Sequence[str], inference_id: str
@@ -236,7 +260,11 @@ def _passed_on(status: int, original: str) -> ApiError:
 
 def _unreachable(error: BotoCoreError) -> ApiError:
     if isinstance(error, ReadTimeoutError):
-        return ApiError(504, "timeout", "the endpoint took too long")
+        return _late()
     if isinstance(error, UnreachableError | HTTPClientError):
         return unavailable("the endpoint cannot be reached")
     return ApiError(500, "internal_error", f"the call failed: {type(error).__name__}")
+
+
+def _late() -> ApiError:
+    return ApiError(504, TIMEOUT, "the endpoint took too long")
