@@ -20,6 +20,8 @@ KINDS = [
         ("Approval", "Manual"),
     )
 ]
+# https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-variables.html
+VERSION = "#{variables.VERSION}"
 
 
 def problems(it: Rendered) -> Iterator[str]:
@@ -55,8 +57,15 @@ def problems(it: Rendered) -> Iterator[str]:
     ]
     jobs = workflow()
     expected = [{"BOOSTLINE_TARGET": "local", "COMMANDS": jobs["test"]}]
-    expected += [{"COMMANDS": jobs[name]} for name in ("images", "pipeline", "staging")]
-    yield from same("commands", commands, [*expected, {}, {"COMMANDS": jobs["prod"]}])
+    expected += [{"COMMANDS": jobs[name]} for name in ("images", "pipeline")]
+    given = {"VERSION": VERSION}
+    expected += [given | {"COMMANDS": jobs["staging"]}, given, given | {"COMMANDS": jobs["prod"]}]
+    yield from same("commands", commands, expected)
+    yield from same("no version", it.resources["Training"].properties.get("Variables"), None)
+    (variable,) = it.resources["Delivery"].properties["Variables"]
+    yield from same("variable", variable, {**variable, "Name": "VERSION"})
+    if variable.keys() != {"Name", "Description"} or variable["Description"].count(" ") < 3:
+        yield f"an execution starts with a version that somebody named, not {variable}"
 
 
 def _source(pipeline: Json) -> Json:
@@ -95,19 +104,13 @@ def _stages(pipeline: Json, it: Rendered) -> Iterator[str]:
 
 
 def workflow() -> dict[str, str]:
-    """Return the commands of each job of GitHub's workflow, which are to be the same.
-
-    Only that one knows which version was approved: the CodePipeline takes the latest.
-    """
+    """Return the commands of each job of GitHub's workflow, which are to be the same."""
     jobs = yaml.safe_load((FOLDER / "github.yml").read_text())["jobs"]
     lines = {
         name: [step["run"] for step in job["steps"] if "boostline" in step.get("run", "")]
         for name, job in jobs.items()
     }
-    return {
-        name: "\n ".join(found).replace(' --version "$VERSION"', "")
-        for name, found in lines.items()
-    }
+    return {name: "\n ".join(found) for name, found in lines.items()}
 
 
 def _commands(pipeline: Json) -> Iterator[dict[str, str]]:
@@ -115,10 +118,8 @@ def _commands(pipeline: Json) -> Iterator[dict[str, str]]:
         for action in stage["Actions"]:
             kind = action["ActionTypeId"]
             given = action["Configuration"].get("EnvironmentVariables")
-            if (
-                kind["Category"] == "Approval"
-                and action["Configuration"]["CustomData"].count(" ") > 3
-            ):
-                yield {}
+            if kind["Category"] == "Approval":
+                said = action["Configuration"]["CustomData"]
+                yield {"VERSION": VERSION} if VERSION in said and said.count(" ") > 3 else {}
             elif kind["Category"] == "Build":
                 yield {each["name"]: each["value"] for each in json.loads(given)}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from boostline.contracts import strict
 from tests.infra.cases import SECRET
 from tests.infra.names import attribute, same, trusts
 from tests.infra.rendering import ACCOUNT, REGION, Json, Rendered
@@ -89,6 +90,12 @@ def _approval(it: Rendered, starts: str) -> Iterator[str]:
     if starts == "codepipeline":
         arn = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:churn-delivery"
         yield from same("target", (target["Id"], target["Arn"]), ("codepipeline", arn))
+        started = {"variables": [{"name": "VERSION", "value": "3"}]}
+        yield from same("start", _input(target), started)
+        found = strict.problems(
+            "codepipeline", "StartPipelineExecution", {"name": "churn-delivery", **_input(target)}
+        )
+        yield from (f"start: {each}" for each in found)
         return
     destination = it.resources["GitHubDestination"].properties
     yield from same(
@@ -109,19 +116,25 @@ def _approval(it: Rendered, starts: str) -> Iterator[str]:
         target["HttpParameters"]["HeaderParameters"],
         {"Accept": "application/vnd.github+json"},
     )
-    paths = target["InputTransformer"]["InputPathsMap"]
-    text = target["InputTransformer"]["InputTemplate"]
-    for name, path in paths.items():
-        found = EVENT["detail"].get(path.removeprefix("$.detail."))
-        text = text.replace(f"<{name}>", json.dumps(found))
     yield from same(
         "dispatch",
-        json.loads(text),
+        _input(target),
         {"event_type": "model-approved", "client_payload": {"group": "churn", "version": 3}},
     )
     key = it.resources["GitHubConnection"].properties["AuthParameters"]["ApiKeyAuthParameters"]
     secret = f"{{{{resolve:secretsmanager:{SECRET}:SecretString:authorization}}}}"
     yield from same("token", key, {"ApiKeyName": "Authorization", "ApiKeyValue": secret})
+
+
+def _input(target: Json) -> Json:
+    """Return what a target gets of the event."""
+    transformer = target["InputTransformer"]
+    text = transformer["InputTemplate"]
+    for name, path in transformer["InputPathsMap"].items():
+        found = EVENT["detail"].get(path.removeprefix("$.detail."))
+        text = text.replace(f"<{name}>", json.dumps(found))
+    made: Json = json.loads(text)
+    return made
 
 
 def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:

@@ -226,7 +226,7 @@ KINDS: dict[str, Kind] = {
         Arn=_arn("codebuild", "project/{name}"),
     ),
     "AWS::CodePipeline::Pipeline": _recorded(
-        "ArtifactStore ExecutionMode Name! PipelineType RoleArn Stages Tags",
+        "ArtifactStore ExecutionMode Name! PipelineType RoleArn Stages Tags Variables",
         "Name",
         Arn=_arn("codepipeline", "{name}"),
     ),
