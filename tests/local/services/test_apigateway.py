@@ -529,7 +529,6 @@ SCHEMAS = {
     "Items": {
         "type": "array",
         "items": {"$ref": "#/components/schemas/Item"},
-        "minItems": 1,
         "maxItems": 2,
     },
     "Words": {
@@ -541,6 +540,7 @@ SCHEMAS = {
             "short": {"maxLength": 2},
             "long": {"minLength": 2},
             "form": {"pattern": "^a$"},
+            "few": {"minItems": 1},
             "twice": {"uniqueItems": True},
             "any": {"anyOf": [{"minimum": 1}, {"maximum": -1}]},
             "none": {"additionalProperties": False},
@@ -614,8 +614,8 @@ def validated(shared_platform: RunningPlatform, api: Deployed) -> Deployed:
             "[array is too long: must have at most 2 elements but instance has 1001 elements]",
         ),
         (
-            "/items",
-            [],
+            "/words",
+            {"few": []},
             "[array is too short: must have at least 1 elements but instance has 0 elements]",
         ),
         (
