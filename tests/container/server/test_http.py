@@ -207,6 +207,17 @@ def test_answers_come_in_the_order_of_their_requests(site: Site) -> None:
     assert found.count(b'"/a"') == 50
 
 
+def test_many_requests_at_once_are_no_large_head(site: Site) -> None:
+    sent = b"GET /a HTTP/1.1\r\n\r\n" * 20_000 + b"GET /b HTTP/1.1\r\nConnection: close\r\n\r\n"
+    with site.connect() as client:
+        sender = threading.Thread(target=client.sendall, args=(sent,))
+        sender.start()
+        found = read_all(client)
+        sender.join()
+    assert found.count(b'"/a"') == 20_000
+    assert found.count(b"HTTP/1.1 200") == 20_001
+
+
 def test_a_client_that_said_all_is_still_answered(site: Site) -> None:
     with site.connect() as client:
         client.sendall(b"GET /later HTTP/1.1\r\n\r\nGET /half")

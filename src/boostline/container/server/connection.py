@@ -15,6 +15,7 @@ MAX_HEAD = 65_536  # bytes of a request line with its headers
 _STALLED = 30.0  # seconds without a byte in the midst of a request
 _SLOW = 300.0  # seconds for a whole request
 _IDLE = 75.0  # seconds between requests; longer than clients that pool connections wait
+_SMALL = 4_096  # bytes of a body that is bounded well enough by how many there can be
 _LINGER = 5.0  # seconds for a client to read why it is refused while it still sends
 _WAITING = 16  # requests of one client that came before the answer to its first
 
@@ -25,7 +26,7 @@ class _Message(NamedTuple):
     content: HttpRequest | Answer
     connection: bytes  # the line that says whether it stays
     closes: bool
-    size: int  # of its body
+    counted: int  # bytes that all bodies' bound knows of
 
 
 _CLOSE = b"Connection: close\r\n"
@@ -48,7 +49,8 @@ class HttpConnection(asyncio.Protocol):
         self._blocked = False  # the client does not read
         self._held = False  # its body has to wait for others
         self._head_size = 0  # bytes since the last one of a body, or the last request
-        self._size = 0
+        self._size = self._counted = 0  # bytes of a body; those that all bodies' bound knows of
+        self._foreign = False  # asks for another protocol
         self._began = self._seen = server.now
 
     # The transport
@@ -71,16 +73,12 @@ class HttpConnection(asyncio.Protocol):
             return
         room = MAX_HEAD - self._head_size
         if len(data) > room and (self._in_head or not self._reading):
-            self._feed(data[:room])  # the rest may be of the body
-            data = data[room:]
-            if self._in_head:
+            self.data_received(data[:room])  # the rest may be of the body
+            if self._head_size >= MAX_HEAD:
                 self._head_too_large()
-                return
-        self._feed(data)
-        if self._size and self._bodies.too_many and not self._refused:
-            self._bodies.wait(self)
-
-    def _feed(self, data: bytes) -> None:
+            else:
+                self.data_received(data[room:])
+            return
         self._head_size += len(data)
         try:
             self._parser.feed_data(data)
@@ -90,6 +88,8 @@ class HttpConnection(asyncio.Protocol):
             self._end(400, "bad_request", f"the request is not HTTP/1.1: {error}")
         if self._head_size > MAX_HEAD:
             self._head_too_large()
+        elif self._counted and self._bodies.too_many:
+            self._bodies.wait(self)
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Parse a request again as if it asked for no other protocol, and what comes after it."""
@@ -101,7 +101,7 @@ class HttpConnection(asyncio.Protocol):
         lines = b"".join(b"%b: %b\r\n" % field for field in fields.items())
         head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self._url, lines)
         self._parser = httptools.HttpRequestParser(self)
-        self._feed(head + rest)
+        self.data_received(head + rest)
 
     def eof_received(self) -> bool:
         """Keep the other half open while an answer is due."""
@@ -160,7 +160,8 @@ class HttpConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Refuse what says that it is too large, before it is sent."""
         self._in_head, self._head_size = False, 0
-        if self._parser.should_upgrade():
+        self._foreign = self._parser.should_upgrade()
+        if self._foreign:
             return
         length = self._headers.get(b"content-length", b"0")
         if len(length) > 15 or int(length) > self._server.limit:
@@ -174,7 +175,9 @@ class HttpConnection(asyncio.Protocol):
             return
         self._head_size = 0
         self._size += len(body)
-        self._bodies.add(len(body))
+        if self._size > _SMALL:
+            self._bodies.add(self._size - self._counted)
+            self._counted = self._size
         if self._size > self._server.limit:
             self._too_large()
         else:
@@ -183,17 +186,18 @@ class HttpConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Answer, or let the request wait for those before it."""
         self._reading, self._head_size = False, 0
-        if self._refused or self._parser.should_upgrade():
+        if self._refused or self._foreign:
             return
-        self._bodies.complete(self, self._size)
-        self._size = 0
+        counted, self._counted = self._counted, 0
+        if counted:
+            self._bodies.complete(self, counted)
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
         request = HttpRequest(self._parser.get_method(), _path(self._url), self._headers, body)
         keeps = self._parser.should_keep_alive()
         old = self._parser.get_http_version() != "1.1"
         line = (_KEEP if old else b"") if keeps else _CLOSE
-        self._waiting.append(_Message(request, line, not keeps, len(body)))
+        self._waiting.append(_Message(request, line, not keeps, counted))
         if self._current is None and not self._blocked:
             self._next()
         elif len(self._waiting) >= _WAITING:
@@ -216,7 +220,8 @@ class HttpConnection(asyncio.Protocol):
         message, self._current = self._current, None
         if message is None:
             return
-        self._bodies.answered(message.size)
+        if message.counted:
+            self._bodies.answered(message.counted)
         if self._transport.is_closing():
             return
         last = not self._waiting and not self._reading
@@ -262,12 +267,12 @@ class HttpConnection(asyncio.Protocol):
     def _forget(self) -> None:
         """Let go of what nobody will be told about."""
         while self._waiting:
-            self._bodies.answered(self._waiting.popleft().size)
+            self._bodies.answered(self._waiting.popleft().counted)
         self._leave_body()
 
     def _leave_body(self) -> None:
-        self._chunks, size, self._size = [], self._size, 0
-        self._bodies.drop(self, size)
+        self._chunks, counted, self._counted = [], self._counted, 0
+        self._bodies.drop(self, counted)
         if self._held:
             self.go_on()
 
