@@ -148,6 +148,11 @@ def test_alarms_are_watched_after_all_traffic_has_moved(bench: Bench) -> None:
     assert endpoint["EndpointConfigName"] == "one-twice"
     assert "errors (by hand)" in endpoint["FailureReason"]
     assert ask(bench)["Body"] == b"one"
+    unwatched = how("ALL_AT_ONCE", 600)
+    del unwatched["AutoRollbackConfiguration"]
+    update(bench, "two-twice", unwatched)
+    again = bench.sagemaker.describe_endpoint(EndpointName="live")
+    assert (again["EndpointStatus"], again.get("FailureReason")) == ("Updating", None)
 
 
 def test_a_restart_begins_the_update_anew_and_never_what_was_rolled_back(tmp_path: Path) -> None:

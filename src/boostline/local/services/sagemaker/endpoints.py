@@ -130,12 +130,14 @@ class EndpointOperations(Part):
             if found["EndpointStatus"] in CHANGING:
                 raise invalid(f'Cannot update in-progress endpoint "{found["EndpointArn"]}".')
             pending = {m: wanted[m] for m in ("EndpointConfigName", "ProductionVariants")}
-            now = {
+            found |= members | {
                 "EndpointStatus": "Updating",
                 "Wanted": wanted,
                 "PendingDeploymentSummary": {**pending, "StartTime": time.time()},
+                "LastModifiedTime": time.time(),
             }
-            self.platform.resources.update(ENDPOINT.kind, name, **now, **members)
+            found.pop("FailureReason", None)  # an earlier update's
+            self.platform.resources.put(ENDPOINT.kind, name, found)
         self.endpoints.change(name)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
