@@ -2,7 +2,7 @@
 
 64 connections send them in random order. Every good answer must hold XGBoost's own scores, every
 bad request must be refused with its status, none may be a 5xx, and the workers' memory must not
-grow once each has seen everything.
+grow once each has seen everything. Bodies are up to as large as they may be, and larger.
 """
 
 import argparse
@@ -11,7 +11,6 @@ import io
 import itertools
 import json
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -28,10 +27,14 @@ from benchmarks.load import CONNECTIONS, family, memory_mib
 from benchmarks.servers import running
 from benchmarks.serving import train
 from boostline.artifact.folder import Artifact, open_artifact
+from boostline.container.server.settings import MAX_BODY
 
 CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
 PARQUET = "application/vnd.apache.parquet"
+EXPLAIN = "X-Amzn-SageMaker-Custom-Attributes: explain=3"
 TOLERANCE = 2e-6
+LARGE = 0.002  # the share of requests with the largest bodies
+PART = 50_000  # bytes of a body that comes in parts
 GROWTH_MIB = 8.0  # of a worker; an allocator's own steps are smaller
 WORKERS = 2
 
@@ -48,6 +51,7 @@ class Case(NamedTuple):
     method: str = "POST"
     path: str = "/invocations"
     header: str = "X-None: 0"
+    chunked: bool = False
 
 
 class Wrong(Exception):
@@ -81,6 +85,24 @@ def good_cases(artifact: Artifact) -> Iterator[Case]:
         pl.DataFrame(records, infer_schema_length=None).write_parquet(buffer)
         yield Case("parquet", buffer.getvalue(), PARQUET, scores=scores)
         yield Case("record", json.dumps(records[0]).encode(), JSON, scores=scores[:1])
+        yield Case("chunked", lines.encode(), CSV, scores=scores, chunked=True)
+        if count <= 17:
+            yield Case("explained", text.encode(), LINES, scores=scores, header=EXPLAIN)
+
+
+def large_cases(artifact: Artifact, good: Sequence[Case]) -> list[Case]:
+    """Make requests that are as large as they may be, and larger."""
+    one = max((case for case in good if case.name == "csv"), key=lambda case: len(case.body))
+    times = MAX_BODY // (len(one.body) + 1)
+    body, scores = b"\n".join([one.body] * times), list(one.scores) * times
+    explained = f"\n{json.dumps(artifact.golden.records[0].record)}".encode() * 1_001
+    return [
+        Case("large", body, CSV, accept=CSV, scores=scores),
+        Case("large, chunked", body, CSV, accept=CSV, scores=scores, chunked=True),
+        Case("too large", b"1" * (MAX_BODY + 1), CSV, 413),
+        Case("too large, chunked", b"1" * (MAX_BODY + 1), CSV, 413, chunked=True),
+        Case("too many explained", explained[1:], LINES, 413, header=EXPLAIN),
+    ]
 
 
 def bad_cases(artifact: Artifact) -> list[Case]:
@@ -145,6 +167,14 @@ def check(case: Case, status: int, body: bytes) -> None:
         raise Wrong(f"{case.name}: other scores than the native engine's: {body[:300]!r}")
 
 
+def in_parts(body: bytes) -> Iterator[bytes]:
+    """Write a body in parts of unknown number."""
+    for start in range(0, len(body), PART):
+        part = body[start : start + PART]
+        yield b"%x\r\n%b\r\n" % (len(part), part)
+    yield b"0\r\n\r\n"
+
+
 class Client:
     """One connection at a time, opened again where the server closes it."""
 
@@ -157,11 +187,14 @@ class Client:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
+        length = f"Content-Length: {len(case.body)}"
         head = (
             f"{case.method} {case.path} HTTP/1.1\r\nHost: x\r\nContent-Type: {case.kind}\r\n"
-            f"Accept: {case.accept}\r\n{case.header}\r\nContent-Length: {len(case.body)}\r\n\r\n"
+            f"Accept: {case.accept}\r\n{case.header}\r\n"
+            f"{'Transfer-Encoding: chunked' if case.chunked else length}\r\n\r\n"
         )
-        writer.write(head.encode() + case.body)
+        writer.write(head.encode())
+        writer.writelines(in_parts(case.body) if case.chunked else [case.body])
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
         headers = dict(line.lower().split(": ", 1) for line in lines[1:-1])
         body = await reader.readexactly(int(headers["content-length"]))
@@ -217,16 +250,20 @@ async def soak(port: int, workers: Sequence[int], artifact: Artifact, seconds: i
     """Send for so many seconds; return by how many MiB a worker grew after its warm-up."""
     generator = random.Random(0)
     good, bad = list(good_cases(artifact)), bad_cases(artifact)
+    large = large_cases(artifact, good)
 
     def choose() -> Case:
+        if generator.random() < LARGE:
+            return generator.choice(large)
         return generator.choice(bad if generator.random() < 0.3 else good)
 
     until = time.monotonic() + seconds
     counts, memory = await asyncio.gather(send_all(port, choose, until), watch(workers, until))
     for name, count in sorted(counts.items()):
         print(f"{name:24} {count:>8}")
-    half, quarter = memory[len(memory) // 2 :], len(memory) // 4
-    growth = statistics.median(half[-quarter:]) - statistics.median(half[:quarter])
+    # Large bodies come and go: what stays is what there is when there are none.
+    fifth = max(1, len(memory) // 5)
+    growth = min(memory[-fifth:]) - min(memory[fifth : 2 * fifth])
     print(f"{counts.total()} requests; memory of a worker {max(memory):.0f} MiB, {growth:+.1f} MiB")
     return growth
 
