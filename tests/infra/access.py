@@ -84,13 +84,20 @@ def allows(granted: list[Json], need: Need) -> bool:
     return any(
         need.action in texts(each["Action"])
         and any(fnmatch.fnmatchcase(need.arn, pattern) for pattern in texts(each["Resource"]))
-        and all(_holds(inner, need.told) for inner in each.get("Condition", {}).values())
+        and all(
+            _holds(operator, inner, need.told)
+            for operator, inner in each.get("Condition", {}).items()
+        )
         for each in granted
     )
 
 
-def _holds(condition: Mapping[str, Any], told: Mapping[str, str]) -> bool:
+def _holds(operator: str, condition: Mapping[str, Any], told: Mapping[str, str]) -> bool:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html."""
+    if operator == "Null":
+        return all((key not in told) == (value == "true") for key, value in condition.items())
     return all(
         any(fnmatch.fnmatchcase(told.get(key, ""), pattern) for pattern in texts(value))
+        or (operator.endswith("IfExists") and key not in told)
         for key, value in condition.items()
     )

@@ -154,7 +154,7 @@ def _conditions(each: Json, actions: list[str], conditions: Json) -> Iterator[st
         if actions != [action] or keys != {UNDER[action]}:
             yield f"{action} stands alone, under {UNDER[action]}"
     for operator, inner in conditions.items():
-        if operator not in {"Bool", "StringEquals", "StringLike"}:
+        if operator not in {"Bool", "Null", "StringEquals", "StringEqualsIfExists", "StringLike"}:
             yield f"{operator} is no operator of ours"
         for key, value in inner.items():
             namespaces = {"aws", *(action.partition(":")[0] for action in actions)}
