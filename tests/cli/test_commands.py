@@ -150,3 +150,20 @@ def test_new_makes_a_project(tmp_path: Path) -> None:
     assert "boostline run --project mine" in done.stdout
     again = boostline("new", "mine", "--data", table, "--label", "Churn?", folder=tmp_path)
     assert (again.returncode, "is there already" in again.stderr) == (2, True)
+
+
+def test_a_version_that_others_registered_is_shown_as_far_as_it_goes(
+    platform: RunningPlatform,
+) -> None:
+    sagemaker = platform.client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="customer-churn")
+    sagemaker.create_model_package(ModelPackageGroupName="customer-churn")
+    folder = platform.settings.folder
+    show = ("models", "show", "--project", EXAMPLE, "--dir", folder)
+    done = boostline(*show, folder=folder.parent)
+    assert done.returncode == 0, done.stderr
+    told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert told["version"] == "customer-churn/1"
+    assert {told[name] for name in ("artifact", "image", "evaluation")} == {"none"}
+    said = json.loads(boostline(*show, "--json", folder=folder.parent).stdout)
+    assert (said["ModelPackageVersion"], said["metrics"]) == (1, {})

@@ -10,6 +10,7 @@ from boostline.cli import options
 from boostline.cli.options import HERE, AsJson, Dir, On, Project, TargetName
 
 group = typer.Typer(no_args_is_help=True, help="The registered versions, and their approval.")
+NONE = "none"
 Version = Annotated[int | None, typer.Argument(help="The version. [default: the newest]")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, to be kept with the version.")]
 
@@ -56,20 +57,21 @@ def show(
 
     config, target = options.open_both(project, on, folder)
     found = registry.version(target, config.name, version)
-    uri = found["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
-    values = execution.values(config, execution.read_json(target, uri))
+    quality = found.get("ModelMetrics", {}).get("ModelQuality", {})
+    uri = quality.get("Statistics", {}).get("S3Uri")  # a version that others registered has none
+    values = execution.values(config, execution.read_json(target, uri) if uri else None)
     if as_json:
         found.pop("ResponseMetadata", None)
         options.print_json({**found, "metrics": values})
         return
-    container = found["InferenceSpecification"]["Containers"][0]
+    (container, *_) = found.get("InferenceSpecification", {}).get("Containers", [{}])
     rows = {
         "version": f"{config.name}/{found['ModelPackageVersion']}",
         "approval": " ".join([found["ModelApprovalStatus"], found.get("ApprovalDescription", "")]),
         "registered": f"{found['CreationTime']:%Y-%m-%d %H:%M:%S}",
-        "artifact": container["ModelDataUrl"],
-        "image": container["Image"],
-        "evaluation": uri,
+        "artifact": container.get("ModelDataUrl", NONE),
+        "image": container.get("Image", NONE),
+        "evaluation": uri or NONE,
         **{name: f"{value:.4f}" for name, value in values.items()},
     }
     for name, text in rows.items():
@@ -96,7 +98,7 @@ def reject(
     on: On = TargetName.LOCAL,
     folder: Dir = None,
 ) -> None:
-    """Reject a version."""
+    """Reject a version: what is under way to a stage with it is taken back."""
     _decide("Rejected", version, reason, project, on, folder)
 
 
@@ -104,11 +106,16 @@ def _decide(
     status: str, version: int | None, reason: str, project: Project, on: On, folder: Dir
 ) -> None:
     from boostline.deploy import registry
+    from boostline.deploy.stage import Stage
 
     config, target = options.open_both(project, on, folder)
     package = registry.version(target, config.name, version)
     registry.decide(target, package, status, reason)
-    typer.echo(f"{config.name} version {package['ModelPackageVersion']} is {status}")
+    number = int(package["ModelPackageVersion"])
+    typer.echo(f"{config.name} version {number} is {status}")
+    if status == "Rejected":
+        for stage in config.stages:
+            Stage(target, config, stage, typer.echo).withdraw(number)
 
 
 def add(app: typer.Typer) -> None:
