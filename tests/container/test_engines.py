@@ -2,6 +2,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from boostline.container.engines import (
     ConversionError,
@@ -11,7 +12,7 @@ from boostline.container.engines import (
     compare,
     convert_onedal,
 )
-from boostline.container.flavors.base import FunctionModel, Model, Rows, Scores, Structure
+from boostline.container.flavors.base import FunctionModel, Model, Rows, Scores, Structure, Ways
 from boostline.container.loading import LoadedModel
 from boostline.container.probes import probe_rows
 
@@ -146,18 +147,34 @@ class Fixed:
 )
 def test_the_tolerance_grows_with_the_score(found: float, expected: float, agrees: bool) -> None:
     rows = np.zeros((2, 1), dtype=np.float32)
-    structure = Structure(1.0, [], slope=1.0)
+    structure = Structure(1.0, Ways.of([]), slope=1.0)
     parity = compare(Fixed(found, 9000.0), Fixed(expected, 9000.001), rows, structure)
     assert parity.agrees is agrees
 
 
 def test_probes_lie_on_the_boundaries() -> None:
-    rows = probe_rows([[1.0, 2.0]], 2, Structure(1.0, [[(1, 0.25, True)]]))
+    rows = probe_rows([[1.0, 2.0]], 2, Structure(1.0, Ways.of([[(1, 0.25, True)]])))
     near = [0.25, *(float(np.nextafter(np.float32(0.25), np.float32(to))) for to in (-1, 1))]
     assert rows[-3:].tolist() == [[1.0, value] for value in near]
     assert np.isnan(rows).any(axis=0).all()
 
 
-def test_many_boundaries_are_sampled() -> None:
-    structure = Structure(1.0, [[(0, float(value), False)] for value in range(300_000)])
-    assert len(probe_rows([], 3, structure)) < 610_000
+@pytest.mark.parametrize(("trees", "width"), [(1, 3), (5_000, 3), (1, 3_000)])
+def test_what_verification_costs_is_bounded(trees: int, width: int) -> None:
+    ways = Ways.of([(0, float(value), False)] for value in range(300_000))
+    rows = probe_rows([], width, Structure(1.0, ways, trees=trees))
+    assert len(rows) <= 600_000 + 50 * width
+    assert len(rows) * trees <= 60_250_000
+    assert rows.size <= 12_000_000 + 50 * width**2
+    assert len(np.unique(rows[:, 0])) > 1_000  # those that are left are spread
+
+
+def test_the_row_to_a_leaf_is_one_that_moves_the_score() -> None:
+    def slopes(rows: Rows) -> NDArray[np.float64]:
+        return np.where((rows[:, 1] > 3) & (rows[:, 2] < 0), 0.2, 0.0)
+
+    golden = [[0.0, 5.0, 1.0], [0.0, 0.0, -1.0], [0.0, 1.0, 1.0]]  # none of them, but a mixture
+    ways = Ways.of([[(0, 0.5, True), (0, 0.75, False)]])
+    rows = probe_rows(golden, 3, Structure(1.0, ways), slopes=slopes)
+    there = rows[(rows[:, 0] > 0.5) & (rows[:, 0] < 0.75)]
+    assert [5.0, -1.0] in there[:, 1:].tolist()

@@ -4,10 +4,11 @@ import importlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from boostline.container.flavors.base import Model, Rows, Scores, Structure, Task
 from boostline.container.probes import probe_rows
@@ -175,10 +176,7 @@ def choose_engine(
         if structure is None:
             return Choice(native, native)
         candidate = convert(model)
-        real = np.array(golden, dtype=np.float32).reshape(len(golden), width)
-        # Where a score is near 0 or 1, a wrong leaf hardly moves it: uncertain rows come first.
-        certainty = np.abs(native.score(real) - 0.5).reshape(len(real), -1).sum(axis=1)
-        rows = probe_rows(real[np.argsort(certainty)].tolist(), width, structure, categories)
+        rows = probe_rows(golden, width, structure, categories, partial(_slopes, model))
         parity = compare(candidate, native, rows, structure)
     except ConversionError as error:
         return Choice(native, native, reason=str(error))
@@ -192,6 +190,14 @@ def choose_engine(
         f"over {parity.rows} rows, {parity.tolerance:.3g} is allowed"
     )
     return Choice(native, native, parity, reason)
+
+
+def _slopes(model: Model, rows: Rows) -> NDArray[np.float64]:
+    """Tell how much scores move with the sum of the leaves: hardly where they are near 0 or 1."""
+    if model.task.objective == "regression":
+        return np.ones(len(rows))
+    scores = model.predict(rows).reshape(len(rows), -1)
+    return np.asarray((scores * (1 - scores)).max(axis=1))
 
 
 def compare(candidate: Engine, native: Engine, rows: Rows, structure: Structure) -> Parity:

@@ -59,7 +59,7 @@ def test_the_structure_bounds_the_sum_of_the_leaves(objective: str) -> None:
     assert structure is not None
     sums = made.native.inplace_predict(rows(3), predict_type="margin")
     assert structure.leaf_sum >= np.abs(sums).max() - 1.0
-    assert {column for way in structure.ways for column, _, _ in way} == {0, 1, 2, 3}
+    assert {*structure.ways.column.tolist()} == {0, 1, 2, 3}
 
 
 def test_estimators_are_cut_to_their_best_iteration() -> None:
@@ -81,7 +81,7 @@ def test_names_of_features_do_not_matter() -> None:
     assert made is not None
     structure = made.structure()
     assert structure is not None
-    assert any(structure.ways)
+    assert len(structure.ways.value)
     assert made.predict(features).shape == (400,)
 
 

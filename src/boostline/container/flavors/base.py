@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
@@ -75,6 +76,44 @@ Way = Sequence[Step]
 
 
 @dataclass(frozen=True)
+class Ways:
+    """The ways to leaves, all steps in one row: a tree of many leaves has them by the million.
+
+    Attributes
+    ----------
+    leaves
+        How many there are; some have no steps.
+    leaf, column, value, above
+        Of each step: the leaf that it leads to, counted from 0, and the parts of a ``Step``.
+    """
+
+    leaves: int
+    leaf: NDArray[np.int32]
+    column: NDArray[np.int32]
+    value: NDArray[np.float64]
+    above: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, ways: Iterable[Way]) -> Ways:
+        """Take them from where they are made one by one."""
+        leaves, leaf, column, value, above = 0, array("i"), array("i"), array("d"), array("b")
+        for way in ways:
+            for step in way:
+                leaf.append(leaves)
+                column.append(step[0])
+                value.append(step[1])
+                above.append(step[2])
+            leaves += 1
+        return cls(
+            leaves,
+            np.array(leaf, dtype=np.int32),
+            np.array(column, dtype=np.int32),
+            np.array(value, dtype=np.float64),
+            np.array(above, dtype=np.bool_),
+        )
+
+
+@dataclass(frozen=True)
 class Structure:
     """What is known of a model's trees, for checking a conversion of them.
 
@@ -86,11 +125,14 @@ class Structure:
         The way to each leaf.
     slope
         By how much at most a score moves with that sum.
+    trees
+        How many are walked to score a row.
     """
 
     leaf_sum: float
-    ways: Sequence[Way]
+    ways: Ways
     slope: float = 0.25
+    trees: int = 1
 
 
 class Contributions(NamedTuple):

@@ -13,7 +13,15 @@ import catboost
 import numpy as np
 
 from boostline.container.flavors.base import Contributions, Model, Rows, Step, Structure, Task
-from boostline.container.flavors.trees import SLOPES, Split, TreeFlavor, TreeModel, tell, walk
+from boostline.container.flavors.trees import (
+    SLOPES,
+    Split,
+    TreeFlavor,
+    TreeModel,
+    survey,
+    tell,
+    walk,
+)
 from boostline.container.hyperparameters import Hyperparameter
 from boostline.container.weights import class_weights, row_weights
 from boostline.features.spec import Objective
@@ -75,19 +83,15 @@ class CatBoostModel(TreeModel):
             file = Path(folder, "model.json")
             self.native.save_model(str(file), format="json")
             model = json.loads(file.read_bytes())
-        if "oblivious_trees" in model:
-            trees = [list(_oblivious(tree)) for tree in model["oblivious_trees"]]
-        else:
-            trees = [
-                [(leaf["value"], way) for leaf, way in walk(tree, _split)]
-                for tree in model["trees"]
-            ]
+        symmetric = model.get("oblivious_trees")
+        trees = map(_leaves, model["trees"]) if symmetric is None else map(_oblivious, symmetric)
+        leaves, ways = survey(trees, lambda leaf: float(np.max(np.abs(leaf))))
         scale, bias = self.native.get_scale_and_bias()
-        largest = sum(max(np.max(np.abs(leaf)) for leaf, _ in tree) for tree in trees)
         return Structure(
-            float(abs(scale) * largest + np.max(np.abs(bias))),
-            [path for tree in trees for _, path in tree],
+            float(abs(scale) * sum(leaves) + np.max(np.abs(bias))),
+            ways,
             SLOPES[self.task.objective],
+            len(leaves),
         )
 
 
@@ -98,6 +102,10 @@ def _border(split: dict[str, Any]) -> tuple[int, float]:
 
 def _split(node: dict[str, Any]) -> Split:
     return (*_border(node["split"]), node["left"], node["right"]) if "split" in node else None
+
+
+def _leaves(tree: dict[str, Any]) -> Iterator[tuple[Any, list[Step]]]:
+    return ((leaf["value"], way) for leaf, way in walk(tree, _split))
 
 
 def _oblivious(tree: dict[str, Any]) -> Iterator[tuple[Any, list[Step]]]:

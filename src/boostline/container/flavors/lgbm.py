@@ -17,6 +17,7 @@ from boostline.container.flavors.trees import (
     TreeFlavor,
     TreeModel,
     largest_sum,
+    survey,
     tell,
     walk,
 )
@@ -72,12 +73,14 @@ class LightGBMModel(TreeModel):
     def structure(self) -> Structure:
         """Read leaves and splits from the Booster's dump."""
         roots = [tree["tree_structure"] for tree in self.native.dump_model()["tree_info"]]
-        trees = [list(walk(root, _split)) for root in roots]
-        leaves = [max(abs(leaf["leaf_value"]) for leaf, _ in tree) for tree in trees]
+        leaves, ways = survey(
+            (walk(root, _split) for root in roots), lambda leaf: abs(leaf["leaf_value"])
+        )
         return Structure(
             largest_sum(leaves, self.native.num_model_per_iteration()),
-            [path for tree in trees for _, path in tree],
+            ways,
             SLOPES[self.task.objective],
+            len(leaves),
         )
 
     def convertible(self) -> Any:

@@ -21,6 +21,8 @@ from boostline.container.flavors.base import (
     Step,
     Structure,
     Task,
+    Way,
+    Ways,
 )
 from boostline.container.hyperparameters import Hyperparameter, Value
 from boostline.features.spec import Objective
@@ -49,6 +51,22 @@ def walk(root: Any, split: Callable[[Any], Split]) -> Iterator[tuple[Any, list[S
             column, value, below, above = found
             waiting += [(below, [*path, (column, value, False)])]
             waiting += [(above, [*path, (column, value, True)])]
+
+
+def survey(
+    trees: Iterable[Iterable[tuple[Any, Way]]], size: Callable[[Any], float]
+) -> tuple[list[float], Ways]:
+    """Take the largest leaf of each tree, by its size, and the ways to all leaves."""
+    largest: list[float] = []
+
+    def ways() -> Iterator[Way]:
+        for tree in trees:  # one at a time: what is parsed of it is large
+            largest.append(0.0)
+            for leaf, way in tree:
+                largest[-1] = max(largest[-1], size(leaf))
+                yield way
+
+    return largest, Ways.of(ways())
 
 
 def largest_sum(leaves: Sequence[float], groups: int) -> float:

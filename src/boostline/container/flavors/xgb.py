@@ -19,6 +19,7 @@ from boostline.container.flavors.trees import (
     TreeFlavor,
     TreeModel,
     largest_sum,
+    survey,
     walk,
 )
 from boostline.container.flavors.xgb_train import HYPERPARAMETERS, train
@@ -55,16 +56,15 @@ class XGBoostModel(TreeModel):
 
     def structure(self) -> Structure:
         """Read leaves and splits from the Booster's dump."""
-        trees = [
-            list(walk(json.loads(tree), _split))
-            for tree in self.native.get_dump(dump_format="json")
-        ]
-        leaves = [max(abs(leaf["leaf"]) for leaf, _ in tree) for tree in trees]
+        dump = self.native.get_dump(dump_format="json")
+        trees = (walk(json.loads(tree), _split) for tree in dump)
+        leaves, ways = survey(trees, lambda leaf: abs(leaf["leaf"]))
         groups = max(self.task.classes, 1) if self.task.objective == "multiclass" else 1
         return Structure(
             largest_sum(leaves, groups) + self._base(),
-            [path for tree in trees for _, path in tree],
+            ways,
             SLOPES[self.task.objective],
+            len(leaves),
         )
 
     def _base(self) -> float:
