@@ -110,5 +110,6 @@ def test_an_account_is_made_ready_by_what_a_person_types(
     said = aws(platform, "bootstrap", project=project, **account)
     assert 'role = "arn:aws:iam::000000000000:role/boostline/customer-churn/' in said
     assert "gh variable set BOOSTLINE_ROLE --body arn:aws:iam::000000000000:role/" in said
+    assert "gh variable set BOOSTLINE_ROLE --env prod --body arn:aws:iam::" in said
     assert "gh variable set BOOSTLINE_REGION --body us-east-1" in said
     assert "next: boostline aws push-images --target aws" in said

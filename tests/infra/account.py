@@ -14,7 +14,7 @@ def problems(it: Rendered) -> Iterator[str]:
     log = it.parameters["ApiGatewayLogs"] == "true"
     there = {"Bucket", "BucketPolicy", "ModelRepository", "GatewayRepository", "DeployerPolicy"}
     there |= {"ApiGatewayLogRole", "ApiGatewayAccount"} if log else set()
-    there |= {"DeployerRole"} if github else set()
+    there |= {"DeployerRole", "ProdDeployerRole"} if github else set()
     there |= {"StageRole"} if it.parameters["RegistryAccountId"] else set()
     there |= {"GitHubProvider"} if github and not provider else set()
     yield from same("resources", set(it.resources), there)
@@ -90,7 +90,14 @@ def _github(it: Rendered, provider: str) -> Iterator[str]:
         made = it.resources["GitHubProvider"].properties
         url = "https://token.actions.githubusercontent.com"
         yield from same("provider", made, {"Url": url, "ClientIdList": ["sts.amazonaws.com"]})
-    role = it.resources["DeployerRole"].properties
+    branch = it.parameters["GitHubBranch"]
+    yield from _deployer(it, provider, "DeployerRole", f"ref:refs/heads/{branch}", "staging")
+    yield from _deployer(it, provider, "ProdDeployerRole", "prod")
+    yield from same("production", it.resources["DeployerRole"].properties["Policies"], _denials(it))
+
+
+def _deployer(it: Rendered, provider: str, name: str, *jobs: str) -> Iterator[str]:
+    role = it.resources[name].properties
     if role["MaxSessionDuration"] < 7200:
         yield "a rollout may take longer than the deployer's session"
     yield from same("deployer's policy", role["ManagedPolicyArns"], [ref(it, "DeployerPolicy")])
@@ -98,10 +105,32 @@ def _github(it: Rendered, provider: str) -> Iterator[str]:
     yield from same(
         "issuer", trust["Principal"], {"Federated": provider or ref(it, "GitHubProvider")}
     )
-    repository, branch = it.parameters["GitHubRepository"], it.parameters["GitHubBranch"]
-    subjects = [
-        f"repo:{repository}:{it}"
-        for it in (f"ref:refs/heads/{branch}", "environment:staging", "environment:prod")
-    ]
+    repository = it.parameters["GitHubRepository"]
+    kinds = [job if ":" in job else f"environment:{job}" for job in jobs]
+    subjects = [f"repo:{repository}:{kind}" for kind in kinds]
     issuer = "token.actions.githubusercontent.com"
-    yield from same("subjects", trust["Condition"]["StringEquals"].get(f"{issuer}:sub"), subjects)
+    found = trust["Condition"]["StringEquals"].get(f"{issuer}:sub")
+    yield from same("subjects", found if isinstance(found, list) else [found], subjects)
+
+
+def _denials(it: Rendered) -> list[Json]:
+    """Return what keeps workflows of the branch from production."""
+    place = f"{REGION}:{ACCOUNT}"
+    names = {
+        f"arn:aws:cloudformation:{place}:stack/*--prod/*": "CancelUpdateStack CreateChangeSet "
+        "DeleteStack ExecuteChangeSet",
+        f"arn:aws:cloudwatch:{place}:alarm:*--prod-*": "DeleteAlarms PutMetricAlarm SetAlarmState",
+        f"arn:aws:lambda:{place}:function:*--prod": "AddPermission CreateFunction DeleteFunction "
+        "RemovePermission UpdateFunctionCode UpdateFunctionConfiguration",
+        f"arn:aws:sagemaker:{place}:endpoint/*--prod": "CreateEndpoint DeleteEndpoint "
+        "UpdateEndpoint UpdateEndpointWeightsAndCapacities",
+    }
+    actions = [f"{arn.split(':')[2]}:{name}" for arn, of in names.items() for name in of.split()]
+    first = {"Sid": "NotProduction", "Effect": "Deny", "Action": actions, "Resource": [*names]}
+    found: list[Json] = [first]
+    if other := it.parameters["ProdAccountId"]:
+        arn = f"arn:aws:iam::{other}:role/boostline-deployers/*"
+        elsewhere = {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": arn}
+        found.append({"Sid": "NotItsAccount", **elsewhere})
+    document = {"Version": "2012-10-17", "Statement": found}
+    return [{"PolicyName": "production", "PolicyDocument": document}]

@@ -132,7 +132,8 @@ def _access(each: Json, identity: bool) -> Iterator[str]:
     actions, resources = texts(each.get("Action", [])), texts(each.get("Resource", []))
     conditions = each.get("Condition", {})
     if each["Effect"] == "Deny":
-        yield from () if conditions and resources else ("a denial has a condition and resources",)
+        limited = resources and (conditions or identity)
+        yield from () if limited else ("a denial has resources, and a resource's a condition",)
         return
     if not actions or actions != sorted({*actions}):
         yield f"actions are named once, in order: {actions}"

@@ -146,7 +146,7 @@ RULES: dict[str, dict[str, Check]] = {
 RETAINED = {"S3::Bucket", "ECR::Repository", "SageMaker::ModelPackageGroup"}
 LOG_GROUP = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Retain"}
 # Roles that are handed to nothing.
-DEPLOYERS = {"DeployerRole", "StageRole"}
+DEPLOYERS = {"DeployerRole", "ProdDeployerRole", "StageRole"}
 # metric → namespace, statistic, and the parameter or number that it may not exceed
 WATCHED = {
     "Invocation5XXErrors": ("AWS/SageMaker", "Average", "ErrorRate"),

@@ -22,6 +22,7 @@ OUTPUTS: dict[str, dict[str, Callable[[Rendered], object]]] = {
         ),
         "DeployerPolicyArn": lambda it: ref(it, "DeployerPolicy"),
         "DeployerRoleArn": lambda it: attribute(it, "DeployerRole", "Arn"),
+        "ProdDeployerRoleArn": lambda it: attribute(it, "ProdDeployerRole", "Arn"),
         "StageRoleArn": lambda it: attribute(it, "StageRole", "Arn"),
     },
     "pipeline": {

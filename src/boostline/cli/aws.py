@@ -28,6 +28,7 @@ boostline.toml:
 VARIABLES = """
 variables of the repository, for its workflow:
   gh variable set BOOSTLINE_ROLE --body {deployer}
+  gh variable set BOOSTLINE_ROLE --env prod --body {prod}
   gh variable set BOOSTLINE_REGION --body {region}
 """
 
@@ -98,7 +99,8 @@ def _show_outputs(target: Target, outputs: dict[str, str]) -> None:
     if "PipelineRoleArn" in outputs:
         typer.echo(SETTINGS.format(role=outputs["PipelineRoleArn"], **places).rstrip())
     if "DeployerRoleArn" in outputs:
-        typer.echo(VARIABLES.format(deployer=outputs["DeployerRoleArn"], **places).rstrip())
+        roles = {"deployer": outputs["DeployerRoleArn"], "prod": outputs["ProdDeployerRoleArn"]}
+        typer.echo(VARIABLES.format(**roles, **places).rstrip())
     typer.echo("\nnext: boostline aws push-images --target aws")
 
 
