@@ -100,7 +100,7 @@ def test_the_workflow_of_github(runner: Runner) -> None:
 def test_the_codepipelines(runner: Runner) -> None:
     """The same on the platform of the test before: what was approved gets through, not the latest.
 
-    A push has brought a later version to staging when a person lets the first one through.
+    When a person lets the first version through, a later one has passed staging too.
     """
     template = (ROOT / "infra/pipeline.yaml").read_text()
     found = yaml.load(template, Loader=_Loader)["Resources"]
@@ -117,10 +117,8 @@ def test_the_codepipelines(runner: Runner) -> None:
                     runner.run("sh", "-c", line, **variables)
         return _versions(runner)
 
-    latest = execute("Training")["staging"]
-    assert latest > 1
-    for version in (1, latest):
-        assert execute("Delivery", str(version)) == {"staging": version, "prod": version}
+    assert execute("Training")["staging"] > 1
+    assert execute("Delivery", "1") == {"staging": 1, "prod": 1}
 
 
 def _versions(runner: Runner) -> dict[str, int]:
