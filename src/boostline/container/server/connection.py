@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import httptools
 
-from boostline.container.server.messages import Answer, HttpRequest
+from boostline.container.server.messages import Answer, HttpRequest, path_of
 
 if TYPE_CHECKING:
     from boostline.container.server.http import HttpServer
@@ -193,7 +193,7 @@ class HttpConnection(asyncio.Protocol):
             self._bodies.complete(self, counted)
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
-        request = HttpRequest(self._parser.get_method(), _path(self._url), self._headers, body)
+        request = HttpRequest(self._parser.get_method(), path_of(self._url), self._headers, body)
         keeps = self._parser.should_keep_alive()
         old = self._parser.get_http_version() != "1.1"
         line = (_KEEP if old else b"") if keeps else _CLOSE
@@ -295,12 +295,3 @@ class HttpConnection(asyncio.Protocol):
         """Close unless a request is under way."""
         if self._current is None and not self._waiting and not self._reading:
             self._transport.close()
-
-
-def _path(target: bytes) -> bytes:
-    if target.startswith(b"/"):
-        return target.partition(b"?")[0]
-    try:
-        return httptools.parse_url(target).path or b"/"
-    except httptools.HttpParserInvalidURLError:
-        return target
