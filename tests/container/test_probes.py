@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def test_one_wrong_leaf_is_caught(
     assert choose_engine(model, GOLDEN, WIDTH).engine.name == "onedal"
     for place in range(0, 160, 13):
         spoilt = wrap(flavor, spoil(model.native, place, tmp_path))
-        choice = choose_engine(model, GOLDEN, WIDTH, lambda _, wrong=spoilt: convert_onedal(wrong))
+        convert = partial(lambda wrong, _: convert_onedal(wrong), spoilt)
+        choice = choose_engine(model, GOLDEN, WIDTH, convert)
         assert choice.engine is choice.native, place
         assert "differs from the native engine" in choice.reason
