@@ -18,6 +18,8 @@ from boostline.project.target import Target
 
 AWS_PYTHON = "3.12"
 REVISIONS = {"a": "b", "b": "a"}
+# What comes of the stage and the version, and is nobody's to give.
+OWN = {"Project", "Stage", "ModelPackageArn", "ApiDocument", "ApiRevision", "Bucket"}
 
 
 def choose(
@@ -67,7 +69,7 @@ def choose(
         "CapturePercentage": str(settings.capture_percent),
         "TrafficRouting": "CANARY" if settings.canary_percent else "ALL_AT_ONCE",
         **({"CanaryPercent": str(settings.canary_percent)} if settings.canary_percent else {}),
-        "BakeSeconds": str(settings.bake_seconds),
+        "BakeSeconds": str(settings.bake),
         "NetworkIsolation": str("serve" not in config.code).lower(),
         "ApiRate": f"{config.api.rate:g}",
         "ApiBurst": str(config.api.burst),
@@ -76,20 +78,19 @@ def choose(
     }
 
 
-def check(chosen: Iterable[str], known: Iterable[str], stage: str) -> None:
-    """Refuse parameters that the template does not have.
+def check(given: Iterable[str], template: Iterable[str], stage: str) -> None:
+    """Refuse parameters of a stage that the template does not have, or that are not to be given.
 
     Raises
     ------
     BoostlineError
-        Naming them, and those that it has.
+        Naming them, and those that may be given.
     """
-    names = sorted(known)
-    odd = sorted(set(chosen) - set(names))
+    free = sorted(set(template) - OWN)
+    odd = sorted(set(given) - set(free))
     if odd:
         raise BoostlineError(
-            f"[stages.{stage}.parameters] has {', '.join(odd)}, which the template does not; it "
-            f"has {', '.join(names)}"
+            f"[stages.{stage}.parameters] has {', '.join(odd)}; it may have {', '.join(free)}"
         )
 
 

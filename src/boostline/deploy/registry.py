@@ -126,21 +126,21 @@ def record(target: Target, package: Mapping[str, Any], stage: str, good: bool) -
 
 
 def passed_before(target: Target, group: str, stage: str, current: int) -> dict[str, Any]:
-    """Return the approved version that passed a stage's test last, of those other than one.
+    """Return the highest approved version below one that has passed a stage's test.
 
     Raises
     ------
     NotApprovedError
         If there is none.
     """
-    others = [one for one in versions(target, group) if one["ModelPackageVersion"] != current]
-    described = [_describe(target, one) for one in others if _is_approved(one)]
-    good = [one for one in described if passed(one, stage)]
-    if not good:
-        raise NotApprovedError(
-            f"{group} has no approved version but {current} that has passed {stage}"
-        )
-    return max(good, key=lambda one: _outcome(one, stage))
+    for found in versions(target, group):
+        if found["ModelPackageVersion"] < current and _is_approved(found):
+            package = _describe(target, found)
+            if passed(package, stage):
+                return package
+    raise NotApprovedError(
+        f"{group} has no approved version below {current} that has passed {stage}"
+    )
 
 
 def _outcome(package: Mapping[str, Any], stage: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import urllib3
 
 from boostline.artifact.golden import Golden, GoldenRecord
+from boostline.contracts.errors import BoostlineError
 from boostline.contracts.uri import split_uri
 from boostline.deploy.api import RestApi
 from boostline.features.contract import FeatureContract
@@ -25,6 +26,10 @@ TIMEOUT = 30.0  # seconds that an answer may take: API Gateway gives up after 29
 # Until a new key works, and until captured requests are in S3: seconds to wait at most.
 READY = {"local": 10.0, "aws": 120.0}
 CAPTURED = {"local": 20.0, "aws": 600.0}
+
+
+class QuotaError(BoostlineError):
+    """A stage that cannot be tested, since its key lets no more requests through."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,13 @@ class SmokeTest:
         self._http = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
 
     def run(self) -> Outcome:
-        """Run it; nothing is raised for what an API may do."""
+        """Run it.
+
+        Raises
+        ------
+        QuotaError
+            If the key's quota is used up: what the version answers is not known.
+        """
         began = datetime.now(UTC)
         problem = self._await_key()
         if problem:
@@ -134,6 +145,8 @@ class SmokeTest:
             if not throttled or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
+        if answer.status == 429 and not throttled:
+            raise QuotaError(f"{self._api.url}: not tested, since the key's quota is used up")
         try:
             found = answer.json()
         except ValueError:

@@ -97,11 +97,12 @@ class Stack:
         parameters: Mapping[str, str],
         tags: Sequence[Mapping[str, str]],
         adopt: bool = False,
+        clear: bool = True,
     ) -> ChangeSet | None:
         """Make a change set, or return None if there is nothing to change.
 
-        A change under way is waited for; what a failed creation left behind is removed first.
-        With `adopt`, what the template retains and gives a name may be there already.
+        A change under way is waited for. With `clear`, what a failed creation left behind is
+        removed first; with `adopt`, what the template retains and gives a name may be there already.
 
         Raises
         ------
@@ -110,9 +111,14 @@ class Stack:
         OvertakenError
             If another change has begun meanwhile: plan anew.
         """
-        status = self._settled()
-        if status in BROKEN:
+        status = self.settle()
+        if status in BROKEN and clear:
             self.delete()
+        elif status in BROKEN:
+            raise StackError(
+                f"stack {self.name} is in {status}: what is left of it would be removed, and then "
+                "all be made anew"
+            )
         elif status in STUCK:
             raise StackError(
                 f"stack {self.name} is in {status}: mend the reason that its events name, then let "
@@ -166,23 +172,33 @@ class Stack:
         seen = {event["EventId"] for event in self._events()}
         self._unless_overtaken(self._client.execute_change_set, ChangeSetName=change_set.arn)
         stopped, reasons = "", list[str]()
-        while True:
-            status = self._status()
+        while (status := self._status()).endswith("IN_PROGRESS"):
             reasons += self._tell(seen)
-            if not status.endswith("IN_PROGRESS"):
-                break
-            if not stopped:
-                stopped = stop()
-                if stopped:
-                    self._take_back(status)
-            else:
+            if stopped:
                 end()
+            elif stopped := stop():
+                self._cancel(status)
             time.sleep(self._pace)
-        if stopped:
-            raise StackError(f"stack {self.name}: taken back, since {stopped}")
-        if status not in GOOD:
-            why = "; ".join(reasons) or status
-            raise StackError(f"stack {self.name} came to {status}: {why}")
+        reasons += self._tell(seen)
+        if status in GOOD:  # what stopped it came too late
+            return
+        why = f"taken back, since {stopped}" if stopped else "; ".join(reasons) or status
+        raise StackError(f"stack {self.name} came to {status}: {why}")
+
+    def take_back(self, end: Callable[[], object]) -> None:
+        """Take back the change under way and wait for its end; `end` is as in `apply`."""
+        self._cancel(self._status())
+        while self._status().endswith("IN_PROGRESS"):
+            end()
+            time.sleep(self._pace)
+
+    def under_way(self, parameter: str) -> str:
+        """Return what a parameter is to become by the change under way, or nothing."""
+        found = self.describe() or {}
+        if not str(found.get("StackStatus")).endswith("IN_PROGRESS"):
+            return ""
+        values = {one["ParameterKey"]: one["ParameterValue"] for one in found["Parameters"]}
+        return str(values.get(parameter, ""))
 
     def delete(self) -> None:
         """Delete the stack and wait until it is gone; nothing happens if it is not there.
@@ -248,7 +264,7 @@ class Stack:
     def _status(self) -> str:
         return str((self.describe() or {}).get("StackStatus", GONE))
 
-    def _settled(self) -> str:
+    def settle(self) -> str:
         """Return the status once no change is under way."""
         told = False
         while (status := self._status()).endswith("IN_PROGRESS") and status != CREATED:
@@ -258,11 +274,18 @@ class Stack:
             time.sleep(self._pace)
         return status
 
-    def _take_back(self, status: str) -> None:
-        if status.startswith("UPDATE") and "CLEANUP" not in status:
-            self._client.cancel_update_stack(StackName=self.name)
-        elif status.startswith("CREATE"):
-            self._client.delete_stack(StackName=self.name)
+    def _cancel(self, status: str) -> None:
+        """Ask CloudFormation to take a change back; what is on its way back already is let be."""
+        calls = {
+            "UPDATE_IN_PROGRESS": self._client.cancel_update_stack,
+            "CREATE_IN_PROGRESS": self._client.delete_stack,
+        }
+        try:
+            if status in calls:
+                calls[status](StackName=self.name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise  # else it has come to its end meanwhile
 
     def _events(self) -> list[dict[str, Any]]:
         """Return the events, newest first."""

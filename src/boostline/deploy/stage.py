@@ -17,7 +17,7 @@ from boostline.deploy.api import RestApi
 from boostline.deploy.registry import NotApprovedError
 from boostline.deploy.rollout import Rollout
 from boostline.deploy.smoke import Expected, Outcome, SmokeTest
-from boostline.deploy.stack import Change, ChangeSet, OvertakenError, Stack
+from boostline.deploy.stack import Change, ChangeSet, OvertakenError, Stack, StackError
 from boostline.project import store
 from boostline.project.config import Config
 from boostline.project.target import Target, of_stage
@@ -102,16 +102,20 @@ class Stage:
         return int(outputs["ModelPackageArn"].rpartition("/")[2]) if outputs else None
 
     def plan(self, number: int | None) -> Plan:
-        """Return what a deployment would do, and do nothing.
+        """Return what a deployment would do, and do nothing to the stage.
+
+        Function and API document are stored, under their digests: a change set names them.
 
         Raises
         ------
         NotApprovedError
             If the version must not be deployed here.
+        StackError
+            If what a failed creation left would have to be removed first.
         """
         package = self._admitted(number)
         with opened(self._home, package) as artifact:
-            planned = self._planned(package, artifact)
+            planned = self._planned(package, artifact, clear=False)
         if planned is not None:
             self._stack.discard(planned)
         return Plan(int(package["ModelPackageVersion"]), planned.changes if planned else ())
@@ -119,7 +123,8 @@ class Stage:
     def deploy(self, number: int | None) -> Deployment:
         """Deploy the latest approved version, or an approved one by number, and test it.
 
-        Nothing happens to a stage that has the version, tested, already.
+        Nothing happens to a stage that has the version, tested, already. A stage that comes after
+        another goes back to the version before if the new one fails its test.
 
         Raises
         ------
@@ -130,10 +135,10 @@ class Stage:
         SmokeTestError
             If it answers what it should not.
         """
-        return self._deploy(self._admitted(number))
+        return self._deploy(lambda: self._admitted(number))
 
     def rollback(self) -> Deployment:
-        """Go back to the version that passed its test here before the one that is deployed.
+        """Go back to the highest version below the deployed one that has passed its test here.
 
         Raises
         ------
@@ -144,7 +149,18 @@ class Stage:
         if current is None:
             raise StageError(f"stage {self.name} is not deployed: there is nothing to take back")
         group = self._config.name
-        return self._deploy(registry.passed_before(self._home, group, self.name, current))
+        return self._deploy(lambda: registry.passed_before(self._home, group, self.name, current))
+
+    def withdraw(self, number: int) -> None:
+        """End what is under way here of a version that has been rejected; report what stays."""
+        if self._stack.under_way("ModelPackageArn").endswith(f"/{number}"):
+            self._report(f"stage {self.name}: version {number} is taken back")
+            self._stack.take_back(Rollout(self._target, self._stack.name).end)
+        if self.version() == number:
+            self._report(
+                f"stage {self.name} answers with version {number} still: `boostline rollback "
+                f"{self.name}` or `boostline destroy {self.name}` ends that"
+            )
 
     def destroy(self) -> bool:
         """Remove all that the stage has, less what it captured; say whether there was anything."""
@@ -163,39 +179,73 @@ class Stage:
             )
         return package
 
-    def _deploy(self, package: dict[str, Any]) -> Deployment:
-        version = int(package["ModelPackageVersion"])
-        with opened(self._home, package) as artifact:
-            changed = self._changed(package, artifact)
-            outputs = self._stack.outputs()
-            found = api.find(self._target, outputs)
-            outcome = None
-            described = registry.version(self._home, self._config.name, version)
-            if changed or not registry.passed(described, self.name):
-                outcome = self._test(package, artifact, found)
+    def _deploy(self, choose: Callable[[], dict[str, Any]]) -> Deployment:
+        while True:
+            self._stack.settle()  # what is chosen depends on what others have done until then
+            package = choose()
+            try:
+                with opened(self._home, package) as artifact:
+                    return self._bring(package, artifact)
+            except OvertakenError as error:
+                self._report(f"another deployment came first: {error}")
+
+    def _bring(self, package: dict[str, Any], artifact: Artifact) -> Deployment:
+        version, before = int(package["ModelPackageVersion"]), self.version()
+        changed = self._changed(package, artifact)
+        self._require_approved(version, before)
+        outputs = self._stack.outputs()
+        found, outcome = api.find(self._target, outputs), None
+        described = registry.version(self._home, self._config.name, version)
+        if changed or not registry.passed(described, self.name):
+            outcome = self._test(package, artifact, found)
+            self._require_approved(version, before)
+            registry.record(self._home, package, self.name, outcome.passed)
+            if not outcome.passed:
+                guarded = self._settings.after is not None
+                back = (
+                    self._back(version, before)
+                    if guarded
+                    else (f"\n`boostline rollback {self.name}` goes back to a version before")
+                )
+                raise SmokeTestError(f"stage {self.name}: version {version} {outcome}{back}")
         names = outputs["EndpointName"], outputs["FunctionName"]
         return Deployment(self.name, version, *names, found, outcome)
+
+    def _require_approved(self, version: int, before: int | None) -> None:
+        if withdrawn := self._withdrawn(version):
+            raise StackError(f"stage {self.name}: {withdrawn}{self._back(version, before)}")
+
+    def _back(self, version: int, before: int | None) -> str:
+        """Go back to what the stage had, if it may be there; say what came of it."""
+        if before in (None, version):
+            return f"; there is nothing to go back to: `boostline destroy {self.name}` ends it"
+        if withdrawn := self._withdrawn(int(before or 0)):
+            return f"; there is no way back, since {withdrawn}"
+        package = registry.version(self._home, self._config.name, before)
+        with opened(self._home, package) as artifact:
+            self._changed(package, artifact)
+        return f"; version {before} answers again"
 
     def _changed(self, package: dict[str, Any], artifact: Artifact) -> bool:
         """Bring the stack to a version; say whether that changed anything."""
         version = int(package["ModelPackageVersion"])
-        while True:
-            planned = self._planned(package, artifact)
-            if planned is None:
-                return False
-            self._report(f"stack {self._stack.name}: version {version}")
-            for kind in dict.fromkeys(change.kind for change in planned.changes):
-                names = (change.resource for change in planned.changes if change.kind == kind)
-                self._report(f"{kind}: {', '.join(names)}")
-            rollout = Rollout(self._target, self._stack.name)
-            try:
-                self._stack.apply(planned, lambda: self._withdrawn(version), rollout.end)
-            except OvertakenError as error:
-                self._report(f"another deployment came first: {error}")
-            else:
-                return True
+        planned = self._planned(package, artifact)
+        if planned is None:
+            return False
+        self._report(f"stack {self._stack.name}: version {version}")
+        for kind in dict.fromkeys(change.kind for change in planned.changes):
+            names = (change.resource for change in planned.changes if change.kind == kind)
+            self._report(f"{kind}: {', '.join(names)}")
+        rollout = Rollout(self._target, self._stack.name)
+        self._stack.apply(planned, lambda: self._withdrawn(version), rollout.end)
+        return True
 
-    def _planned(self, package: dict[str, Any], artifact: Artifact) -> ChangeSet | None:
+    def _planned(
+        self, package: dict[str, Any], artifact: Artifact, clear: bool = True
+    ) -> ChangeSet | None:
+        template = templates.read(templates.SERVING)
+        known = templates.parameters(template)
+        parameters.check(self._settings.parameters, known, self.name)
         store.ensure_bucket(self._target)
         shared = Stack(self._target, templates.stack_of(self._config), self._report)
         chosen = parameters.choose(
@@ -207,9 +257,7 @@ class Stage:
             self._stack.outputs(),
             shared.outputs(),
         )
-        template = templates.read(templates.SERVING)
-        parameters.check(chosen, templates.parameters(template), self.name)
-        return self._stack.plan(template, chosen, self._config.tagging)
+        return self._stack.plan(template, chosen, self._config.tagging, clear=clear)
 
     def _withdrawn(self, number: int) -> str:
         """Return why a version must not go on being rolled out."""
@@ -232,12 +280,8 @@ class Stage:
         self._report(f"smoke test of {found.url}")
         outcome = SmokeTest(self._target, found, expected).run()
         self._report(str(outcome))
-        registry.record(self._home, package, self.name, outcome.passed)
-        if not outcome.passed:
-            raise SmokeTestError(
-                f"stage {self.name}: version {version} {outcome}\n"
-                f"`boostline rollback {self.name}` goes back to the version before"
-            )
+        if self.version() != version:
+            raise OvertakenError(f"stage {self.name} has version {self.version()} now")
         return outcome
 
 

@@ -17,7 +17,7 @@ ROLES = ("process", "train", "evaluate", "serve")
 # Of a project that declares none: production follows staging, with a canary.
 STAGES: dict[str, dict[str, Any]] = {
     "staging": {},
-    "prod": {"after": "staging", "instance_count": 2, "canary_percent": 50, "bake_seconds": 300},
+    "prod": {"after": "staging", "instance_count": 2, "canary_percent": 50},
 }
 PROJECT_TAG = "sagemaker:project"  # SageMaker Projects tag what is theirs with -name and -id
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -185,11 +185,18 @@ class Deploy(_Section):
     instance_count: PositiveInt = 1
     max_instance_count: PositiveInt | None = None
     canary_percent: Annotated[int, Field(ge=0, le=50)] = 0
-    bake_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    bake_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
     capture_percent: Annotated[int, Field(ge=0, le=100)] = 100
     latency_ms: PositiveInt = 1000
     parameters: dict[str, str] = {}
     aws: StageAws | None = None
+
+    @property
+    def bake(self) -> int:
+        """How many seconds the alarms are watched: with a canary, for long enough by default."""
+        if self.bake_seconds is not None:
+            return self.bake_seconds
+        return 300 if self.canary_percent else 0
 
     @model_validator(mode="after")
     def _possible(self) -> Deploy:
