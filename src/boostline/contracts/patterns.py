@@ -45,15 +45,16 @@ def _ranges(name: str) -> str:
     r"""Return what stands between brackets for `\p{name}`."""
     if name in _POSIX:
         return _POSIX[name]
-    if name not in {"L", "M", "N", "P", "S", "Z"}:
+    if name not in {"L", "M", "N", "P", "S", "Z", "Zs"}:
         raise re.error(rf"\p{{{name}}} is not known here")
+    category = name if len(name) > 1 else f"{name}[a-z]"
     return "".join(
-        f"\\U{run.start():08x}-\\U{run.end() - 1:08x}"
-        for run in re.finditer(f"{name}+", _categories())
+        f"\\U{run.start() // 2:08x}-\\U{run.end() // 2 - 1:08x}"
+        for run in re.finditer(f"(?:{category})+", _categories())
     )
 
 
 @functools.cache
 def _categories() -> str:
-    """Return one letter for each code point: its general category."""
-    return "".join(unicodedata.category(chr(code))[0] for code in range(sys.maxunicode + 1))
+    """Return two letters for each code point: its general category."""
+    return "".join(unicodedata.category(chr(code)) for code in range(sys.maxunicode + 1))
