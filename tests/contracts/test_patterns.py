@@ -23,6 +23,7 @@ def test_every_pattern_of_every_service_compiles(service: str) -> None:
         (r"[\w-_]*", ["a-b_c", ""], ["a.b", "ü"]),
         (r"\d+", ["12"], ["", "\u0661"]),
         (r"[\p{L}\p{Z}\p{N}_.:\/=+\-@]*", ["Grün 1 @x", ""], ["a;b"]),
+        (r"[\p{Zs}-]+", ["\u3000-", " "], ["\u2028"]),
         (r"\p{Alnum}+", ["aZ9"], ["a-b", "ü"]),
         (r"[\p{ASCII}]+\z", ["a~"], ["€"]),
     ],
