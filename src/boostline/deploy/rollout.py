@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from botocore.exceptions import ClientError
 
 from boostline.project.target import Target
@@ -24,7 +26,7 @@ class Rollout:
         To be called again and again, since the alarm turns off by itself. Once the rollout has
         ended, nothing happens any more: what comes next is the way back.
         """
-        if self._ended or not self._updating():
+        if self._ended or self._describe().get("EndpointStatus") != "Updating":
             self._ended = True
             return
         self._cloudwatch.set_alarm_state(
@@ -33,11 +35,24 @@ class Rollout:
             StateReason="the version was rejected while it was rolled out",
         )
 
-    def _updating(self) -> bool:
+    def package(self) -> str:
+        """Return the ARN of the version that the endpoint is on its way to, or nothing."""
+        found = self._describe()
+        pending = found.get("PendingDeploymentSummary", found)
+        if found.get("EndpointStatus") not in ("Creating", "Updating"):
+            return ""
+        config = self._sagemaker.describe_endpoint_config(
+            EndpointConfigName=pending["EndpointConfigName"]
+        )
+        model = self._sagemaker.describe_model(
+            ModelName=config["ProductionVariants"][0]["ModelName"]
+        )
+        return str(model["Containers"][0]["ModelPackageName"])
+
+    def _describe(self) -> dict[str, Any]:
         try:
-            found = self._sagemaker.describe_endpoint(EndpointName=self._endpoint)
+            return dict(self._sagemaker.describe_endpoint(EndpointName=self._endpoint))
         except ClientError as error:
             if "Could not find" in error.response["Error"]["Message"]:
-                return False
+                return {}
             raise
-        return bool(found["EndpointStatus"] == "Updating")

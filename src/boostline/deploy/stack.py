@@ -102,7 +102,7 @@ class Stack:
         """Make a change set, or return None if there is nothing to change.
 
         A change under way is waited for. With `clear`, what a failed creation left behind is
-        removed first; with `adopt`, what the template retains and gives a name may be there already.
+        removed first; with `adopt`, what the template retains and gives a name may be there.
 
         Raises
         ------
@@ -191,14 +191,6 @@ class Stack:
         while self._status().endswith("IN_PROGRESS"):
             end()
             time.sleep(self._pace)
-
-    def under_way(self, parameter: str) -> str:
-        """Return what a parameter is to become by the change under way, or nothing."""
-        found = self.describe() or {}
-        if not str(found.get("StackStatus")).endswith("IN_PROGRESS"):
-            return ""
-        values = {one["ParameterKey"]: one["ParameterValue"] for one in found["Parameters"]}
-        return str(values.get(parameter, ""))
 
     def delete(self) -> None:
         """Delete the stack and wait until it is gone; nothing happens if it is not there.

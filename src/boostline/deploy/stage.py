@@ -153,9 +153,10 @@ class Stage:
 
     def withdraw(self, number: int) -> None:
         """End what is under way here of a version that has been rejected; report what stays."""
-        if self._stack.under_way("ModelPackageArn").endswith(f"/{number}"):
+        rollout = Rollout(self._target, self._stack.name)
+        if rollout.package().endswith(f"/{number}"):
             self._report(f"stage {self.name}: version {number} is taken back")
-            self._stack.take_back(Rollout(self._target, self._stack.name).end)
+            self._stack.take_back(rollout.end)
         if self.version() == number:
             self._report(
                 f"stage {self.name} answers with version {number} still: `boostline rollback "
