@@ -250,7 +250,7 @@ def test_the_bill_of_materials_lists_what_is_installed(image: Image) -> None:
 def test_modules_are_compiled(image: Image) -> None:
     script = (
         "import os, sys\n"
-        "import boostline.container.main, daal4py, polars, uvicorn, xgboost\n"
+        "import boostline.container.main, daal4py, httptools, polars, uvloop, xgboost\n"
         "for module in list(sys.modules.values()):\n"
         "  spec = getattr(module, '__spec__', None)\n"
         "  if spec and spec.cached and spec.has_location and not os.path.exists(spec.cached):\n"

@@ -223,7 +223,8 @@ class Stack:
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             voided = code.startswith(("InvalidChangeSetStatus", "ChangeSetNotFound"))
-            if voided or "IN_PROGRESS state" in message:
+            begun = ("IN_PROGRESS state", "cannot be created again")
+            if voided or any(text in message for text in begun):
                 raise OvertakenError(f"stack {self.name}: {message}") from None
             raise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -355,3 +356,17 @@ def test_resources_are_shown_one_and_all(stack: Stack) -> None:
     assert {each["ResourceStatus"] for each in listed} == {"CREATE_COMPLETE"}
     with pytest.raises(ClientError, match="Resource C does not exist for stack"):
         client.describe_stack_resource(StackName=stack.name, LogicalResourceId="C")
+
+
+def test_many_plans_of_a_name_at_once_are_of_one_stack(stack: Stack) -> None:
+    def planned(number: int) -> str:
+        made = stack.client.create_change_set(
+            StackName=stack.name,
+            ChangeSetName=f"plan-{number}",
+            ChangeSetType="CREATE",
+            TemplateBody=template({"Log": LOG}),
+        )
+        return str(made["StackId"])
+
+    with ThreadPoolExecutor(8) as executor:
+        assert len(set(executor.map(planned, range(8)))) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 import uuid
 
@@ -39,6 +40,7 @@ class CloudFormation(Service):
         self._resources = platform.resources
         self._stacks = Stacks(platform)
         self._engine = Engine(self._stacks)
+        self._turn = threading.Lock()  # two requests at once make one stack of a name
 
     def start(self) -> None:
         """Go on with the stacks that an earlier platform left."""
@@ -71,12 +73,13 @@ class CloudFormation(Service):
     def create_stack(self, request: Document) -> Document:
         """Make a stack, and begin to make its resources."""
         name = request["StackName"]
-        if self._stacks.find(name) is not None:
-            raise refuse(f"Stack [{name}] already exists", "AlreadyExistsException")
-        stack = self._new(name)
-        source = self._wanted(stack, request, direct=True)
-        self._changes(stack, source)
-        self._begin(stack, source, request)
+        with self._turn:
+            if self._stacks.find(name) is not None:
+                raise refuse(f"Stack [{name}] already exists", "AlreadyExistsException")
+            stack = self._new(name)
+            source = self._wanted(stack, request, direct=True)
+            self._changes(stack, source)
+            self._begin(stack, source, request)
         return {"StackId": stack["StackId"]}
 
     def update_stack(self, request: Document) -> Document:
@@ -159,6 +162,10 @@ class CloudFormation(Service):
 
     def create_change_set(self, request: Document) -> Document:
         """Find out what a template would change of a stack, which need not be there yet."""
+        with self._turn:
+            return self._plan(request)
+
+    def _plan(self, request: Document) -> Document:
         name, kind = request["StackName"], request.get("ChangeSetType", "UPDATE")
         stack = self._stacks.find(name)
         is_there = stack is not None and stack["StackStatus"] != REVIEW
