@@ -66,11 +66,8 @@ class Bootstrap:
         self._given = _implied(target, config, given) | given
         self._texts = {name: templates.read(name) for name in TEMPLATES}
         every = {name for text in self._texts.values() for name in templates.parameters(text)}
-        if odd := sorted(self._given.keys() - (every - {*OWN})):
-            raise ParameterError(
-                f"[aws.parameters] has {', '.join(odd)}; it may have "
-                f"{', '.join(sorted(every - {*OWN}))}"
-            )
+        if why := templates.refusal(self._given, every - {*OWN}, "aws.parameters"):
+            raise ParameterError(why)
 
     def plan(self) -> list[Plan]:
         """Return what would happen, and let nothing happen."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from boostline.contracts.errors import BoostlineError
 from boostline.contracts.uri import split_uri
-from boostline.deploy import bundle, openapi
+from boostline.deploy import bundle, openapi, templates
 from boostline.features.contract import FeatureContract
 from boostline.project import store
 from boostline.project.config import Config
@@ -86,12 +86,8 @@ def check(given: Iterable[str], template: Iterable[str], stage: str) -> None:
     BoostlineError
         Naming them, and those that may be given.
     """
-    free = sorted(set(template) - OWN)
-    odd = sorted(set(given) - set(free))
-    if odd:
-        raise BoostlineError(
-            f"[stages.{stage}.parameters] has {', '.join(odd)}; it may have {', '.join(free)}"
-        )
+    if why := templates.refusal(given, set(template) - OWN, f"stages.{stage}.parameters"):
+        raise BoostlineError(why)
 
 
 def _function(target: Target, config: Config, contract: FeatureContract, python: str) -> str:

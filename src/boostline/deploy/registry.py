@@ -49,7 +49,7 @@ def version(target: Target, group: str, number: int | None) -> dict[str, Any]:
     known = versions(target, group)
     for found in known:
         if number in (None, found["ModelPackageVersion"]):
-            return _describe(target, found)
+            return describe(target, found)
     have = ", ".join(str(found["ModelPackageVersion"]) for found in reversed(known)) or "none"
     which = "version" if number is None else f"version {number}"
     raise NotApprovedError(f"{group} has no {which}; registered: {have}")
@@ -83,7 +83,7 @@ def approved(target: Target, group: str, number: int | None) -> dict[str, Any]:
 def latest_approved(target: Target, group: str) -> dict[str, Any] | None:
     """Return DescribeModelPackage of the latest approved version, or None."""
     summary = next((one for one in versions(target, group) if _is_approved(one)), None)
-    return _describe(target, summary) if summary else None
+    return describe(target, summary) if summary else None
 
 
 def model_uri(package: Mapping[str, Any]) -> str:
@@ -99,10 +99,10 @@ def twin(target: Target, arn: str) -> int | None:
     group, _, number = arn.rpartition(":model-package/")[2].partition("/")
     known = versions(target, group)
     mine = next(one for one in known if one["ModelPackageArn"] == arn)
-    uri = model_uri(_describe(target, mine))
+    uri = model_uri(describe(target, mine))
     earlier = [one for one in known if one["ModelPackageVersion"] < int(number)]
     for other in earlier[:RECENT]:
-        if model_uri(_describe(target, other)) == uri:
+        if model_uri(describe(target, other)) == uri:
             return int(other["ModelPackageVersion"])
     return None
 
@@ -135,7 +135,7 @@ def passed_before(target: Target, group: str, stage: str, current: int) -> dict[
     """
     for found in versions(target, group):
         if found["ModelPackageVersion"] < current and _is_approved(found):
-            package = _describe(target, found)
+            package = describe(target, found)
             if passed(package, stage):
                 return package
     raise NotApprovedError(
@@ -163,7 +163,8 @@ def decide(target: Target, package: dict[str, Any], status: str, reason: str) ->
     target.client("sagemaker").update_model_package(**request)
 
 
-def _describe(target: Target, summary: dict[str, Any]) -> dict[str, Any]:
+def describe(target: Target, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return DescribeModelPackage of a version, as it is now, of what is known of it."""
     found: dict[str, Any] = target.client("sagemaker").describe_model_package(
         ModelPackageName=summary["ModelPackageArn"]
     )

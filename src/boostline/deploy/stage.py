@@ -193,36 +193,33 @@ class Stage:
     def _bring(self, package: dict[str, Any], artifact: Artifact) -> Deployment:
         version, before = int(package["ModelPackageVersion"]), self.version()
         changed = self._changed(package, artifact)
-        self._require_approved(version, before)
+        self._require_approved(package, before)
         outputs = self._stack.outputs()
         found, outcome = api.find(self._target, outputs), None
-        described = registry.version(self._home, self._config.name, version)
-        if changed or not registry.passed(described, self.name):
+        if changed or not registry.passed(registry.describe(self._home, package), self.name):
             outcome = self._test(package, artifact, found)
-            self._require_approved(version, before)
+            self._require_approved(package, before)
             registry.record(self._home, package, self.name, outcome.passed)
             if not outcome.passed:
-                guarded = self._settings.after is not None
-                back = (
-                    self._back(version, before)
-                    if guarded
-                    else (f"\n`boostline rollback {self.name}` goes back to a version before")
-                )
+                back = f"\n`boostline rollback {self.name}` goes back to a version before"
+                if self._settings.after is not None:
+                    back = self._back(version, before)
                 raise SmokeTestError(f"stage {self.name}: version {version} {outcome}{back}")
         names = outputs["EndpointName"], outputs["FunctionName"]
         return Deployment(self.name, version, *names, found, outcome)
 
-    def _require_approved(self, version: int, before: int | None) -> None:
-        if withdrawn := self._withdrawn(version):
-            raise StackError(f"stage {self.name}: {withdrawn}{self._back(version, before)}")
+    def _require_approved(self, package: Mapping[str, Any], before: int | None) -> None:
+        if withdrawn := self._withdrawn(package):
+            back = self._back(int(package["ModelPackageVersion"]), before)
+            raise StackError(f"stage {self.name}: {withdrawn}{back}")
 
     def _back(self, version: int, before: int | None) -> str:
         """Go back to what the stage had, if it may be there; say what came of it."""
-        if before in (None, version):
+        if before is None or before == version:
             return f"; there is nothing to go back to: `boostline destroy {self.name}` ends it"
-        if withdrawn := self._withdrawn(int(before or 0)):
-            return f"; there is no way back, since {withdrawn}"
         package = registry.version(self._home, self._config.name, before)
+        if withdrawn := self._withdrawn(package):
+            return f"; there is no way back, since {withdrawn}"
         with opened(self._home, package) as artifact:
             self._changed(package, artifact)
         return f"; version {before} answers again"
@@ -238,7 +235,7 @@ class Stage:
             names = (change.resource for change in planned.changes if change.kind == kind)
             self._report(f"{kind}: {', '.join(names)}")
         rollout = Rollout(self._target, self._stack.name)
-        self._stack.apply(planned, lambda: self._withdrawn(version), rollout.end)
+        self._stack.apply(planned, lambda: self._withdrawn(package), rollout.end)
         return True
 
     def _planned(
@@ -260,10 +257,10 @@ class Stage:
         )
         return self._stack.plan(template, chosen, self._config.tagging, clear=clear)
 
-    def _withdrawn(self, number: int) -> str:
+    def _withdrawn(self, package: Mapping[str, Any]) -> str:
         """Return why a version must not go on being rolled out."""
-        found = registry.version(self._home, self._config.name, number)
-        status = found["ModelApprovalStatus"]
+        status = registry.describe(self._home, package)["ModelApprovalStatus"]
+        number = package["ModelPackageVersion"]
         return "" if status == "Approved" else f"version {number} is {status}"
 
     def _test(self, package: dict[str, Any], artifact: Artifact, found: RestApi) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from boostline.project.config import Config
@@ -22,6 +23,14 @@ def parameters(template: str) -> list[str]:
     """Return the names of a template's parameters."""
     section = re.search(r"^Parameters:\n((?:[ #].*\n|\n)*)", template, re.MULTILINE)
     return re.findall(r"^  (\w+):", section[1], re.MULTILINE) if section else []
+
+
+def refusal(given: Iterable[str], free: Iterable[str], section: str) -> str:
+    """Return why parameters of a section of `boostline.toml` cannot be taken, or nothing."""
+    may = sorted(free)
+    if odd := sorted(set(given) - set(may)):
+        return f"[{section}] has {', '.join(odd)}; it may have {', '.join(may)}"
+    return ""
 
 
 def stack_of(config: Config) -> str:
