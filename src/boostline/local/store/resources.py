@@ -59,13 +59,13 @@ class Resources:
             if cursor.rowcount == 0:
                 raise Exists(name)
 
-    def put(self, kind: str, name: str, document: Document) -> None:
+    def put(self, kind: str, name: str, document: Document, parent: str = "") -> None:
         """Add a document, or put it in the place of the one of that kind and name."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO resource (kind, name, parent, document) VALUES (?, ?, '', ?)"
+                "INSERT INTO resource (kind, name, parent, document) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (kind, name) DO UPDATE SET document = excluded.document",
-                (kind, name, json.dumps(document)),
+                (kind, name, parent, json.dumps(document)),
             )
 
     def find(self, kind: str, name: str) -> Document | None:

@@ -8,7 +8,7 @@ import uuid
 
 from boostline.local.service import Service
 from boostline.local.services.pages import page
-from boostline.local.store.resources import Document, Exists
+from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
 
 TARGET, POLICY = "scalable-target", "scaling-policy"
@@ -39,19 +39,12 @@ class ApplicationAutoScaling(Service):
                 raise invalid("A new scalable target needs MinCapacity and MaxCapacity")
             if not 0 <= least <= most:
                 raise invalid(f"MinCapacity {least} must be 0 or more, and at most {most}")
-            try:
-                self.platform.resources.create(TARGET, name, target)
-            except Exists:
-                self.platform.resources.update(TARGET, name, **target)
+            self.platform.resources.put(TARGET, name, target)
         return {"ScalableTargetARN": target["ScalableTargetARN"]}
 
     def describe_scalable_targets(self, request: Document) -> Document:
         """Return what is registered."""
-        wanted = request.get("ResourceIds")
-        found = self._listed(TARGET, request)
-        found = [each for each in found if wanted is None or each["ResourceId"] in wanted]
-        shown = page(found, request, request.get("MaxResults", 50), TOKEN)
-        return {"ScalableTargets": shown.pop("Items"), **shown}
+        return self._page("ScalableTargets", TARGET, request, "ResourceId")
 
     def deregister_scalable_target(self, request: Document) -> None:
         """Forget a variant, and its policies."""
@@ -75,19 +68,12 @@ class ApplicationAutoScaling(Service):
                 **request,
                 "Alarms": [],
             }
-            try:
-                self.platform.resources.create(POLICY, name, policy, target)
-            except Exists:
-                self.platform.resources.update(POLICY, name, **policy)
+            self.platform.resources.put(POLICY, name, policy, target)
         return {"PolicyARN": policy["PolicyARN"], "Alarms": []}
 
     def describe_scaling_policies(self, request: Document) -> Document:
         """Return policies."""
-        wanted = request.get("PolicyNames")
-        found = self._listed(POLICY, request)
-        found = [each for each in found if wanted is None or each["PolicyName"] in wanted]
-        shown = page(found, request, request.get("MaxResults", 50), TOKEN)
-        return {"ScalingPolicies": shown.pop("Items"), **shown}
+        return self._page("ScalingPolicies", POLICY, request, "PolicyName")
 
     def delete_scaling_policy(self, request: Document) -> None:
         """Take a policy from a variant."""
@@ -95,6 +81,13 @@ class ApplicationAutoScaling(Service):
         if self.platform.resources.find(POLICY, name) is None:
             raise _missing(f"No scaling policy found for {name}")
         self.platform.resources.delete(POLICY, name)
+
+    def _page(self, shown_as: str, kind: str, request: Document, by: str) -> Document:
+        wanted = request.get(f"{by}s")
+        found = self._listed(kind, request)
+        found = [each for each in found if wanted is None or each[by] in wanted]
+        shown = page(found, request, request.get("MaxResults", 50), TOKEN)
+        return {shown_as: shown.pop("Items"), **shown}
 
     def _listed(self, kind: str, request: Document) -> list[Document]:
         members = ("ServiceNamespace", "ResourceId", "ScalableDimension")
