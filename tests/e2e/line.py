@@ -18,6 +18,13 @@ from boostline.contracts import address, strict
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DECOY = "AKIADECOYDECOYDECOY0"
+# Changes of the example's file: a training of a second, whose model the gates let through.
+QUICK = (
+    ("num_round = 500", "num_round = 30"),
+    ("min = 0.95", "min = 0.5"),
+    ("min = 0.9", "min = 0.5"),
+    ("min = 0.8", "min = 0.3"),
+)
 DECOY_FILES = {
     "credentials": f"[default]\naws_access_key_id = {DECOY}\naws_secret_access_key = decoy\n",
     "config": "[default]\nregion = eu-west-3\nendpoint_url = http://127.0.0.1:9\n",

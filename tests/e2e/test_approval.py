@@ -11,7 +11,7 @@ import pytest
 
 from boostline.local.platform import Platform, Settings
 from boostline.local.services.events.delivery import DELIVERY
-from tests.e2e.line import BIN, Line
+from tests.e2e.line import BIN, QUICK, Line
 
 pytestmark = pytest.mark.slow
 STACK = "customer-churn--staging"
@@ -23,13 +23,7 @@ PATIENCE = 120  # seconds
 def made(line: Line, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """A platform where a command stands for the project's CodePipeline."""
     folder = tmp_path_factory.mktemp("approval")
-    project = line.copy(
-        folder,
-        ("num_round = 500", "num_round = 30"),
-        ("min = 0.95", "min = 0.5"),
-        ("min = 0.9", "min = 0.5"),
-        ("min = 0.8", "min = 0.3"),
-    )
+    project = line.copy(folder, *QUICK)
     places = {"BOOSTLINE_DIR": str(folder / "platform")}
     found = Line(folder / "platform", project, line.environment | places)
     command = f"{BIN}/boostline deploy staging --project {project}"

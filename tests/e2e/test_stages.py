@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.line import BIN, Api, Line
+from tests.e2e.line import BIN, QUICK, Api, Line
 
 pytestmark = pytest.mark.slow
 
@@ -50,10 +50,7 @@ class Shop:
     def __init__(self, line: Line, folder: Path) -> None:
         changes = (
             ('name = "customer-churn"', 'name = "shop"'),
-            ("num_round = 500", "num_round = 30"),
-            ("min = 0.95", "min = 0.5"),
-            ("min = 0.9", "min = 0.5"),
-            ("min = 0.8", "min = 0.3"),
+            *QUICK,
             ("[tags]", f"{STAGES}\n[tags]"),
         )
         self.line = line
