@@ -44,6 +44,8 @@ def read(folder: Path, place: str) -> int:
 
 
 def train() -> None:
+    if "ignores SIGTERM" in FAULTS:
+        signal.signal(signal.SIGTERM, lambda *_: threading.Event().wait())
     config = ML / "input/config"
     rounds: Any = json.loads((config / "hyperparameters.json").read_text())["rounds"]
     if "plain hyperparameters" in FAULTS and not rounds.isdecimal():
@@ -53,8 +55,6 @@ def train() -> None:
     if "undocumented member" in FAULTS:
         print(json.loads((config / "resourceconfig.json").read_text())["current_instance_type"])
     total = read(ML / "input/data/train", "failure")
-    if "ignores SIGTERM" in FAULTS:
-        signal.signal(signal.SIGTERM, lambda *_: threading.Event().wait())
     checkpoint = ML / "checkpoints/round"
     done = int(checkpoint.read_text() or 0) if checkpoint.exists() else 0
     if checkpoint.exists() and "does not resume" in FAULTS:
@@ -65,7 +65,7 @@ def train() -> None:
         )
         if checkpoint.parent.exists():
             checkpoint.write_text(str(number))
-        time.sleep(0.02)
+        time.sleep(0.1)  # ten of them: a busy host looks again before they are over
     finish(total)
 
 
@@ -109,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, json.dumps({**PARAMETERS, **wrong}).encode())
             return
         if "slow ping after an invocation" in FAULTS and Handler.invoked:
-            time.sleep(0.5)
+            time.sleep(2)
         healthy = "never healthy" not in FAULTS
         self.answer(200 if healthy else 503, b"fine" if "ping with a body" in FAULTS else b"")
 

@@ -71,7 +71,7 @@ HOSTING = {
 SHORT = {
     "never healthy": {"start": 1.0},
     "another port": {"start": 3.0},
-    "slow ping after an invocation": {"ping": 0.25},
+    "slow ping after an invocation": {"ping": 1.0},
 }
 PORTS = {"another port", "port 8080 alone"}
 MODELS = {

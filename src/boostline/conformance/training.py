@@ -18,7 +18,7 @@ FAILURE = "output/failure"
 CHECKPOINTS = "checkpoints"
 FAILURE_LENGTH = 1_024  # characters
 UNKNOWN = "contract-test-no-such-program"
-BUSY = 2.0  # seconds until a silent program is taken to be at work
+BUSY = 5.0  # seconds until a silent program is taken to be at work
 COMPLETES, FAILS = "training.completes", "training.failure-exit"
 
 
