@@ -54,8 +54,8 @@ SERVICES: dict[str, ServiceEntry] = {
     "cloudwatch": _entry(
         "cloudwatch.service:CloudWatch",
         """
-        PutMetricAlarm DescribeAlarms DescribeAlarmHistory SetAlarmState DeleteAlarms
-        PutMetricData ListMetrics GetMetricStatistics GetMetricData
+        PutMetricAlarm DescribeAlarms SetAlarmState DeleteAlarms
+        PutMetricData ListMetrics GetMetricData
         """,
     ),
     "sagemaker": _entry(

@@ -8,7 +8,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from boostline.local.services.apigateway.plans import PERIODS, Meter
 from boostline.local.wire.errors import AwsError
 from boostline.local.wire.server import running
 from tests.conftest import RunningPlatform
+from tests.local.services.metrics_bench import measured
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
@@ -859,25 +860,17 @@ def test_requests_are_measured(platform: RunningPlatform, staged: Staged) -> Non
     stage = {"ApiName": "staged", "Stage": "prod"}
     method = {**stage, "Method": "GET", "Resource": "/closed"}
 
-    def measured(name: str, statistic: str, among: dict[str, str]) -> float:
-        end = datetime.now(UTC) + timedelta(seconds=1)
-        (found,) = platform.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/ApiGateway",
-            MetricName=name,
-            Dimensions=[{"Name": each, "Value": value} for each, value in among.items()],
-            Statistics=[statistic],
-            Period=86_400,
-            StartTime=end - timedelta(days=1),
-            EndTime=end,
-        )["Datapoints"]
-        return float(found[statistic])
+    def of(name: str, statistic: str, among: dict[str, str]) -> float:
+        named = [{"Name": each, "Value": value} for each, value in among.items()]
+        metric = {"Namespace": "AWS/ApiGateway", "MetricName": name, "Dimensions": named}
+        return sum(measured(platform.client("cloudwatch"), metric, statistic))
 
     for among in (stage, {"ApiName": "staged"}):
-        sums = [measured(name, "Sum", among) for name in ("Count", "4XXError", "5XXError")]
+        sums = [of(name, "Sum", among) for name in ("Count", "4XXError", "5XXError")]
         assert sums == [3, 1, 1]
-    assert measured("5XXError", "Average", method) == 1
-    assert measured("IntegrationLatency", "SampleCount", stage) == 2
-    assert measured("Latency", "Maximum", stage) > 0
+    assert of("5XXError", "Average", method) == 1
+    assert of("IntegrationLatency", "SampleCount", stage) == 2
+    assert of("Latency", "Maximum", stage) > 0
 
 
 def test_the_account_has_a_role_for_its_logs(platform: RunningPlatform) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import RunningPlatform, start
 from tests.local.services.hosting_bench import ECHO, ask, configure, deploy, model, serve, update
+from tests.local.services.metrics_bench import measured
 from tests.local.services.sagemaker_bench import Bench, client, images
 
 HOUR = r"captured/live/AllTraffic/\d{4}/\d\d/\d\d/\d\d/\d\d-\d\d-[0-9a-f-]{36}\.jsonl"
@@ -60,31 +61,26 @@ def test_invocations_are_measured_by_what_they_came_to(bench: Bench) -> None:
         with contextlib.suppress(ClientError):
             ask(bench, body)
     cloudwatch = client(bench.running, "cloudwatch")
-    found = {
-        metric["MetricName"]: cloudwatch.get_metric_statistics(
-            **metric,
-            StartTime=time.time() - 600,
-            EndTime=time.time() + 600,
-            Period=3600,
-            Statistics=["SampleCount", "Sum", "Minimum"],
-        )["Datapoints"]
-        for metric in cloudwatch.list_metrics(Namespace="AWS/SageMaker")["Metrics"]
-    }
+    metrics = cloudwatch.list_metrics(Namespace="AWS/SageMaker")["Metrics"]
+    counts, totals, least = (
+        {metric["MetricName"]: measured(cloudwatch, metric, statistic) for metric in metrics}
+        for statistic in ("SampleCount", "Sum", "Minimum")
+    )
     named = [
         {"Name": "EndpointName", "Value": "live"},
         {"Name": "VariantName", "Value": "AllTraffic"},
     ]
     listed = cloudwatch.list_metrics(Namespace="AWS/SageMaker", Dimensions=named)["Metrics"]
-    assert len(listed) == len(found) == 7
-    assert {sum(point["SampleCount"] for point in points) for points in found.values()} == {5}
-    sums = {name: sum(point["Sum"] for point in points) for name, points in found.items()}
+    assert len(listed) == len(counts) == 7
+    assert {sum(values) for values in counts.values()} == {5}
+    sums = {name: sum(values) for name, values in totals.items()}
     assert sums["Invocations"] == 5
     assert sums["InvocationsPerInstance"] == 2.5
     assert sums["Invocation4XXErrors"] == 1
     assert sums["Invocation5XXErrors"] == 3
     assert sums["InvocationModelErrors"] == 4
-    assert all(point["Minimum"] > 0 for point in found["ModelLatency"])  # microseconds
-    assert 10 < sums["OverheadLatency"] < sums["ModelLatency"] < 60e6
+    assert min(least["ModelLatency"]) > 0
+    assert 10 < sums["OverheadLatency"] < sums["ModelLatency"] < 60e6  # microseconds
 
 
 @pytest.mark.slow

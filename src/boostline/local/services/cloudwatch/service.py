@@ -20,7 +20,6 @@ from boostline.local.wire.errors import AwsError
 LOG = logging.getLogger(__name__)
 ALARM = "alarm"
 SIMPLE = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
-HISTORY = 100  # changes of an alarm that are kept
 TICK = 1.0  # seconds between two looks at all alarms
 # What is shown of an alarm that was not given.
 DEFAULTS = {
@@ -67,14 +66,13 @@ class CloudWatch(Service):
         }
 
         def change(alarm: Document) -> None:
-            kept = {m: alarm[m] for m in alarm if m.startswith("State") or m == "History"}
+            kept = {member: alarm[member] for member in alarm if member.startswith("State")}
             alarm.clear()
             alarm |= {**document, **kept}
-            _note(alarm, "ConfigurationUpdate", f'Alarm "{name}" updated')
 
         with self.platform.database.transaction():
             try:
-                self.platform.resources.create(ALARM, name, {**document, "History": []})
+                self.platform.resources.create(ALARM, name, document)
             except Exists:
                 self.platform.resources.change(ALARM, name, change)
 
@@ -102,21 +100,6 @@ class CloudWatch(Service):
         ]
         shown = page(found, request, request.get("MaxRecords", 100), "InvalidNextToken")
         return {"MetricAlarms": shown.pop("Items"), "CompositeAlarms": [], **shown}
-
-    def describe_alarm_history(self, request: Document) -> Document:
-        """Return what happened to alarms, the newest first."""
-        wanted, kind = request.get("AlarmName"), request.get("HistoryItemType")
-        found = [
-            {"AlarmName": alarm["AlarmName"], "AlarmType": "MetricAlarm", **item}
-            for alarm in self.platform.resources.list(ALARM)
-            if wanted in (None, alarm["AlarmName"])
-            for item in alarm["History"]
-            if kind in (None, item["HistoryItemType"])
-        ]
-        ascending = request.get("ScanBy") == "TimestampAscending"
-        found.sort(key=lambda item: item["Timestamp"], reverse=not ascending)
-        shown = page(found, request, request.get("MaxRecords", 100), "InvalidNextToken")
-        return {"AlarmHistoryItems": shown.pop("Items"), **shown}
 
     def set_alarm_state(self, request: Document) -> None:
         """Give an alarm a state, which it keeps for one period."""
@@ -157,21 +140,6 @@ class CloudWatch(Service):
         ]
         shown = page(found, request, 500, "InvalidParameterValue")
         return {"Metrics": shown.pop("Items"), **shown}
-
-    def get_metric_statistics(self, request: Document) -> Document:
-        """Return a metric's statistics, period by period."""
-        simple, extended = request.get("Statistics", []), request.get("ExtendedStatistics", [])
-        if not simple and not extended:
-            raise invalid("Give Statistics or ExtendedStatistics")
-        points = [
-            {
-                "Timestamp": start,
-                **{name: summary.statistic(name) for name in simple},
-                "ExtendedStatistics": {n: summary.statistic(statistic(n)) for n in extended},
-            }
-            for start, summary in self._periods(request, request)
-        ]
-        return {"Label": request["MetricName"], "Datapoints": points}
 
     def get_metric_data(self, request: Document) -> Document:
         """Return values of several metrics, the newest first unless asked otherwise."""
@@ -234,13 +202,6 @@ def _become(alarm: Document, state: State) -> None:
     alarm |= {"StateValue": state.value, "StateReason": state.reason, "StateUpdatedTimestamp": now}
     if before != state.value:
         alarm["StateTransitionedTimestamp"] = now
-        said = f"Alarm updated from {before} to {state.value}: {state.reason}"
-        _note(alarm, "StateUpdate", said)
-
-
-def _note(alarm: Document, kind: str, summary: str) -> None:
-    item = {"Timestamp": time.time(), "HistoryItemType": kind, "HistorySummary": summary}
-    alarm["History"] = [*alarm["History"], item][-HISTORY:]
 
 
 def _unknown(name: str) -> AwsError:
