@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
@@ -30,3 +30,10 @@ def service_model(name: str) -> Service:
         If botocore has no such service.
     """
     return ServiceModel(_loader.load_service_model(name, "service-2"), name)
+
+
+@functools.cache
+def paginators(name: str) -> dict[str, dict[str, Any]]:
+    """Return how botocore asks for the pages of a service's operations, by their names."""
+    found: dict[str, Any] = _loader.load_service_model(name, "paginators-1")
+    return dict(found["pagination"])

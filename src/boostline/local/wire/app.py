@@ -29,11 +29,13 @@ from boostline.local.platform import Platform
 from boostline.local.store.blobs import CHUNK, Blob, FileRange
 from boostline.local.wire.answer import Answer, failure, output
 from boostline.local.wire.chunks import Chunks
-from boostline.local.wire.errors import AwsError
+from boostline.local.wire.errors import AwsError, invalid
 from boostline.local.wire.head import Head
+from boostline.local.wire.pages import cut
 from boostline.local.wire.parse import parse
 from boostline.local.wire.refusals import Refused, refusal
 from boostline.local.wire.routing import protocol_of, route, service_of
+from boostline.local.wire.shapes import malformed
 from boostline.local.wire.signature import (
     SIGNED_CHUNKS,
     UNSIGNED_PAYLOAD,
@@ -57,17 +59,6 @@ MB = 1 << 20
 # Lambda: a zip of 50 MB in Base64 (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 LONGEST = {"sagemaker-runtime": 25 * MB, "lambda": 70 * MB}
 LONGEST_ELSEWHERE = 6 * MB
-# What a service calls a request that is not well formed, where it is not `ValidationException`.
-INVALID = {
-    "s3": "InvalidRequest",
-    "sts": "ValidationError",
-    "iam": "ValidationError",
-    "cloudformation": "ValidationError",
-    "logs": "InvalidParameterException",
-    "cloudwatch": "ValidationError",
-    "sagemaker-runtime": "ValidationError",
-    "apigateway": "BadRequestException",
-}
 
 
 class Api:
@@ -197,18 +188,18 @@ class _Call:
     async def _handle(self, operation: Operation, params: dict[str, Any]) -> Answer:
         service = operation.service_model.service_name
         found = strict.problems(service, operation.name, params)
+        if "json" in self._protocol and any(strict.TYPE in each for each in found):
+            raise malformed(strict.message(found))
         if found:
-            code = INVALID.get(service, "ValidationException")
-            if "json" in self._protocol and any(strict.TYPE in each for each in found):
-                code = "SerializationException"
-            raise AwsError(code, strict.message(found))
+            raise invalid(strict.message(found), service)
         handler = getattr(self._platform.service(service), xform_name(operation.name))
         if inspect.iscoroutinefunction(handler):
             members = await handler(params)
         else:
             members = await self._run(service, handler, params)
         log.debug("%s:%s %s", service, operation.name, self._id)
-        return output(operation, self._protocol, members or {}, self._id)
+        page = cut(operation, params, members or {})
+        return output(operation, self._protocol, page, self._id)
 
     async def _declared(
         self, operation: Operation, signature: Signature | OldSignature, payload: str

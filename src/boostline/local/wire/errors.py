@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+# What a service calls a request that is not well formed, where it is not `ValidationException`.
+ILL_FORMED = {
+    "s3": "InvalidRequest",
+    "sts": "ValidationError",
+    "iam": "ValidationError",
+    "cloudformation": "ValidationError",
+    "logs": "InvalidParameterException",
+    "cloudwatch": "ValidationError",
+    "sagemaker-runtime": "ValidationError",
+    "apigateway": "BadRequestException",
+}
+
 
 class AwsError(Exception):
     """A refusal that the caller sees, in the words and with the status of the real service.
@@ -29,6 +41,6 @@ class AwsError(Exception):
         self.members = members
 
 
-def invalid(message: str) -> AwsError:
-    """Return the error that SageMaker answers to most bad requests."""
-    return AwsError("ValidationException", message)
+def invalid(message: str, service: str = "sagemaker") -> AwsError:
+    """Return the error that a service answers to most bad requests."""
+    return AwsError(ILL_FORMED.get(service, "ValidationException"), message)

@@ -79,8 +79,8 @@ def getter(kind: Kind) -> Operation:
 
 
 def lister(kind: Kind) -> Operation:
-    """Return the operation that answers a page of documents."""
-    return lambda service, request: page(service.documents.list(kind), request)
+    """Return the operation that answers the documents of a kind."""
+    return lambda service, request: named(service.documents.list(kind), request)
 
 
 def deleter(kind: Kind) -> Operation:
@@ -88,16 +88,11 @@ def deleter(kind: Kind) -> Operation:
     return lambda service, request: service.documents.delete(kind, request)
 
 
-def page(items: list[Members], request: Mapping[str, Any]) -> Members:
-    """Return a page of a listing: `position` is where the next one begins."""
+def named(items: list[Members], request: Mapping[str, Any]) -> Members:
+    """Return those whose name begins as asked."""
     refuse(request, "customerId", "keyId")
-    start, position = request.get("nameQuery", ""), request.get("position", "0")
-    if not position.isdecimal():
-        raise bad_request(f"Invalid position {position!r}")
-    items = [one for one in items if one.get("name", "").startswith(start)]
-    end = int(position) + request.get("limit", 25)
-    more = {"position": str(end)} if end < len(items) else {}
-    return {"items": items[int(position) : end], **more}
+    start = request.get("nameQuery", "")
+    return {"items": [one for one in items if one.get("name", "").startswith(start)]}
 
 
 def bad_request(message: str) -> AwsError:

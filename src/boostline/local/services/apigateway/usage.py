@@ -18,9 +18,9 @@ from boostline.local.services.apigateway.resources import (
     bad_request,
     boolean,
     given,
+    named,
     new_id,
     not_found,
-    page,
     patch,
     refuse,
 )
@@ -70,7 +70,7 @@ class Usage(Service):
     def get_api_keys(self, request: Members) -> Members:
         """Return keys whose name begins as asked, with their values if asked."""
         keys = self.documents.list(KEY)
-        return page([_shown(key, request.get("includeValues")) for key in keys], request)
+        return named([_shown(key, request.get("includeValues")) for key in keys], request)
 
     def delete_api_key(self, request: Members) -> None:
         """Remove a key, from its usage plans too."""

@@ -7,7 +7,6 @@ import time
 import uuid
 
 from boostline.local.service import Service
-from boostline.local.services.pages import page
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
 
@@ -16,7 +15,6 @@ NAMESPACE, DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
 VARIANT = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 CONFIGURATION = "TargetTrackingScalingPolicyConfiguration"
 METRIC = "SageMakerVariantInvocationsPerInstance"
-TOKEN = "InvalidNextTokenException"  # noqa: S105 - the error's name
 
 
 class ApplicationAutoScaling(Service):
@@ -44,7 +42,7 @@ class ApplicationAutoScaling(Service):
 
     def describe_scalable_targets(self, request: Document) -> Document:
         """Return what is registered."""
-        return self._page("ScalableTargets", TARGET, request, "ResourceId")
+        return {"ScalableTargets": self._found(TARGET, request, "ResourceId")}
 
     def deregister_scalable_target(self, request: Document) -> None:
         """Forget a variant, and its policies."""
@@ -73,7 +71,7 @@ class ApplicationAutoScaling(Service):
 
     def describe_scaling_policies(self, request: Document) -> Document:
         """Return policies."""
-        return self._page("ScalingPolicies", POLICY, request, "PolicyName")
+        return {"ScalingPolicies": self._found(POLICY, request, "PolicyName")}
 
     def delete_scaling_policy(self, request: Document) -> None:
         """Take a policy from a variant."""
@@ -82,17 +80,15 @@ class ApplicationAutoScaling(Service):
             raise _missing(f"No scaling policy found for {name}")
         self.platform.resources.delete(POLICY, name)
 
-    def _page(self, shown_as: str, kind: str, request: Document, by: str) -> Document:
-        wanted = request.get(f"{by}s")
-        found = self._listed(kind, request)
-        found = [each for each in found if wanted is None or each[by] in wanted]
-        shown = page(found, request, request.get("MaxResults", 50), TOKEN)
-        return {shown_as: shown.pop("Items"), **shown}
-
-    def _listed(self, kind: str, request: Document) -> list[Document]:
+    def _found(self, kind: str, request: Document, by: str) -> list[Document]:
         members = ("ServiceNamespace", "ResourceId", "ScalableDimension")
         asked = {member: request[member] for member in members if member in request}
-        return [one for one in self.platform.resources.list(kind) if asked.items() <= one.items()]
+        wanted = request.get(f"{by}s")
+        return [
+            each
+            for each in self.platform.resources.list(kind)
+            if asked.items() <= each.items() and (wanted is None or each[by] in wanted)
+        ]
 
     def _target(self, request: Document) -> str:
         """Return the name of a target that is registered."""

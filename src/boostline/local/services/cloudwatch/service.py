@@ -12,7 +12,6 @@ from typing import Any
 from boostline.local.platform import Platform
 from boostline.local.service import Service
 from boostline.local.services.cloudwatch.alarms import State, check, invalid, judge, statistic
-from boostline.local.services.pages import page
 from boostline.local.store.metrics import Summary, dimensions
 from boostline.local.store.resources import Document, Exists, Missing
 from boostline.local.wire.errors import AwsError
@@ -98,8 +97,7 @@ class CloudWatch(Service):
             and state in (None, alarm["StateValue"])
             and "MetricAlarm" in request.get("AlarmTypes", ["MetricAlarm"])
         ]
-        shown = page(found, request, request.get("MaxRecords", 100), "InvalidNextToken")
-        return {"MetricAlarms": shown.pop("Items"), "CompositeAlarms": [], **shown}
+        return {"MetricAlarms": found, "CompositeAlarms": []}
 
     def set_alarm_state(self, request: Document) -> None:
         """Give an alarm a state, which it keeps for one period."""
@@ -138,8 +136,7 @@ class CloudWatch(Service):
             and request.get("MetricName") in (None, name)
             and all((n, v) in named or (v is None and n in dict(named)) for n, v in wanted)
         ]
-        shown = page(found, request, 500, "InvalidParameterValue")
-        return {"Metrics": shown.pop("Items"), **shown}
+        return {"Metrics": found}
 
     def get_metric_data(self, request: Document) -> Document:
         """Return values of several metrics, the newest first unless asked otherwise."""

@@ -11,7 +11,6 @@ from boostline.local.service import Service
 from boostline.local.services.events.delivery import Deliveries
 from boostline.local.services.events.inputs import check
 from boostline.local.services.events.patterns import BadPattern, read
-from boostline.local.services.pages import page
 from boostline.local.store.events import RULE
 from boostline.local.store.resources import Document, Missing
 from boostline.local.wire.errors import AwsError, invalid
@@ -67,8 +66,7 @@ class Events(Service):
         self._name(request, "")
         prefix = request.get("NamePrefix", "")
         rules = [r for r in self.platform.resources.list(RULE) if r["Name"].startswith(prefix)]
-        shown = page(rules, request, request.get("Limit", 100), "ValidationException")
-        return {"Rules": shown.pop("Items"), **shown}
+        return {"Rules": rules}
 
     def enable_rule(self, request: Document) -> None:
         """Let a rule match again."""
@@ -117,9 +115,7 @@ class Events(Service):
 
     def list_targets_by_rule(self, request: Document) -> Document:
         """Return a rule's targets."""
-        targets = self._rule(self._name(request, "Rule"))["Targets"]
-        shown = page(targets, request, request.get("Limit", 100), "ValidationException")
-        return {"Targets": shown.pop("Items"), **shown}
+        return {"Targets": self._rule(self._name(request, "Rule"))["Targets"]}
 
     def put_events(self, request: Document) -> Document:
         """Send events; each is taken or refused by itself."""

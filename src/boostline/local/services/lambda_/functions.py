@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import operator
 import re
 import shutil
 import tempfile
@@ -107,16 +108,10 @@ class Functions(Service):
         """Return the configuration."""
         return dict(self.get_function(request)["Configuration"])
 
-    def list_functions(self, request: dict[str, Any]) -> Document:
-        """Return functions by name, `MaxItems` (50) at a time."""
-        found = {
-            document["Configuration"]["FunctionName"]: document["Configuration"]
-            for document in self.platform.resources.list(KIND)
-        }
-        names = sorted(name for name in found if name > request.get("Marker", ""))
-        page = names[: request.get("MaxItems", 50)]
-        more = {"NextMarker": page[-1]} if len(page) < len(names) else {}
-        return {"Functions": [found[name] for name in page], **more}
+    def list_functions(self, _: dict[str, Any]) -> Document:
+        """Return functions by name."""
+        found = [document["Configuration"] for document in self.platform.resources.list(KIND)]
+        return {"Functions": sorted(found, key=operator.itemgetter("FunctionName"))}
 
     def update_function_code(self, request: dict[str, Any]) -> Document:
         """Replace the code: later invocations go to new workers."""

@@ -12,7 +12,6 @@ from boostline.local.wire.errors import AwsError
 
 Members = dict[str, Any]
 
-PAGE = 50
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 EVENTS = 10_000
 _TERM = re.compile(r'([?-]?)(?:"((?:[^"\\]|\\.)*)"|(\S+))')
@@ -36,7 +35,7 @@ class CloudWatchLogs(Service):
             for name, created in found.items()
             if part in name.lower()
         ]
-        return _page("logGroups", groups, request)
+        return {"logGroups": groups}
 
     def describe_log_streams(self, request: Members) -> Members:
         """Return a group's streams, by name or by the time of their last event."""
@@ -61,7 +60,7 @@ class CloudWatchLogs(Service):
             streams.sort(key=lambda stream: (stream["lastEventTimestamp"], stream["logStreamName"]))
         if request.get("descending"):
             streams.reverse()
-        return _page("logStreams", streams, request)
+        return {"logStreams": streams}
 
     def get_log_events(self, request: Members) -> Members:
         """Return a stream's events: the newest, or the oldest with `startFromHead`.
@@ -190,15 +189,6 @@ def _position(token: str) -> tuple[bool, int]:
     if direction not in {"f", "b"} or not number.isdecimal():
         raise _invalid("The specified nextToken is invalid.")
     return direction == "f", int(number)
-
-
-def _page(name: str, items: list[Members], request: Members) -> Members:
-    token = request.get("nextToken", "0")
-    if not token.isdecimal():
-        raise _invalid("The specified nextToken is invalid.")
-    start = int(token)
-    end = start + request.get("limit", PAGE)
-    return {name: items[start:end], "nextToken": str(end) if end < len(items) else None}
 
 
 def _invalid(message: str) -> AwsError:

@@ -1,0 +1,104 @@
+"""Listings in pages, as boto3's paginators and whoever passes on tokens by hand see them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+from botocore.exceptions import ClientError
+
+from boostline.contracts.models import paginators
+from tests.conftest import RunningPlatform
+
+NAMES = [f"name-{number}" for number in range(5)]
+ALARM = {
+    "Namespace": "n",
+    "MetricName": "m",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+}
+
+
+class Listing(NamedTuple):
+    """A listing of five things, and what its service calls a token that is none."""
+
+    service: str
+    operation: str
+    asked: dict[str, Any]
+    name: str  # of a thing, in its members
+    refusal: str
+
+
+LISTINGS = [
+    Listing("apigateway", "GetApiKeys", {"nameQuery": "name"}, "name", "BadRequestException"),
+    Listing(
+        "cloudwatch", "DescribeAlarms", {"AlarmNamePrefix": "name"}, "AlarmName", "InvalidNextToken"
+    ),
+    Listing("events", "ListRules", {"NamePrefix": "name"}, "Name", "ValidationException"),
+    Listing(
+        "logs",
+        "DescribeLogGroups",
+        {"logGroupNamePrefix": "name"},
+        "logGroupName",
+        "InvalidParameterException",
+    ),
+]
+each = pytest.mark.parametrize("listing", LISTINGS, ids=lambda each: each.operation)
+
+
+@pytest.fixture(scope="module")
+def full(shared_platform: RunningPlatform) -> RunningPlatform:
+    """A platform with five things of each kind."""
+    for name in NAMES:
+        shared_platform.client("apigateway").create_api_key(name=name)
+        shared_platform.client("cloudwatch").put_metric_alarm(**ALARM, AlarmName=name)
+        shared_platform.client("events").put_rule(Name=name, EventPattern='{"source": ["x"]}')
+        shared_platform.platform.logs.append(name, "stream", ["a line"])
+    return shared_platform
+
+
+def page(platform: RunningPlatform, listing: Listing, **more: Any) -> dict[str, Any]:
+    client = platform.client(listing.service)
+    method = {name: call for call, name in client.meta.method_to_api_mapping.items()}
+    answer: dict[str, Any] = getattr(client, method[listing.operation])(**listing.asked, **more)
+    return answer
+
+
+def said(listing: Listing) -> dict[str, Any]:
+    found = paginators(listing.service)[listing.operation]
+    results = found["result_key"]
+    return {**found, "shown": results if isinstance(results, str) else results[0]}
+
+
+@each
+def test_pages_are_joined_to_the_whole(full: RunningPlatform, listing: Listing) -> None:
+    client = full.client(listing.service)
+    method = {name: call for call, name in client.meta.method_to_api_mapping.items()}
+    found = list(
+        client.get_paginator(method[listing.operation]).paginate(
+            **listing.asked, PaginationConfig={"PageSize": 2}
+        )
+    )
+    names = [[one[listing.name] for one in each[said(listing)["shown"]]] for each in found]
+    assert names == [NAMES[:2], NAMES[2:4], NAMES[4:]]
+    assert said(listing)["output_token"] not in found[-1]
+
+
+@each
+def test_a_token_is_of_one_listing_and_not_made_by_hand(
+    full: RunningPlatform, listing: Listing
+) -> None:
+    words = said(listing)
+    token = page(full, listing, **{words["limit_key"]: 2})[words["output_token"]]
+    other = page(full, listing, **{words["limit_key"]: 1, words["input_token"]: token})
+    assert [one[listing.name] for one in other[words["shown"]]] == NAMES[2:3]
+    for wrong in ("2", "nonsense", token[:-1], f"1{token}"):
+        with pytest.raises(ClientError, match="pass on the page's before") as caught:
+            page(full, listing, **{words["input_token"]: wrong})
+        assert caught.value.response["Error"]["Code"] == listing.refusal
+    elsewhere = listing._replace(asked={})
+    with pytest.raises(ClientError, match="with the same request"):
+        page(full, elsewhere, **{words["input_token"]: token})
