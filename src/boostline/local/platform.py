@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from botocore import xform_name
-
 from boostline.contracts.address import FILE as ADDRESS_FILE
 from boostline.contracts.address import Address
 from boostline.contracts.strict import message, problems
@@ -183,7 +181,7 @@ class Platform:
         """
         if found := problems(service, operation, request):
             raise invalid(f"{operation}: {message(found)}")
-        answer = getattr(self.service(service), xform_name(operation))(request)
+        answer = self.service(service).handler(operation)(request)
         if inspect.iscoroutine(answer):
             if self.loop is None:
                 raise RuntimeError(f"{operation} needs a platform that serves")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
 
 if TYPE_CHECKING:
     from boostline.local.platform import Platform
@@ -24,6 +27,11 @@ class Service:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
+
+    def handler(self, operation: str) -> Callable[[dict[str, Any]], Any]:
+        """Return what answers an operation: the method of its name."""
+        found: Callable[[dict[str, Any]], Any] = getattr(self, xform_name(operation))
+        return found
 
     def start(self) -> None:
         """Take up what an earlier run of the platform left unfinished."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import zlib
@@ -26,11 +27,20 @@ class Blob(NamedTuple):
 
 
 class FileRange(NamedTuple):
-    """A part of a stored content, as the body of an answer: `start` and `length` in bytes."""
+    """A part of a file, for example as the body of an answer: `start` and `length` in bytes."""
 
     path: Path
     start: int
     length: int
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read it."""
+        left = self.length
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            while data := file.read(min(CHUNK, left)):
+                left -= len(data)
+                yield data
 
 
 class BlobWriter:
@@ -48,6 +58,11 @@ class BlobWriter:
     def sha256(self) -> str:
         """The digest of what was written so far."""
         return self._sha256.hexdigest()
+
+    @property
+    def md5(self) -> bytes:
+        """The MD5 of what was written so far."""
+        return self._md5.digest()
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
@@ -103,18 +118,17 @@ class Blobs:
         finally:
             writer.abandon()
 
-    def write(self, data: bytes) -> Blob:
-        """Store bytes."""
+    def write(self, *pieces: bytes | FileRange) -> Blob:
+        """Store bytes and parts of files, one after another."""
         with self.writer() as writer:
-            writer.write(data)
+            for piece in pieces:
+                for data in piece.pieces() if isinstance(piece, FileRange) else (piece,):
+                    writer.write(data)
             return writer.commit()
 
     def add(self, path: Path) -> Blob:
         """Store a copy of a file."""
-        with self.writer() as writer, path.open("rb") as file:
-            while data := file.read(CHUNK):
-                writer.write(data)
-            return writer.commit()
+        return self.write(FileRange(path, 0, sys.maxsize))
 
     def path(self, digest: str) -> Path:
         """Return where a content lies: to be read, never to be handed out writable."""

@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from botocore import xform_name
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -192,7 +191,7 @@ class _Call:
             raise malformed(strict.message(found))
         if found:
             raise invalid(strict.message(found), service)
-        handler = getattr(self._platform.service(service), xform_name(operation.name))
+        handler = self._platform.service(service).handler(operation.name)
         if inspect.iscoroutinefunction(handler):
             members = await handler(params)
         else:
@@ -232,10 +231,8 @@ class _Call:
                 raise AwsError(
                     "RequestEntityTooLargeException", f"The body passes {limit} bytes.", 413
                 )
-        _check_payload(payload, hashlib.sha256(body).hexdigest())
-        md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-        if self._head.headers.get("content-md5", md5) != md5:
-            raise AwsError("BadDigest", "The Content-MD5 is not that of the body.")
+        md5 = hashlib.md5(body, usedforsecurity=False)
+        self._check_body(payload, hashlib.sha256(body).hexdigest(), md5.digest())
         return bytes(body)
 
     async def _store(self, stream: Stream, payload: str = UNSIGNED_PAYLOAD) -> Blob:
@@ -248,14 +245,17 @@ class _Call:
                     await self._run(FILES, writer.write, bytes(waiting))
                     waiting.clear()
             await self._run(FILES, writer.write, bytes(waiting))
-            _check_payload(payload, writer.sha256)
+            self._check_body(payload, writer.sha256, writer.md5)
             blob: Blob = await self._run(FILES, writer.commit)
             return blob
 
-
-def _check_payload(declared: str, digest: str) -> None:
-    if declared not in {UNSIGNED_PAYLOAD, digest}:
-        raise BadSignature(Refused.PAYLOAD)
+    def _check_body(self, payload: str, sha256: str, md5: bytes) -> None:
+        """Compare the digests of a body with those that the request declares."""
+        if payload not in {UNSIGNED_PAYLOAD, sha256}:
+            raise BadSignature(Refused.PAYLOAD)
+        declared = self._head.headers.get("content-md5")
+        if declared not in {None, base64.b64encode(md5).decode()}:
+            raise AwsError("BadDigest", "The Content-MD5 is not that of the body.")
 
 
 def _is_full(error: Exception) -> bool:
