@@ -95,13 +95,11 @@ def test_decision_can_be_turned_but_not_taken_back(client: Any, decision: str) -
     assert packages(client, ModelPackageGroupName="churn", ModelApprovalStatus=other) == []
 
 
-def test_without_a_group_only_unversioned_packages_are_listed(client: Any) -> None:
+def test_without_a_group_only_what_is_asked_for_is_listed(client: Any) -> None:
     register(client)
-    client.create_model_package(ModelPackageName="alone", InferenceSpecification=SPECIFICATION)
-    assert packages(client) == ["alone"]
-    assert packages(client, ModelPackageType="Both") == ["churn/1", "alone"]
+    assert packages(client) == packages(client, ModelPackageType="Unversioned") == []
+    assert packages(client, ModelPackageType="Both") == ["churn/1"]
     assert packages(client, ModelPackageType="Versioned") == ["churn/1"]
-    assert client.describe_model_package(ModelPackageName="alone")["ModelPackageName"] == "alone"
 
 
 def test_group_is_deleted_only_when_empty(client: Any) -> None:
@@ -134,19 +132,15 @@ def test_names_and_arns_name_the_same(client: Any) -> None:
         client.describe_model_package_group(ModelPackageGroupName=other)
 
 
-def test_named_package_is_made_once_and_needs_no_decision(client: Any) -> None:
-    request = {"ModelPackageName": "alone", "InferenceSpecification": SPECIFICATION}
-    arn = client.create_model_package(**request)["ModelPackageArn"]
-    with pytest.raises(ClientError, match=r"ConflictException.*already exists"):
-        client.create_model_package(**request)
-    client.update_model_package(
-        ModelPackageArn=arn,
-        AdditionalInferenceSpecificationsToAdd=[{"Name": "b", "Containers": [{"Image": "b:1"}]}],
-    )
-    found = client.describe_model_package(ModelPackageName=arn)
-    assert found["AdditionalInferenceSpecifications"][0]["Name"] == "b"
-    with pytest.raises(ClientError, match="not both"):
-        client.create_model_package(**request, ModelPackageGroupName="churn")
+def test_packages_are_of_groups_and_have_one_specification(client: Any) -> None:
+    for named in ({}, {"ModelPackageGroupName": "churn"}):
+        with pytest.raises(ClientError, match="the local platform has packages of groups only"):
+            client.create_model_package(ModelPackageName="alone", **named)
+    more = [{"Name": "b", "Containers": [{"Image": "b:1"}]}]
+    with pytest.raises(ClientError, match="AdditionalInferenceSpecificationsToAdd"):
+        client.update_model_package(
+            ModelPackageArn=register(client), AdditionalInferenceSpecificationsToAdd=more
+        )
 
 
 def test_groups_are_filtered_sorted_and_paged(client: Any) -> None:

@@ -30,10 +30,10 @@ def test_tags_are_added_replaced_listed_and_removed(client: Any) -> None:
 
 def test_tags_of_a_package_go_with_it(client: Any) -> None:
     tags = [{"Key": "a", "Value": "1"}]
-    client.create_model_package(ModelPackageName="alone", Tags=tags)
-    arn = client.describe_model_package(ModelPackageName="alone")["ModelPackageArn"]
+    made = client.create_model_package(ModelPackageGroupName="churn", Tags=tags)
+    arn = made["ModelPackageArn"]
     assert client.list_tags(ResourceArn=arn)["Tags"] == tags
-    client.delete_model_package(ModelPackageName="alone")
+    client.delete_model_package(ModelPackageName=arn)
     for operation, more in (
         (client.list_tags, {}),
         (client.add_tags, {"Tags": tags}),
@@ -41,9 +41,9 @@ def test_tags_of_a_package_go_with_it(client: Any) -> None:
     ):
         with pytest.raises(ClientError, match="Could not find the resource"):
             operation(ResourceArn=arn, **more)
-    client.create_model_package(ModelPackageName="alone")
-    assert client.list_tags(ResourceArn=arn)["Tags"] == []
-    client.delete_tags(ResourceArn=arn, TagKeys=["a"])
+    other = client.create_model_package(ModelPackageGroupName="churn")["ModelPackageArn"]
+    assert client.list_tags(ResourceArn=other)["Tags"] == []
+    client.delete_tags(ResourceArn=other, TagKeys=["a"])
 
 
 def test_tags_are_at_most_fifty(client: Any) -> None:

@@ -14,7 +14,7 @@ from boostline.local.engine.record import DONE, Record
 from boostline.local.engine.retry import StepFailed
 from boostline.local.engine.steps import Steps, StepStopped, Unfinished
 from boostline.local.platform import Platform
-from boostline.local.store.resources import Document
+from boostline.local.store.resources import Document, Missing
 
 LOG = logging.getLogger(__name__)
 
@@ -72,6 +72,8 @@ class Execution:
                 self._running.discard(self._events.get())
             if not self._closing.is_set():
                 self._end()
+        except Missing:
+            pass  # an execution whose making was rolled back
         except Exception:
             LOG.exception("execution %s", self._record.arn)
             self._record.become("Failed", "InternalServerError: see the platform's own log")

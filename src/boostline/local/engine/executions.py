@@ -12,7 +12,7 @@ from boostline.contracts.pipeline import Fail
 from boostline.local.engine.cache import Cache
 from boostline.local.engine.execution import Execution
 from boostline.local.engine.jobs import Jobs
-from boostline.local.engine.record import EXECUTION, Record
+from boostline.local.engine.record import EXECUTION, Record, number_of
 from boostline.local.engine.selection import ExecutionError, reused
 from boostline.local.platform import Platform
 from boostline.local.store.resources import Document
@@ -51,6 +51,7 @@ class Executions:
             "PipelineDefinition": pipeline["PipelineDefinition"],
             "Parameters": values,
             "CreationTime": now,
+            "StartTime": now,  # as it is listed
             "LastModifiedTime": now,
             "CreatedBy": {},
             "LastModifiedBy": {},
@@ -72,7 +73,7 @@ class Executions:
     def start(self, document: Document) -> None:
         """Run an execution that is stored."""
         execution = Execution(self._platform, self._jobs, self._cache, document)
-        number = document["PipelineExecutionArn"].rpartition("/")[2]
+        number = number_of(document["PipelineExecutionArn"])
         with self._lock:
             running = {number: found for number, found in self._running.items() if found.runs()}
             self._running = {**running, number: execution}
@@ -80,7 +81,7 @@ class Executions:
 
     def stop(self, document: Document) -> None:
         """Mark an execution as Stopping, and end its jobs."""
-        number = document["PipelineExecutionArn"].rpartition("/")[2]
+        number = number_of(document["PipelineExecutionArn"])
         Record(self._platform, document).become("Stopping")
         with self._lock:
             execution = self._running.get(number)

@@ -30,7 +30,7 @@ class Record:
         self.platform = platform
         self.document = document
         self.arn: str = document["PipelineExecutionArn"]
-        self.number = self.arn.rpartition("/")[2]
+        self.number = number_of(self.arn)
         self.pipeline: str = document["PipelineArn"].rpartition("/")[2]
         walked = list(decode(document["PipelineDefinition"]).walk())
         self.steps = {step.name: step for step, _ in walked}
@@ -85,8 +85,10 @@ class Record:
         def change(document: Document) -> None:
             document |= {"PipelineExecutionStatus": status, "LastModifiedTime": time.time()}
             document.pop("FailureReason", None)
+            document.pop("PipelineExecutionFailureReason", None)
             if reason:
-                document["FailureReason"] = reason[:REASON_LENGTH]
+                said = ("FailureReason", "PipelineExecutionFailureReason")  # as it is listed
+                document |= dict.fromkeys(said, reason[:REASON_LENGTH])
 
         with self.platform.database.transaction():
             before = self.platform.resources.get(EXECUTION, self.number)["PipelineExecutionStatus"]
@@ -160,6 +162,11 @@ class Record:
         arn = metadata.get(kind.member, {}).get("Arn", "")
         found = self.platform.resources.find(kind.resource, resource_name(arn))
         return found or {}
+
+
+def number_of(arn: str) -> str:
+    """Return the number of an execution."""
+    return arn.rpartition("/")[2]
 
 
 def resource_name(arn: str) -> str:

@@ -55,9 +55,9 @@ def _argument(parameter: Parameter, given: str | None) -> Any:
     return value
 
 
-def parse(kind: str, text: str) -> Any:
+def parse(kind: str, written: str) -> Any:
     """Return the value of a text by its type's name; `ValueError` if it is none."""
-    return msgspec.convert(text, TYPES[kind], strict=False)
+    return msgspec.convert(written, TYPES[kind], strict=False)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Resolver:
             raise ResolveError(f"{reference}: {error}") from None
 
     def _join(self, content: dict[str, Any]) -> str:
-        return str(content.get("On", "")).join(_text(self.resolve(v)) for v in content["Values"])
+        return str(content.get("On", "")).join(text(self.resolve(v)) for v in content["Values"])
 
     def _json_get(self, content: dict[str, Any]) -> Any:
         uri = self._uri(content)
@@ -146,7 +146,8 @@ class Resolver:
         return f"{folder.rstrip('/')}/{file.file_path}"
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """Return a value as a text has it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict | list):

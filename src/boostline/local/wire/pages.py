@@ -26,6 +26,8 @@ SIZES = {
     "lambda": (50, 50),
     "logs:DescribeLogGroups": (50, 50),
     "logs:DescribeLogStreams": (50, 50),
+    "sagemaker": (10, 100),
+    "sagemaker:ListTags": (50, 50),
 }
 
 

@@ -8,26 +8,19 @@ from typing import Any
 from boostline.contracts.uri import split_uri
 from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.hosting.rollout import BadRollout, Rollout
+from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.models import MODEL
-from boostline.local.services.sagemaker.part import (
-    Kind,
-    Part,
-    deleting,
-    describing,
-    listed,
-)
+from boostline.local.services.sagemaker.part import Part, deleting, describing, listed
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 CONFIG = Kind(
-    "endpoint-config",
     "EndpointConfig",
-    "EndpointConfigs",
     missing='Could not find endpoint configuration "{arn}".',
     taken='Cannot create already existing endpoint configuration "{arn}".',
 )
-ENDPOINT = Kind("endpoint", "Endpoint", "Endpoints")
+ENDPOINT = Kind("Endpoint")
 NOT_HERE = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
 CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 HEALTH_TIMEOUT = 480

@@ -13,13 +13,8 @@ from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
 from boostline.local.engine.training import artifacts_uri
 from boostline.local.engine.work import Work, status_of
 from boostline.local.runners.base import ML, RunnerError
-from boostline.local.services.sagemaker.part import (
-    Kind,
-    Operation,
-    Part,
-    describing,
-    listed,
-)
+from boostline.local.services.sagemaker.listing import Kind
+from boostline.local.services.sagemaker.part import Operation, Part, describing, listed
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
@@ -32,8 +27,7 @@ def _kind(work: Work, missing: str) -> Kind:
         "Job name must be unique within an AWS account and region, and a "
         f"{work.stem.lower()} job with this name already exists ({{arn}})"
     )
-    summaries = f"{work.member}Summaries"
-    return Kind(work.kind, work.member, summaries, "Ascending", missing, taken, "ResourceInUse")
+    return Kind(work.member, "Ascending", missing, taken, taken_code="ResourceInUse")
 
 
 TRAINING_JOB = _kind(TRAINING, "Requested resource not found.")

@@ -1,100 +1,86 @@
-"""The List* operations: one function, and a table of how they differ."""
+"""The kinds of resources, and how each is listed: one function, and a table of the filters."""
 
 from __future__ import annotations
 
-import base64
 import operator
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from boostline.local.store.resources import Document
-from boostline.local.wire.errors import invalid
+from botocore import xform_name
 
-PAGE = 10
+from boostline.contracts.models import service_model
+from boostline.local.store.resources import Document
+from boostline.local.wire.errors import AwsError
 
 SIDES = {"After": operator.gt, "Before": operator.lt}
-# Filter → the document's member, which may be one that `Listing.member` knows; the test.
+# Filter → the document's member, or what follows the kind's stem in it; the test.
 FILTERS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
-    "NameContains": ("name", lambda found, asked: asked.lower() in found.lower()),
-    "PipelineNamePrefix": ("name", str.startswith),
-    "StatusEquals": ("status", operator.eq),
+    "NameContains": ("Name", lambda found, asked: asked.lower() in found.lower()),
+    "PipelineNamePrefix": ("Name", str.startswith),
+    "StatusEquals": ("Status", operator.eq),
     "ModelApprovalStatus": ("ModelApprovalStatus", operator.eq),
-    **{f"CreationTime{side}": ("created", test) for side, test in SIDES.items()},
-    **{f"Created{side}": ("created", test) for side, test in SIDES.items()},
+    **{f"CreationTime{side}": ("CreationTime", test) for side, test in SIDES.items()},
+    **{f"Created{side}": ("CreationTime", test) for side, test in SIDES.items()},
     **{f"LastModifiedTime{side}": ("LastModifiedTime", test) for side, test in SIDES.items()},
 }
 
 
 @dataclass(frozen=True)
-class Listing:
-    """How a List* operation lists.
+class Kind:
+    """A kind of resource, from which its Describe, List and Delete operations follow.
 
     Parameters
     ----------
-    output
-        The output member that holds the summaries.
-    name, status, created
-        The documents' members for `SortBy` and filters.
+    stem
+        Stem of its members and operations: `EndpointConfig` of `EndpointConfigName`, …
     order
-        `SortOrder` where the caller gives none.
-    renamed
-        Summary member → document member, where the names differ.
+        The List operation's `SortOrder` where the caller gives none.
+    missing, taken
+        What is said of a name that is not there, or not free; `{arn}` and `{name}` are filled in.
+    missing_code, taken_code
+        The errors' names.
     """
 
-    output: str
-    name: str
-    status: str = ""
-    created: str = "CreationTime"
-    order: str = "Ascending"
-    page: int = PAGE
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    stem: str
+    order: str = "Descending"
+    missing: str = 'Could not find {words} "{arn}".'
+    taken: str = 'Cannot create already existing {words} "{arn}".'
+    missing_code: str = "ValidationException"
+    taken_code: str = "ValidationException"
+
+    @property
+    def kind(self) -> str:
+        """Its name among the resources and in ARNs, for example `endpoint-config`."""
+        return str(xform_name(self.stem, "-"))
+
+    def refusal(self, code: str, text: str, name: str, arn: str) -> AwsError:
+        """Return what is said of a resource."""
+        return AwsError(code, text.format(words=self.kind.replace("-", " "), name=name, arn=arn))
 
     def member(self, key: str) -> str:
         """Return the document's member for a filter's or an order's key."""
-        return {"name": self.name, "status": self.status, "created": self.created}.get(key, key)
+        return f"{self.stem}{key}" if key in ("Name", "Status") else key
 
+    def ordered(self, documents: Iterable[Document], request: Document) -> list[Document]:
+        """Return the documents that a request asks for.
 
-SORT_KEYS = {"Name": "name", "Status": "status", "CreationTime": "created"}
+        `documents` come oldest first; equal keys keep that order.
+        """
+        found = [document for document in documents if self._passes(document, request)]
+        key = self.member(request.get("SortBy", "CreationTime"))
+        found.sort(key=lambda document: document.get(key, 0))
+        return found[::-1] if request.get("SortOrder", self.order) == "Descending" else found
 
+    def _passes(self, document: Document, request: Document) -> bool:
+        return all(
+            test(document.get(self.member(key), ""), request[asked])
+            for asked, (key, test) in FILTERS.items()
+            if asked in request
+        )
 
-def listing(table: Listing, documents: Iterable[Document], request: Document) -> Document:
-    """Return a page of summaries: filtered, sorted, cut.
-
-    `documents` come oldest first; equal keys keep that order. What a summary's shape does not know
-    is left out of the answer by the wire.
-    """
-    found = [document for document in documents if _passes(table, document, request)]
-    sort_by: str = request.get("SortBy", "CreationTime")
-    key = table.member(SORT_KEYS.get(sort_by, sort_by))
-    found.sort(key=lambda document: document.get(key, 0))
-    if request.get("SortOrder", table.order) == "Descending":
-        found.reverse()
-    start = _start(request.get("NextToken"))
-    end = start + request.get("MaxResults", table.page)
-    page: Document = {table.output: [_summary(table, document) for document in found[start:end]]}
-    if end < len(found):
-        page["NextToken"] = base64.urlsafe_b64encode(f"from:{end}".encode()).decode()
-    return page
-
-
-def _passes(table: Listing, document: Document, request: Document) -> bool:
-    return all(
-        test(document.get(table.member(key), ""), request[member])
-        for member, (key, test) in FILTERS.items()
-        if member in request
-    )
-
-
-def _summary(table: Listing, document: Document) -> Document:
-    named = {member: document[key] for member, key in table.renamed.items() if key in document}
-    return {**document, **named}
-
-
-def _start(token: str | None) -> int:
-    if token is None:
-        return 0
-    try:
-        return int(base64.urlsafe_b64decode(token).decode().removeprefix("from:"))
-    except ValueError:  # of each of the three
-        raise invalid("Invalid NextToken: pass on the page's before, unchanged") from None
+    def listed(self, documents: Iterable[Document], request: Document) -> Document:
+        """Return what its List operation answers; the wire leaves out what no summary has."""
+        shape = service_model("sagemaker").operation_model(f"List{self.stem}s").output_shape
+        (output,) = (name for name, member in shape.members.items() if member.type_name == "list")
+        return {output: self.ordered(documents, request)}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from boostline.contracts.uri import split_uri
 from boostline.local.runners.base import RunnerError
-from boostline.local.services.sagemaker.part import Kind, deleting, describing, listed
+from boostline.local.services.sagemaker.listing import Kind
+from boostline.local.services.sagemaker.part import deleting, describing, listed
 from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
-MODEL = Kind("model", "Model", "Models")
+MODEL = Kind("Model")
 
 
 class ModelOperations(RegistryOperations):
@@ -50,7 +51,7 @@ class ModelOperations(RegistryOperations):
 
     def _packaged(self, name: str) -> Document:
         package = self.get(PACKAGE, name)
-        status, arn = package.get("ModelApprovalStatus", "Approved"), package["ModelPackageArn"]
+        status, arn = package["ModelApprovalStatus"], package["ModelPackageArn"]
         if status != "Approved":
             raise invalid(
                 f"Cannot create a model from {arn}: its approval status is {status}, and must be "

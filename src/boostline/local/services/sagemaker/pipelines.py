@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 from boostline.contracts.pipeline import DefinitionError, decode
 from boostline.local.engine import preflight
 from boostline.local.engine.executions import Executions
-from boostline.local.engine.record import EXECUTION, STEP
+from boostline.local.engine.record import EXECUTION, STEP, number_of
 from boostline.local.engine.selection import ExecutionError
-from boostline.local.engine.values import ParameterError, arguments
+from boostline.local.engine.values import ParameterError, arguments, text
 from boostline.local.services.sagemaker.jobs import JobOperations
-from boostline.local.services.sagemaker.listing import Listing, listing
-from boostline.local.services.sagemaker.part import last_part
+from boostline.local.services.sagemaker.listing import Kind
+from boostline.local.services.sagemaker.part import describing, listed, once
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
 
-PIPELINE = "pipeline"
-PIPELINES = Listing(
-    "PipelineSummaries",
-    "PipelineName",
-    order="Descending",
-    renamed={"LastExecutionTime": "LastRunTime"},
+PIPELINE = Kind(
+    "Pipeline",
+    missing="Pipeline '{arn}' does not exist.",
+    missing_code="ResourceNotFound",
+    taken="Pipeline names must be unique within an AWS account and region. "
+    "Pipeline with name ({name}) already exists.",
 )
-EXECUTIONS = Listing(
-    "PipelineExecutionSummaries",
-    "PipelineExecutionArn",
-    order="Descending",
-    renamed={
-        "StartTime": "CreationTime",
-        "PipelineExecutionFailureReason": "FailureReason",
-    },
-)
-STEPS = Listing("PipelineExecutionSteps", "StepName", created="StartTime", order="Descending")
-PARAMETERS = Listing("PipelineParameters", "Name")
-NOT_KEPT = ("PipelineDefinition", "PipelineDefinitionS3Location", "ClientRequestToken", "Tags")
+EXECUTIONS, STEPS = Kind("PipelineExecution"), Kind("PipelineExecutionStep")
 
 
 class PipelineOperations(JobOperations):
@@ -44,113 +30,75 @@ class PipelineOperations(JobOperations):
 
     executions: Executions
 
+    describe_pipeline, list_pipelines = describing(PIPELINE), listed(PIPELINE)
+
+    @once
     def create_pipeline(self, request: Document) -> Document:
         """Make a pipeline, if its definition can run here."""
-        token, name = request["ClientRequestToken"], request["PipelineName"]
-        definition = self._definition(request)
-        arn = self.arn(f"{PIPELINE}/{name}")
+        name = request["PipelineName"]
         document = {
             "PipelineDisplayName": name,
-            **_kept(request),
-            "PipelineArn": arn,
-            "PipelineDefinition": definition,
+            **request,
+            "PipelineDefinition": self._definition(request),
             "PipelineStatus": "Active",
             "CreatedBy": {},
             "LastModifiedBy": {},
         }
-        taken = invalid(
-            "Pipeline names must be unique within an AWS account and region. "
-            f"Pipeline with name ({name}) already exists."
-        )
-        with self.platform.database.transaction():
-            known = self.once("CreatePipeline", token)
-            if known is not None:
-                return known
-            tags = {"Tags": request["Tags"]} if "Tags" in request else {}
-            self.add(PIPELINE, name, document | tags, taken)
-            return self.note("CreatePipeline", token, PipelineArn=arn)
+        return self.make(PIPELINE, name, document)
 
     def update_pipeline(self, request: Document) -> Document:
         """Change a pipeline; executions that run keep the definition they began with."""
-        pipeline = self._pipeline(request["PipelineName"])
-        members = _kept(request)
-        members["PipelineName"] = pipeline["PipelineName"]
+        pipeline = self.get(PIPELINE, request["PipelineName"])
+        members = {**request, "PipelineName": pipeline["PipelineName"]}
         if "PipelineDefinition" in request or "PipelineDefinitionS3Location" in request:
             members["PipelineDefinition"] = self._definition(request)
-        self.platform.resources.update(PIPELINE, pipeline["PipelineName"], **members)
+        self.platform.resources.update(PIPELINE.kind, pipeline["PipelineName"], **members)
         return {"PipelineArn": pipeline["PipelineArn"]}
 
-    def describe_pipeline(self, request: Document) -> Document:
-        """Return a pipeline, by name or ARN."""
-        return self._pipeline(request["PipelineName"])
-
+    @once
     def delete_pipeline(self, request: Document) -> Document:
         """Remove a pipeline that is not running, with its executions."""
-        token = request["ClientRequestToken"]
-        if (known := self.once("DeletePipeline", token)) is not None:
-            return known
-        pipeline = self._pipeline(request["PipelineName"])
+        pipeline = self.get(PIPELINE, request["PipelineName"])
         name, arn = pipeline["PipelineName"], pipeline["PipelineArn"]
-        with self.platform.database.transaction():
-            for execution in self.platform.resources.list(EXECUTION, name):
-                if execution["PipelineExecutionStatus"] in ("Executing", "Stopping"):
-                    running = execution["PipelineExecutionArn"]
-                    why = f"its execution {running} runs; stop it first"
-                    message = f"Pipeline {arn} cannot be deleted: {why}"
-                    raise AwsError("ConflictException", message)
-            self.executions.forget(name)
-            self.drop(PIPELINE, name)
-            return self.note("DeletePipeline", token, PipelineArn=arn)
+        for execution in self.platform.resources.list(EXECUTION, name):
+            if execution["PipelineExecutionStatus"] in ("Executing", "Stopping"):
+                why = f"its execution {execution['PipelineExecutionArn']} runs; stop it first"
+                raise AwsError("ConflictException", f"Pipeline {arn} cannot be deleted: {why}")
+        self.executions.forget(name)
+        self.platform.resources.delete(PIPELINE.kind, name)
+        return {"PipelineArn": arn}
 
-    def list_pipelines(self, request: Document) -> Document:
-        """Return pipelines, newest first unless asked otherwise."""
-        return listing(PIPELINES, self.platform.resources.list(PIPELINE), request)
-
+    @once
     def start_pipeline_execution(self, request: Document) -> Document:
         """Start an execution with the given parameters and the defaults of the others."""
-        token = request["ClientRequestToken"]
-        pipeline = self._pipeline(request["PipelineName"])
+        pipeline = self.get(PIPELINE, request["PipelineName"])
         for member in ("PipelineVersionId", "PipelineVersionAlias"):
             if member in request:
                 raise invalid(f"{member}: the local platform does not have this")
         given = {pair["Name"]: pair["Value"] for pair in request.get("PipelineParameters", [])}
-        with self.platform.database.transaction():
-            known = self.once("StartPipelineExecution", token)
-            if known is not None:
-                return known
-            try:
-                definition = decode(pipeline["PipelineDefinition"])
-                values = arguments(definition.parameters, given)
-                preflight.check(definition, values, self.checks)
-                execution = self.executions.create(pipeline, request, values)
-            except (ParameterError, DefinitionError, ExecutionError) as error:
-                raise invalid(str(error)) from None
-            changed = pipeline["LastModifiedTime"]
-            name = pipeline["PipelineName"]
-            self.platform.resources.update(
-                PIPELINE, name, LastRunTime=time.time(), LastModifiedTime=changed
-            )
-            arn = execution["PipelineExecutionArn"]
-            answer = self.note("StartPipelineExecution", token, PipelineExecutionArn=arn)
+        try:
+            definition = decode(pipeline["PipelineDefinition"])
+            values = arguments(definition.parameters, given)
+            preflight.check(definition, values, self.checks)
+            execution = self.executions.create(pipeline, request, values)
+        except (ParameterError, DefinitionError, ExecutionError) as error:
+            raise invalid(str(error)) from None
+        ran = dict.fromkeys(("LastRunTime", "LastExecutionTime"), execution["CreationTime"])
+        name = pipeline["PipelineName"]
+        self.platform.resources.change(PIPELINE.kind, name, lambda found: found.update(ran))
         self.executions.start(execution)
-        return answer
+        return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
 
+    @once
     def retry_pipeline_execution(self, request: Document) -> Document:
         """Go on with an execution that failed or was stopped, from what has succeeded."""
-        token = request["ClientRequestToken"]
-        with self.platform.database.transaction():
-            known = self.once("RetryPipelineExecution", token)
-            if known is not None:
-                return known
-            execution = self._in_status(request, "Failed", "Stopped")
-            try:
-                execution = self.executions.retry(execution, request)
-            except ExecutionError as error:
-                raise invalid(str(error)) from None
-            arn = execution["PipelineExecutionArn"]
-            answer = self.note("RetryPipelineExecution", token, PipelineExecutionArn=arn)
+        execution = self._in_status(request, "Failed", "Stopped")
+        try:
+            execution = self.executions.retry(execution, request)
+        except ExecutionError as error:
+            raise invalid(str(error)) from None
         self.executions.start(execution)
-        return answer
+        return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
 
     def stop_pipeline_execution(self, request: Document) -> Document:
         """End an execution: its running jobs are stopped, no step starts."""
@@ -167,39 +115,33 @@ class PipelineOperations(JobOperations):
 
     def list_pipeline_executions(self, request: Document) -> Document:
         """Return a pipeline's executions, newest first unless asked otherwise."""
-        name = self._pipeline(request["PipelineName"])["PipelineName"]
-        return listing(EXECUTIONS, self.platform.resources.list(EXECUTION, name), request)
+        name = self.get(PIPELINE, request["PipelineName"])["PipelineName"]
+        return EXECUTIONS.listed(self.platform.resources.list(EXECUTION, name), request)
 
     def list_pipeline_execution_steps(self, request: Document) -> Document:
         """Return the steps that an execution has reached, newest first unless asked otherwise."""
         if "PipelineExecutionArn" not in request:
             raise invalid("PipelineExecutionArn: whose steps are to be listed?")
-        execution = self._execution(request["PipelineExecutionArn"])
-        steps = self.platform.resources.list(STEP, last_part(execution["PipelineExecutionArn"]))
-        return listing(STEPS, steps, request)
+        arn = self._execution(request["PipelineExecutionArn"])["PipelineExecutionArn"]
+        return STEPS.listed(self.platform.resources.list(STEP, number_of(arn)), request)
 
     def list_pipeline_parameters_for_execution(self, request: Document) -> Document:
         """Return the parameters of an execution, defaults included."""
-        execution = self._execution(request["PipelineExecutionArn"])
-        shown = [
-            {"Name": name, "Value": _shown(value)}
-            for name, value in execution["Parameters"].items()
-        ]
-        return listing(PARAMETERS, shown, request)
+        values = self._execution(request["PipelineExecutionArn"])["Parameters"]
+        shown = [{"Name": name, "Value": text(value)} for name, value in values.items()]
+        return {"PipelineParameters": shown}
 
     def _definition(self, request: Document) -> str:
-        inline, location = (
-            request.get("PipelineDefinition"),
-            request.get("PipelineDefinitionS3Location"),
-        )
+        inline = request.get("PipelineDefinition")
+        location = request.get("PipelineDefinitionS3Location")
         if (inline is None) == (location is None):
             raise invalid("Give either PipelineDefinition or PipelineDefinitionS3Location")
-        text = inline if inline is not None else self._stored(location or {})
+        definition = str(inline if location is None else self._stored(location))
         try:
-            preflight.check(decode(text), {}, self.checks)
+            preflight.check(decode(definition), {}, self.checks)
         except DefinitionError as error:
             raise invalid(f"Unable to parse pipeline definition: {error}") from None
-        return str(text)
+        return definition
 
     def _stored(self, location: Document) -> str:
         uri = f"s3://{location['Bucket']}/{location['ObjectKey']}"
@@ -210,16 +152,10 @@ class PipelineOperations(JobOperations):
         except (NoSuchKey, NoSuchBucket, UnicodeDecodeError) as error:
             raise invalid(f"PipelineDefinitionS3Location {uri}: {error!r}") from None
 
-    def _pipeline(self, name_or_arn: str) -> Document:
-        name = last_part(name_or_arn)
-        missing = f"Pipeline '{self.arn(f'{PIPELINE}/{name}')}' does not exist."
-        return self.the(PIPELINE, name, AwsError("ResourceNotFound", missing))
-
     def _execution(self, arn: str) -> Document:
-        missing = AwsError("ResourceNotFound", f"Pipeline execution '{arn}' does not exist.")
-        found = self.the(EXECUTION, last_part(arn), missing)
-        if found["PipelineExecutionArn"] != arn:
-            raise missing
+        found = self.platform.resources.find(EXECUTION, number_of(arn))
+        if found is None or found["PipelineExecutionArn"] != arn:
+            raise AwsError("ResourceNotFound", f"Pipeline execution '{arn}' does not exist.")
         return found
 
     def _in_status(self, request: Document, *statuses: str) -> Document:
@@ -231,11 +167,3 @@ class PipelineOperations(JobOperations):
                 f"that is {' or '.join(statuses)} can be changed so"
             )
         return execution
-
-
-def _kept(request: Document) -> Document:
-    return {key: value for key, value in request.items() if key not in NOT_KEPT}
-
-
-def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

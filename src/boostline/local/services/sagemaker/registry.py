@@ -5,30 +5,21 @@ from __future__ import annotations
 import time
 
 from boostline.contracts.models import service_model
-from boostline.local.services.sagemaker.part import (
-    Kind,
-    Part,
-    deleting,
-    describing,
-    listed,
-)
+from boostline.local.services.sagemaker.listing import Kind
+from boostline.local.services.sagemaker.part import Part, deleting, describing, listed, once
 from boostline.local.store.events import iso
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
 from boostline.local.wire.shapes import known
 
 GROUP = Kind(
-    "model-package-group",
     "ModelPackageGroup",
-    "ModelPackageGroupSummaryList",
     order="Ascending",
     missing="ModelPackageGroup {arn} does not exist.",
     taken="Model Package Group already exists: {arn}",
 )
 PACKAGE = Kind(
-    "model-package",
     "ModelPackage",
-    "ModelPackageSummaryList",
     order="Ascending",
     missing="ModelPackage {arn} does not exist.",
     taken="Model Package already exists: {arn}",
@@ -42,8 +33,7 @@ MOVES = {
 }
 STATE_CHANGE = "SageMaker Model Package State Change"
 TIMES = ("CreationTime", "LastModifiedTime")
-# What UpdateModelPackage sets as it is.
-CHANGED = ("ApprovalDescription", "InferenceSpecification", "ModelCard", "SourceUri")
+METADATA = "CustomerMetadataProperties"
 
 
 class RegistryOperations(Part):
@@ -67,46 +57,42 @@ class RegistryOperations(Part):
                 f"Model Package Group {group['ModelPackageGroupArn']} cannot be deleted: it "
                 "contains model packages; delete these first",
             )
-        self.drop(GROUP.kind, name)
+        self.platform.resources.delete(GROUP.kind, name)
         return {}
 
+    @once
     def create_model_package(self, request: Document) -> Document:
-        """Register a package: the next version of its group, or one with a name of its own."""
-        with self.platform.database.transaction():
-            token = request.get("ClientToken")
-            if (known := self.once("CreateModelPackage", token)) is not None:
-                return known
-            group, name = request.get("ModelPackageGroupName"), request.get("ModelPackageName")
-            if (group is None) == (name is None):
-                raise invalid("Give either ModelPackageGroupName or ModelPackageName, not both")
-            versioned = self._next_version(group) if group is not None else {}
-            document = {
-                **request,
-                "ModelPackageStatus": "Completed",
-                "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
-                "CreatedBy": {},
-                **versioned,
-            }
-            if versioned:
-                document.setdefault("ModelApprovalStatus", "PendingManualApproval")
-                name = "{ModelPackageGroupName}/{ModelPackageVersion}".format(**versioned)
-            parent = versioned.get("ModelPackageGroupName", "")
-            made = self.make(PACKAGE, str(name), document, parent)
-            self._tell(self.platform.resources.get(PACKAGE.kind, str(name)), [])
-            return self.note("CreateModelPackage", token, **made)
+        """Register the next version of a group."""
+        if "ModelPackageGroupName" not in request or "ModelPackageName" in request:
+            raise invalid("ModelPackageGroupName: the local platform has packages of groups only")
+        group = self.get(GROUP, request["ModelPackageGroupName"])["ModelPackageGroupName"]
+        version = self.platform.resources.change(GROUP.kind, group, _count)["LastVersion"]
+        name = f"{group}/{version}"
+        document = {
+            "ModelApprovalStatus": "PendingManualApproval",
+            **request,
+            "ModelPackageGroupName": group,
+            "ModelPackageVersion": version,
+            "ModelPackageStatus": "Completed",
+            "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
+            "CreatedBy": {},
+        }
+        made = self.make(PACKAGE, name, document, group)
+        self._tell(self.platform.resources.get(PACKAGE.kind, name), [])
+        return made
 
     def list_model_packages(self, request: Document) -> Document:
-        """Return packages, oldest first unless asked otherwise; without a group, unversioned."""
-        parent, wanted = None, request.get("ModelPackageType", "Unversioned")
+        """Return packages, oldest first unless asked otherwise.
+
+        Without a group AWS lists those that are in none unless asked otherwise; here are none.
+        """
         if "ModelPackageGroupName" in request:
-            group = self.get(GROUP, request["ModelPackageGroupName"])
-            parent, wanted = group["ModelPackageGroupName"], "Versioned"
-        found = [
-            document
-            for document in self.platform.resources.list(PACKAGE.kind, parent)
-            if wanted == "Both" or (wanted == "Versioned") == ("ModelPackageVersion" in document)
-        ]
-        return PACKAGE.page(found, request)
+            group = self.get(GROUP, request["ModelPackageGroupName"])["ModelPackageGroupName"]
+        elif request.get("ModelPackageType", "Unversioned") == "Unversioned":
+            return PACKAGE.listed([], request)
+        else:
+            group = None
+        return PACKAGE.listed(self.platform.resources.list(PACKAGE.kind, group), request)
 
     def update_model_package(self, request: Document) -> Document:
         """Change approval or metadata of a package."""
@@ -115,18 +101,14 @@ class RegistryOperations(Part):
         def change(document: Document) -> None:
             if "ModelApprovalStatus" in request:
                 _approve(document, request["ModelApprovalStatus"])
-            metadata = document.get("CustomerMetadataProperties", {})
-            metadata |= request.get("CustomerMetadataProperties", {})
-            for key in request.get("CustomerMetadataPropertiesToRemove", []):
-                metadata.pop(key, None)
-            if metadata:
-                document["CustomerMetadataProperties"] = metadata
-            document |= {member: request[member] for member in CHANGED if member in request}
-            more = request.get("AdditionalInferenceSpecificationsToAdd")
-            if more:
-                document.setdefault("AdditionalInferenceSpecifications", []).extend(more)
+            metadata = document.get(METADATA, {}) | request.get(METADATA, {})
+            gone = request.get(f"{METADATA}ToRemove", [])
+            kept = {key: metadata[key] for key in metadata if key not in gone}
+            document |= request | ({METADATA: kept} if metadata else {})
             document["LastModifiedTime"] = time.time()
 
+        if "AdditionalInferenceSpecificationsToAdd" in request:
+            raise invalid("AdditionalInferenceSpecificationsToAdd: the local platform has one each")
         with self.platform.database.transaction():
             name = package["ModelPackageName"]
             changed = self.platform.resources.change(PACKAGE.kind, name, change)
@@ -141,18 +123,13 @@ class RegistryOperations(Part):
         fields = {"UpdatedModelPackageFields": updated} if updated else {}
         self.platform.events.put(STATE_CHANGE, detail | fields, [package["ModelPackageArn"]])
 
-    def _next_version(self, name_or_arn: str) -> Document:
-        group = self.get(GROUP, name_or_arn)["ModelPackageGroupName"]
 
-        def count(document: Document) -> None:
-            document["LastVersion"] += 1
-
-        version = self.platform.resources.change(GROUP.kind, group, count)["LastVersion"]
-        return {"ModelPackageGroupName": group, "ModelPackageVersion": version}
+def _count(group: Document) -> None:
+    group["LastVersion"] += 1
 
 
 def _approve(document: Document, wanted: str) -> None:
-    found = document.get("ModelApprovalStatus", "PendingManualApproval")
+    found = document["ModelApprovalStatus"]
     if wanted not in MOVES[found]:
         raise invalid(
             f"ModelApprovalStatus of {document['ModelPackageArn']} cannot change from {found} to "

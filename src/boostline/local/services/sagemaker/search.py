@@ -6,19 +6,12 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from boostline.local.services.sagemaker.listing import Listing, listing
+from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.part import Part
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
-# Resource → its kind.
-KINDS = {
-    "Endpoint": "endpoint",
-    "ModelPackage": "model-package",
-    "ModelPackageGroup": "model-package-group",
-    "Pipeline": "pipeline",
-    "TrainingJob": "training-job",
-}
+SEARCHED = ("Endpoint", "ModelPackage", "ModelPackageGroup", "Pipeline", "TrainingJob")
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "Equals": operator.eq,
     "NotEquals": operator.ne,
@@ -36,16 +29,14 @@ class SearchOperations(Part):
 
     def search(self, request: Document) -> Document:
         """Return resources that satisfy an expression, last changed first."""
-        resource, expression = request["Resource"], request.get("SearchExpression", {})
-        if resource not in KINDS:
-            raise invalid(f"Search: the local platform has {', '.join(KINDS)}; found {resource}")
-        found = []
-        for document in self.platform.resources.list(KINDS[resource]):
-            tagged = {**document, "Tags": self.tags(document[f"{resource}Arn"])}
-            if _holds(expression, tagged):
-                found.append({**tagged, resource: tagged})
-        order = {"SortBy": "LastModifiedTime", "SortOrder": "Descending"}
-        return listing(Listing("Results", f"{resource}Name"), found, {**order, **request})
+        kind, expression = Kind(request["Resource"]), request.get("SearchExpression", {})
+        if kind.stem not in SEARCHED:
+            what = f"{', '.join(SEARCHED)}; found {kind.stem}"
+            raise invalid(f"Search: the local platform has {what}")
+        documents = self.platform.resources.list(kind.kind)
+        holding = [document for document in documents if _holds(expression, document)]
+        found = kind.ordered(holding, {"SortBy": "LastModifiedTime", **request})
+        return {"Results": [{kind.stem: document} for document in found]}
 
 
 def _holds(expression: Document, document: Document) -> bool:

@@ -10,15 +10,14 @@ from boostline.local.hosting.records import Processing
 from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.services.sagemaker.endpoints import HEALTH_TIMEOUT
 from boostline.local.services.sagemaker.jobs import DAY, PROCESSING_JOB, JobOperations, stopping
+from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.models import MODEL
-from boostline.local.services.sagemaker.part import Kind, describing, listed
+from boostline.local.services.sagemaker.part import describing, listed
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 JOB = Kind(
-    TRANSFORM.kind,
     TRANSFORM.member,
-    "TransformJobSummaries",
     missing=PROCESSING_JOB.missing,
     taken=PROCESSING_JOB.taken.replace("processing", "transform"),
     taken_code=PROCESSING_JOB.taken_code,
