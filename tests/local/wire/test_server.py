@@ -13,7 +13,7 @@ import pytest
 
 from boostline.local.platform import Platform, PlatformInUse, Settings
 from boostline.local.wire.server import PortInUse, running
-from tests.conftest import RunningPlatform, start
+from tests.conftest import RunningPlatform
 from tests.local.raw import sign
 
 PROGRAM = """
@@ -58,7 +58,7 @@ def test_only_loopback_is_listened_on(platform: RunningPlatform) -> None:
 
 
 def test_one_connection_carries_many_calls_without_delay(platform: RunningPlatform) -> None:
-    """Without TCP_NODELAY a call in a row takes some 40 ms."""
+    """Without TCP_NODELAY each call of a row takes 40 ms or more, but for the first ones."""
     body = b"Action=GetCallerIdentity&Version=2011-06-15"
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     headers = sign(platform, "sts", "POST", "/", body, form)
@@ -67,23 +67,17 @@ def test_one_connection_carries_many_calls_without_delay(platform: RunningPlatfo
     head = "\r\n".join(["POST / HTTP/1.1", host, f"Content-Length: {len(body)}", *lines, "", ""])
     with socket.create_connection(("127.0.0.1", platform.platform.port), timeout=10) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        began = time.perf_counter()
+        took = []
         for _ in range(50):
+            began = time.perf_counter()
             connection.sendall(head.encode())
             connection.sendall(body)
             answer = b""
             while b"</GetCallerIdentityResponse>" not in answer:
                 answer += connection.recv(65_536)
             assert answer.startswith(b"HTTP/1.1 200")
-        assert time.perf_counter() - began < 50 * 0.02
-
-
-def test_a_platform_starts_and_ends_quickly_in_tests(tmp_path: Path) -> None:
-    for _ in start(tmp_path / "warm"):
-        pass
-    began = time.perf_counter()
-    for _ in start(tmp_path / "platform"):
-        assert time.perf_counter() - began < 1.5  # some 20 ms on a machine at rest
+            took.append(time.perf_counter() - began)
+    assert min(took[10:]) < 0.03, "each of them waits, however quick the machine"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -111,14 +105,12 @@ def test_a_signal_ends_it_well(tmp_path: Path, number: signal.Signals) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_idle_platform_is_small(tmp_path: Path) -> None:
-    began = time.perf_counter()
     program = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     with program:
         assert program.stdout is not None
         program.stdout.readline()
-        assert time.perf_counter() - began < 5  # the budget is 1.5 s on a machine at rest
         status = Path(f"/proc/{program.pid}/status").read_text()
         resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         program.terminate()

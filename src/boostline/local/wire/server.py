@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import FrameType
 from typing import Any
 
 import uvicorn
-from starlette.routing import Router
 
 from boostline.local.platform import Platform
 from boostline.local.wire.app import Api
@@ -52,27 +50,25 @@ def running(platform: Platform) -> Iterator[int]:
     Raises
     ------
     Exception
-        What kept the platform from starting.
+        What kept the platform from starting, or from ending well.
     """
-    started = threading.Event()
-    server = Server(platform, lambda _: started.set())
-    thread = threading.Thread(target=server.run_in_thread, args=(started,), name="platform")
-    thread.start()
-    try:
-        started.wait()
-        if server.error is not None:
-            raise server.error
-        yield platform.port
-    finally:
-        server.stop()
-        thread.join()
+    started: Future[Any] = Future()
+    server = Server(platform, started.set_result)
+    with ThreadPoolExecutor(1, thread_name_prefix=LIFE) as thread:
+        ended: Future[Any] = thread.submit(server.run)
+        try:
+            if ended in wait([started, ended], return_when=FIRST_COMPLETED).done:
+                ended.result()
+            yield platform.port
+        finally:
+            server.stop()
+        ended.result()
 
 
 class Server(uvicorn.Server):
     """A uvicorn server of one platform."""
 
     def __init__(self, platform: Platform, ready: Callable[[int], None] | None) -> None:
-        self.error: BaseException | None = None
         self._platform = platform
         self._ready = ready
         self._socket = _bind(platform.settings.port)
@@ -80,7 +76,8 @@ class Server(uvicorn.Server):
         self._stopping = asyncio.Event()
         super().__init__(
             uvicorn.Config(
-                Router(default=self._api, lifespan=self._lifespan),
+                self._api,
+                lifespan="off",
                 loop="uvloop",
                 http="httptools",
                 ws="none",
@@ -95,24 +92,8 @@ class Server(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until told to stop; raise what kept the platform from starting."""
-        try:
+        with self._socket:
             super().run([self._socket, *(sockets or [])])
-        except SystemExit:
-            if self.error is None:
-                raise
-        finally:
-            self._socket.close()
-        if self.error is not None:
-            raise self.error
-
-    def run_in_thread(self, started: threading.Event) -> None:
-        """Serve in a thread that is not the main one; `error` holds what went wrong."""
-        try:
-            self.run()
-        except BaseException as error:
-            self.error = error
-        finally:
-            started.set()
 
     def stop(self) -> None:
         """Ask for the end, from any thread or signal handler."""
@@ -121,10 +102,22 @@ class Server(uvicorn.Server):
             with contextlib.suppress(RuntimeError):  # the loop has ended already
                 self._platform.loop.call_soon_threadsafe(self._stopping.set)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop at a signal; at a second one, without grace."""
-        super().handle_exit(sig, frame)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Stop at a signal; at a second one, without grace. That ends well: uvicorn's would not."""
+        self.force_exit = self.should_exit
         self.stop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the platform and to answer, then say so."""
+        self._platform.loop = asyncio.get_running_loop()
+        try:
+            await self._api.run(LIFE, self._platform.start, self._socket.getsockname()[1])
+            await super().startup(sockets)
+        except BaseException:
+            await self._end()
+            raise
+        if self._ready is not None:
+            self._ready(self._platform.port)
 
     async def main_loop(self) -> None:
         """Wait for the end: woken once a second, for the date of the answers, not ten times."""
@@ -132,52 +125,21 @@ class Server(uvicorn.Server):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), 1)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to answer, then say so."""
-        await super().startup(sockets)
-        if self._ready is not None:
-            self._ready(self._platform.port)
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer no more, and stop the platform."""
+        await super().shutdown(sockets)
+        await self._end()
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGINT and SIGTERM, and then end as if all were well: it is."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        stops = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self.handle_exit) for number in stops}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, _: Any) -> AsyncIterator[None]:
-        self._platform.loop = asyncio.get_running_loop()
-        try:
-            await self._api.run(LIFE, self._platform.start, self._socket.getsockname()[1])
-            yield
-        except BaseException as error:
-            self.error = error
-            raise
-        finally:
-            await self._api.run(LIFE, self._platform.stop)
-            self._api.close()
+    async def _end(self) -> None:
+        await self._api.run(LIFE, self._platform.stop)
+        self._api.close()
 
 
 def _bind(port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
     try:
-        bound.bind(("127.0.0.1", port))
+        return socket.create_server(("127.0.0.1", port), backlog=2_048)
     except OSError as error:
-        bound.close()
         raise PortInUse(
             f"port {port} on 127.0.0.1 is taken ({error.strerror}): "
             "stop what listens there, or give another with --port"
         ) from None
-    bound.listen(2_048)
-    bound.set_inheritable(False)
-    return bound
