@@ -1,21 +1,26 @@
 import math
+from itertools import zip_longest
 
 import pytest
 
+from boostline.features.contract import fitted
 from boostline.features.expressions import (
     MAX_DEPTH,
     MAX_LENGTH,
     ExpressionError,
     columns,
-    compile_python,
     parse,
 )
+from boostline.features.record import RecordTransform
+from boostline.features.spec import FeatureSpec
 
-INDEX = {"a": 0, "b": 1, 'odd "name"': 2}
+NAMES = ["a", "b", 'odd "name"']
 
 
-def evaluate(text: str, *row: float) -> float:
-    return compile_python(parse(text), INDEX)(row)
+def evaluate(text: str, *values: float) -> float:
+    spec = FeatureSpec(label="y", objective="regression", numeric=NAMES, derived={"found": text})
+    record = dict(zip_longest(NAMES, values))
+    return RecordTransform(fitted(spec, {}, None)).transform(record)[-1]
 
 
 @pytest.mark.parametrize(
@@ -107,3 +112,8 @@ def test_limits(text: str) -> None:
 
 def test_a_long_sum_is_fine() -> None:
     assert evaluate("+".join("1" * MAX_DEPTH)) == MAX_DEPTH
+
+
+def test_what_is_nested_as_deep_as_may_be_is_computed() -> None:
+    depth = MAX_DEPTH - 2
+    assert evaluate("1 + (" * depth + "2" + ")" * depth) == MAX_DEPTH

@@ -1,11 +1,16 @@
 import math
+import struct
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from boostline.features.contract import FeatureContract
+from boostline.features.contract import FeatureContract, fitted
 from boostline.features.record import RecordError, RecordTransform
+from boostline.features.spec import FeatureSpec
+from boostline.features.values import category_parser, number_parser
 
 RECORD: dict[str, Any] = {"Mins": 10, "Calls": "4", "State": "OH", "Area": 415.0}
 
@@ -75,3 +80,58 @@ def test_few_of_many_categories_are_shown(contract: FeatureContract) -> None:
     message = problems(wide, RECORD | {"State": "x" * 1000})["State"]
     assert "or one of 45 more" in message
     assert len(message) < 200
+
+
+MISSING = ["", "NA", "-999"]
+CATEGORIES = ["x", "0", "1", "true", "0.5"]
+SPEC = FeatureSpec(
+    label="y", objective="regression", numeric=["n"], categorical=["c"], missing=MISSING
+)
+TRANSFORM = RecordTransform(fitted(SPEC, {"c": CATEGORIES}, None))
+NUMBER, CATEGORY = number_parser(MISSING), category_parser(MISSING)
+
+
+def by_the_grammar(number: Any, category: Any) -> bytes | set[str]:
+    """Return the row, or the columns that are malformed, read one value after the other."""
+    row, wrong = [math.nan, math.nan], set()
+    try:
+        row[0] = NUMBER(number) + 0.0
+    except ValueError:
+        wrong.add("n")
+    try:
+        text = CATEGORY(category)
+        row[1] = math.nan if text is None else float(CATEGORIES.index(text))
+    except ValueError:
+        wrong.add("c")
+    return wrong or struct.pack("2f", *row)
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-1, 1),
+    st.floats(),
+    st.sampled_from([*CATEGORIES, *MISSING, -999, -999.0, " 7 ", " x", "TX"]),
+    st.text(max_size=3),
+    st.lists(st.integers(), max_size=1),
+    st.dictionaries(st.just("x"), st.just(1), max_size=1),
+)
+
+
+@given(values, values)
+@example(1.5, "x")
+@example(10**400, "x")
+@example(math.inf, "x")
+@example(3.4028235677973366e38, "x")
+@example(-(2**128), "x")
+@example(-0.0, -0.0)
+@example(True, True)
+@example(-999, 1)
+@example(9007199254740993, 1.0)
+def test_values_are_what_their_grammar_says(number: Any, category: Any) -> None:
+    try:
+        found: bytes | set[str] = TRANSFORM.pack({"n": number, "c": category})
+    except RecordError as error:
+        found = {problem.field for problem in error.problems}
+    assert found == by_the_grammar(number, category)

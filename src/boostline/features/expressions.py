@@ -2,21 +2,19 @@
 
 The language has ``col("name")``, decimal numbers, ``+ - * /``, unary minus and parentheses. A
 result that is not finite, and any division by zero, is missing (NaN); the sign of a zero is not
-kept. The same tree is compiled to plain Python (one record) and, in
-:mod:`boostline.features.table`, to Polars.
+kept. The same tree is written as plain Python (one record) and, in
+:mod:`boostline.features.table`, for Polars.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from boostline.features.errors import FeatureError
-from boostline.features.values import NAN, NUMBER, TOO_LARGE, TOO_SMALL
+from boostline.features.values import NUMBER, TOO_LARGE, TOO_SMALL
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 100
-
-Evaluate = Callable[[Sequence[float]], float]
 
 
 class ExpressionError(FeatureError):
@@ -76,51 +74,49 @@ def columns(node: Node) -> list[str]:
     return list(dict.fromkeys(own + [name for part in node.operands for name in columns(part)]))
 
 
-def compile_python(node: Node, index: Mapping[str, int]) -> Evaluate:
-    """Compile an expression for one row, in which ``index`` has the place of each column.
+def to_python(node: Node, names: Mapping[str, str], result: str) -> list[str]:
+    """Write an expression as statements of Python, an operation each.
+
+    Parameters
+    ----------
+    node
+        The expression.
+    names
+        The variables of the columns: float64 values.
+    result
+        The variable that gets a finite value within float32, or NaN. Those of the steps on the way
+        have names that begin with it.
 
     Returns
     -------
-    Evaluate
-        A function of the row's float64 values: a finite value within float32, or NaN.
+    list[str]
+        Lines that use no other name than ``nan``; the texts of columns are not in them.
     """
-    inner = _python(node, index)
+    lines: list[str] = []
 
-    def evaluate(row: Sequence[float]) -> float:
-        result = inner(row)
-        # Only a division can make a finite value out of an infinite one, and it refuses to; so
-        # overflow on the way is still seen here. Adding zero drops the sign of a zero.
-        return result + 0.0 if TOO_SMALL < result < TOO_LARGE else NAN
+    def write(node: Node) -> str:
+        if node.kind == "column":
+            return names[str(node.value)]
+        if node.kind == "number":
+            return repr(float(node.value))
+        parts = [write(part) for part in node.operands]
+        step = f"{result}_{len(lines)}"
+        lines.append(f"{step} = {_PYTHON[node.kind].format(*parts)}")
+        return step
 
-    return evaluate
-
-
-def _python(node: Node, index: Mapping[str, int]) -> Evaluate:
-    if node.kind == "column":
-        place = index[str(node.value)]
-        return lambda row: row[place]
-    if node.kind == "number":
-        value = float(node.value)
-        return lambda _row: value
-    return _OPERATIONS[node.kind](*(_python(part, index) for part in node.operands))
+    value = write(node)
+    # Only a division can make a finite value out of an infinite one, and it refuses to; so
+    # overflow on the way is still seen here. Adding zero drops the sign of a zero.
+    lines.append(f"{result} = {value} + 0.0 if {TOO_SMALL} < {value} < {TOO_LARGE} else nan")
+    return lines
 
 
-def _divide(left: Evaluate, right: Evaluate) -> Evaluate:
-    def evaluate(row: Sequence[float]) -> float:
-        divisor = right(row)
-        if divisor == 0.0 or divisor - divisor != 0.0:
-            return NAN
-        return left(row) / divisor
-
-    return evaluate
-
-
-_OPERATIONS: Mapping[str, Callable[..., Evaluate]] = {
-    "negative": lambda operand: lambda row: -operand(row),
-    "+": lambda left, right: lambda row: left(row) + right(row),
-    "-": lambda left, right: lambda row: left(row) - right(row),
-    "*": lambda left, right: lambda row: left(row) * right(row),
-    "/": _divide,
+_PYTHON: Mapping[str, str] = {
+    "negative": "-{0}",
+    "+": "{0} + {1}",
+    "-": "{0} - {1}",
+    "*": "{0} * {1}",
+    "/": "{0} / {1} if {1} and {1} - {1} == 0.0 else nan",
 }
 
 

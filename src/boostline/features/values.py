@@ -39,7 +39,7 @@ def number_parser(missing: Iterable[str] = ()) -> NumberParser:
     ``ValueError`` with what is wrong for anything else.
     """
     texts = {text.strip(BLANKS) for text in missing} | {""}
-    numbers = frozenset(float(text) for text in texts if _is_number(text))
+    numbers = missing_numbers(texts)
 
     def parse(value: object) -> float:
         kind = type(value)
@@ -63,6 +63,12 @@ def number_parser(missing: Iterable[str] = ()) -> NumberParser:
         raise ValueError("must be a number within the range of float32")
 
     return parse
+
+
+def missing_numbers(missing: Iterable[str]) -> frozenset[float]:
+    """Return the numbers among the texts that mean a missing value."""
+    texts = (text.strip(BLANKS) for text in missing)
+    return frozenset(float(text) for text in texts if _is_number(text))
 
 
 def category_parser(missing: Iterable[str] = ()) -> CategoryParser:
