@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -254,11 +256,17 @@ def test_values_that_are_not_given_again_stay(stack: Stack) -> None:
 
 
 def test_a_function_is_changed_in_place_and_back_to_its_defaults(stack: Stack) -> None:
-    lambda_ = stack.running.client("lambda")
+    lambda_, s3 = stack.running.client("lambda"), stack.running.client("s3")
+    s3.create_bucket(Bucket="function-code")
 
     def function(code: str, **properties: Any) -> str:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            program = f"def handler(event, context): return {code}"
+            archive.writestr(zipfile.ZipInfo("index.py"), program)
+        s3.put_object(Bucket="function-code", Key=code, Body=content.getvalue())
         given = {
-            "Code": {"ZipFile": f"def handler(event, context): return {code}"},
+            "Code": {"S3Bucket": "function-code", "S3Key": code},
             "Handler": "index.handler",
             "Role": "arn:aws:iam::000000000000:role/any",
             "Runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",

@@ -53,7 +53,7 @@ Outputs:
   Picked: {Value: !Select [1, !Split ["-", !Ref B]]}
   Mapped: {Value: !FindInMap [Sizes, !Ref "AWS::Region", count]}
   Subbed: {Value: !Sub ["${B.Arn}/${Here}/${!Literal}/${AWS::StackName}", {Here: !Ref Size}]}
-  Chosen: {Value: !If [Large, !GetAtt B.DomainName, none], Description: told}
+  Chosen: {Value: !If [Large, !GetAtt B.Arn, none], Description: told}
   Absent: {Value: !Ref Never, Condition: Named}
 """
 
@@ -81,7 +81,7 @@ def test_functions_parameters_and_conditions_mean_what_they_mean_on_aws(stack: S
         "Picked": "abc",
         "Mapped": "3",
         "Subbed": f"{arn}/3/${{Literal}}/{stack.name}",
-        "Chosen": "bucket-abc.s3.amazonaws.com",
+        "Chosen": arn,
     }
     assert stack.physical() == {"B": "bucket-abc"}
     shown = {

@@ -11,17 +11,27 @@ from typing import Any
 
 from boostline.contracts.models import AnyShape, service_model
 from boostline.local.platform import Platform
+from boostline.local.services.apigateway.stages import by_path
 from boostline.local.services.cloudformation.kinds import KINDS, Kind
 from boostline.local.services.cloudformation.values import refuse, text
 from boostline.local.services.sagemaker.endpoints import CHANGING
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
 
-# Where a template's name of a member differs by more than the case of its first letter.
+# Where a template's name differs from the member by more than the case of its first letter: only
+# asked where a call has no member of the template's own name.
 ALIASES = {
+    "AccessLogSetting": "accessLogSettings",
+    "AlarmName": "AlarmNames",
+    "BucketName": "Bucket",
+    "CloudWatchRoleArn": "cloudwatchRoleArn",
     "ExpirationInDays": "Expiration.Days",
     "Id": "ID",
+    "Name": "Rule",
+    "PolicyDocument": "Policy",
     "ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault",
+    "Tags": "Tagging",
+    "UsagePlanName": "name",
 }
 SMALL = {"AWS::ECR::Repository", "AWS::S3::Bucket"}  # whose names have no capitals
 _ALPHABET = string.ascii_uppercase + string.digits
@@ -53,25 +63,26 @@ class Calls:
         unique = "".join(secrets.choice(_ALPHABET) for _ in range(12))
         made = f"{stack[:24]}-{record['LogicalResourceId'][:24]}-{unique}"
         made = made.lower() if record["ResourceType"] in SMALL else made
-        name = properties.get(kind.name) or made
-        record |= {"Properties": properties, "Own": {"unique": unique, "name": name}}
-        operations = kind.calls[1].split()
-        taken = _taken(kind, operations, properties)
-        for operation in operations:
-            facts = self._facts(record) | _changes(kind, taken, properties)
-            request = self._request(kind, operation, facts)
-            if request is not None:
-                try:
-                    answer = self._call(kind, operation, request)
-                except AwsError as error:
-                    named = kind.name in properties
-                    there = "already" in f"{error.code} {error.message}".lower()
-                    if not (adopts and named and there):
-                        raise
-                    answer = {}
-                found = {fact: answer.get(member) for fact, member in kind.keeps.items()}
-                record["Own"] |= {fact: value for fact, value in found.items() if value is not None}
-        record["PhysicalResourceId"] = kind.ref.format_map(self._facts(record))
+        record["Own"] = {"unique": unique, "name": properties.get(kind.name) or made}
+        record["Properties"] = {
+            name: value
+            for name, value in properties.items()
+            if kind.describe or creates_with(kind, {name: value})  # else it cannot be updated yet
+        }
+        if kind.calls[1]:
+            fact, member = kind.keeps
+            answer = self._created(kind, self._facts(record), adopts and kind.name in properties)
+            record["Own"] |= {fact: answer[member]} if member in answer else {}
+        self.update(record, properties)
+        record["PhysicalResourceId"] = self.attribute(record, "")
+
+    def _created(self, kind: Kind, facts: Mapping[str, Any], adopts: bool) -> Document:
+        try:
+            return self._call(kind, kind.calls[1], facts)
+        except AwsError as error:
+            if adopts and "already" in f"{error.code} {error.message}".lower():
+                return {}
+            raise
 
     def update(self, record: Document, properties: Document) -> None:
         """Change a resource; only what differs is asked for."""
@@ -82,12 +93,12 @@ class Calls:
         for operation in kind.calls[2].split():
             if is_so and not operation.startswith("?"):
                 continue
-            now, then = (self._request(kind, operation, facts) for facts in (after, before))
+            now, then = (request(kind, operation, facts) for facts in (after, before))
             undo = operation.partition("|")[2]
             if now is None and then is not None and undo:
-                self._call(kind, undo, self._request(kind, undo, before) or {})
+                self._call(kind, undo, before)
             elif now is not None and now != then:
-                self._call(kind, operation, now)
+                self._call(kind, operation, after)
 
     def delete(self, record: Document) -> None:
         """Remove a resource; one that is not there any more is no error."""
@@ -96,22 +107,20 @@ class Calls:
         facts = self._facts(record) | _changes(kind, old, emptied)
         try:
             for operation in kind.calls[3].split():
-                if (request := self._request(kind, operation, facts)) is not None:
-                    self._call(kind, operation, request)
+                if request(kind, operation, facts) is not None:
+                    self._call(kind, operation, facts)
         except AwsError as error:
             if not _missing(error):
                 raise
 
     def ready(self, record: Document) -> bool:
         """Whether a resource is what it should be; `AwsError` if it will never be."""
-        kind = KINDS[record["ResourceType"]]
-        if not kind.describe:
+        answer = self._described(record)
+        if answer is None:
             return True
-        facts = self._facts(record)
-        answer = self._ask(kind, facts)
         if answer["EndpointStatus"] in CHANGING:
             return False
-        wanted = ("InService", facts["EndpointConfigName"])
+        wanted = ("InService", record["Properties"]["EndpointConfigName"])
         if (answer["EndpointStatus"], answer["EndpointConfigName"]) != wanted:
             reason = answer.get("FailureReason", f"It is {answer['EndpointStatus']}")
             raise refuse(reason, "NotStabilized")
@@ -125,52 +134,55 @@ class Calls:
 
     def gone(self, record: Document) -> bool:
         """Whether a resource that was removed is not there any more."""
-        kind = KINDS[record["ResourceType"]]
         try:
-            if kind.describe:
-                self._ask(kind, self._facts(record))
+            return self._described(record) is None
         except AwsError as error:
             if not _missing(error):
                 raise
             return True
-        return not kind.describe
+
+    def _described(self, record: Document) -> Document | None:
+        kind = KINDS[record["ResourceType"]]
+        return self._call(kind, kind.describe, self._facts(record)) if kind.describe else None
 
     def attribute(self, record: Document, name: str) -> str:
         """Return what Ref (`name` is empty) or GetAtt gives of a resource."""
         kind = KINDS[record["ResourceType"]]
-        template = kind.attributes[name] if name else kind.ref
+        template = kind.attributes[name] if name else kind.ref or f"{{{kind.keeps[0]}}}"
         return template.format_map(self._facts(record))
 
     def _facts(self, record: Document) -> _Facts:
-        kind, own = KINDS[record["ResourceType"]], record["Own"]
-        settings = self._platform.settings
+        kind, own, settings = KINDS[record["ResourceType"]], record["Own"], self._platform.settings
         facts = _Facts(kind.defaults)
-        facts |= {n: value for n, value in record["Properties"].items() if n not in kind.recorded}
+        facts |= told(kind, record["Properties"])
         facts |= {"account": settings.account, "region": settings.region, **own}
         facts |= {kind.name: own["name"]} if kind.name else {}
-        for fact, (name, made_of) in kind.others.items():
-            with contextlib.suppress(KeyError):  # a part that is not there
-                facts |= {fact: made_of(facts[name])} if name in facts else {}
         facts["ResourceArn"] = record.get("PhysicalResourceId", "")
         return facts
 
-    def _request(self, kind: Kind, operation: str, facts: Mapping[str, Any]) -> Document | None:
-        """Return a call's request; None if what it requires is not there, and it is optional."""
-        shape = _input(kind, operation)
-        found = {
-            member: shaped(inner, facts[fact])
-            for member, inner in shape.members.items()
-            for fact in {member, _lower(member), member[:1].upper() + member[1:]}
-            if fact in facts
-        }
-        needed = {*shape.required_members, shape.serialization.get("payload", "")} - {""}
-        return None if operation.startswith("?") and not needed <= found.keys() else found
+    def _call(self, kind: Kind, operation: str, facts: Mapping[str, Any]) -> Document:
+        asked = request(kind, operation, facts) or {}
+        return self._platform.call(kind.service, _plain(operation), asked)
 
-    def _ask(self, kind: Kind, facts: Mapping[str, Any]) -> Document:
-        return self._call(kind, kind.describe, self._request(kind, kind.describe, facts) or {})
 
-    def _call(self, kind: Kind, operation: str, request: Document) -> Document:
-        return self._platform.call(kind.service, _plain(operation), request)
+def told(kind: Kind, properties: Mapping[str, Any]) -> Document:
+    """Return the facts that properties are, and those inside of them."""
+    found = {name: value for name, value in properties.items() if name not in kind.recorded}
+    inside = (tells(found[name]) for name, tells in kind.others.items() if name in found)
+    return {fact: value for each in inside for fact, value in each.items()} | found
+
+
+def creates_with(kind: Kind, properties: Mapping[str, Any]) -> bool:
+    """Whether the call that creates takes something of some properties."""
+    return bool(kind.calls[1] and request(kind, kind.calls[1], told(kind, properties)))
+
+
+def request(kind: Kind, operation: str, facts: Mapping[str, Any]) -> Document | None:
+    """Return a call's request; None if what it requires is not there, and it is optional."""
+    shape = _input(kind, operation)
+    found = {name: value for name, value in _members(shape, facts) if name in shape.members}
+    needed = {*shape.required_members, shape.serialization.get("payload", "")} - {""}
+    return None if operation.startswith("?") and not needed <= found.keys() else found
 
 
 def _plain(operation: str) -> str:
@@ -182,25 +194,12 @@ def _input(kind: Kind, operation: str) -> AnyShape:
     return service_model(kind.service).operation_model(_plain(operation)).input_shape
 
 
-def unchangeable(kind: Kind, changed: set[str]) -> set[str]:
-    """Return those properties that no call of the platform changes."""
-    if not kind.service:
-        return set()
-    able = {*kind.replacing, *kind.recorded, "Tags"}
-    for operation in kind.calls[2].split():
-        members = _input(kind, operation).members
-        if "patchOperations" in members:
-            return set()
-        able |= {member[:1].upper() + member[1:] for member in members}
-        able |= {name for fact, (name, _) in kind.others.items() if fact in members}
-    return changed - able
-
-
 def shaped(shape: AnyShape, value: Any) -> Any:
     """Return a template's value as an operation takes it.
 
-    Texts become numbers, documents become JSON, lists of tags become maps, where the shape says
-    so. What does not fit stays as it is: the strict check names it.
+    Texts become numbers, documents become JSON, lists of tags become maps, what stands alone
+    becomes a list, where the shape says so. What does not fit stays as it is: the strict check
+    names it.
     """
     kind, made = shape.type_name, value
     match kind, value:
@@ -211,6 +210,8 @@ def shaped(shape: AnyShape, value: Any) -> Any:
             made = dict(_members(shape, value))
         case "list", list():
             made = [shaped(shape.member, item) for item in value]
+        case "list", str():
+            made = [value]
         case "map", [{"Key": _, "Value": _}, *_]:
             made = {item["Key"]: text(item["Value"]) for item in value}
         case "map", dict():
@@ -232,7 +233,7 @@ def _text(value: Any) -> str:
 # What a scalar of a template becomes, by the type that an operation takes.
 SCALARS: dict[str, Callable[[Any], Any]] = {
     "string": _text,
-    "blob": lambda value: value if isinstance(value, bytes) else _text(value).encode(),
+    "blob": lambda value: _text(value).encode(),
     "boolean": lambda value: {"true": True, "false": False}.get(value, value),
     **dict.fromkeys(("integer", "long"), lambda value: int(value) if _is_text(value) else value),
     **dict.fromkeys(("float", "double"), lambda value: float(value) if _is_text(value) else value),
@@ -247,30 +248,25 @@ def _members(shape: AnyShape, value: Mapping[str, Any]) -> Iterator[tuple[str, A
         yield member, shaped(shape.members[member], given) if member in shape.members else item
 
 
-def _taken(kind: Kind, operations: list[str], properties: Document) -> Document:
-    """Return those properties that the first of some operations takes as they are."""
-    members = {_lower(name) for each in operations[:1] for name in _input(kind, each).members}
-    return {name: value for name, value in properties.items() if _lower(name) in members}
-
-
 def _changes(kind: Kind, old: Document, new: Document) -> Document:
     """Return what a change is to calls that take changes: patches, what tags and targets go."""
-    old, new = kind.defaults | old, kind.defaults | new
-    facts = {name: (fact, made_of) for fact, (name, made_of) in kind.others.items()}
-    patches = [
-        {"op": op, "path": path} | ({} if value is None else {"value": value})
-        for name in sorted((old.keys() | new.keys()) - kind.recorded - {"Tags"})
-        if any("patchOperations" in _input(kind, each).members for each in kind.calls[2].split())
-        for fact, made_of in [facts.get(name, (name, lambda value: value))]
-        for op, path, value in _patches(
-            f"/{_lower(fact)}".rstrip("/"), made_of(old.get(name)), made_of(new.get(name))
-        )
-    ]
-    found = {"patchOperations": patches}
+    found: Document = {}
+    if any("patchOperations" in _input(kind, each).members for each in kind.calls[2].split()):
+        before, after = (_patched(kind.defaults | each) for each in (old, new))
+        found["patchOperations"] = [
+            {"op": op, "path": path} | ({} if value is None else {"value": value})
+            for op, path, value in _patches("", before, after)
+        ]
     for fact, name, member in (("TagKeys", "Tags", "Key"), ("Ids", "Targets", "Id")):
         keys = [{item[member] for item in each.get(name, [])} for each in (old, new)]
         found[fact] = sorted(keys[0] - keys[1])
     return {fact: value for fact, value in found.items() if value}
+
+
+def _patched(properties: Document) -> Document:
+    """Return properties as the paths of patches go through them."""
+    found = {ALIASES.get(name, name): value for name, value in properties.items() if name != "Tags"}
+    return found | by_path(found.pop("MethodSettings", []))
 
 
 def _patches(path: str, old: Any, new: Any) -> Iterator[tuple[str, str, str | None]]:

@@ -6,15 +6,9 @@ describe-type`); what Ref gives is from the Template Reference.
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from operator import itemgetter
 from typing import Any
-
-from boostline.local.services.apigateway.stages import by_path
 
 
 @dataclass(frozen=True)
@@ -27,19 +21,20 @@ class Kind:
         Its properties: `Name!` makes another resource if it changes, `Name~` is only recorded.
     calls
         Service, and what is called to create, update and delete it; empty for a type that is only
-        recorded. A call gets those properties that its operation has as members. `?Call` is made
-        if all that it requires is there, `?Call|Undo` undone with the second once it is not.
+        recorded. A call gets those properties that its operation has as members. What the creation
+        does not take, an update brings. `?Call` is made if all that it requires is there,
+        `?Call|Undo` undone with the second once it is not.
     name
         The fact that names it: a property, or one made up.
+    keeps
+        A fact, and the member of the creation's answer that it is.
     ref
-        What Ref gives, of facts: properties, `name`, what `keeps` keeps of the answers,
-        `account`, `region`, and `unique`, 12 letters and digits of this resource alone.
+        What Ref gives, of facts: properties, `name`, what is kept, `account`, `region`, and
+        `unique`, 12 letters and digits of this resource alone. Otherwise what is kept, or the name.
     attributes
         What GetAtt gives, of the same.
-    keeps
-        Facts from the answers: fact → member.
     others
-        Facts that come of a property: fact → property, and what is made of its value.
+        Facts inside of a property: property, and what its value tells.
     defaults
         Facts that hold where no property says otherwise.
     describe
@@ -49,10 +44,10 @@ class Kind:
     declared: str
     calls: tuple[str, str, str, str] = ("", "", "", "")
     name: str = ""
-    ref: str = "{name}"
+    keeps: tuple[str, str] = ("name", "")
+    ref: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
-    keeps: dict[str, str] = field(default_factory=dict)
-    others: dict[str, tuple[str, Callable[[Any], Any]]] = field(default_factory=dict)
+    others: dict[str, Callable[[Any], Mapping[str, Any]]] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     describe: str = ""
 
@@ -77,25 +72,7 @@ class Kind:
         return {each[:-1] for each in self.declared.split() if each.endswith("~")}
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
-def _part(number: int, joined: str) -> str:
-    return dict(enumerate(joined.split("|")))[number]
-
-
-def _packed(code: dict[str, Any]) -> dict[str, Any]:
-    """Return a function's code: a source that stands in the template is made a zip file."""
-    if "ZipFile" not in code:
-        return code
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("index.py"), code["ZipFile"])
-    return {"ZipFile": content.getvalue()}
-
-
-def _recorded(declared: str, name: str = "", ref: str = "{name}", **attributes: str) -> Kind:
+def _recorded(declared: str, name: str = "", ref: str = "", **attributes: str) -> Kind:
     return Kind(declared, name=name, ref=ref, attributes=attributes)
 
 
@@ -107,22 +84,18 @@ def _sagemaker(
     stem: str, path: str, declared: str, update: str = "", describe: str = ""
 ) -> dict[str, Kind]:
     calls = (f"Create{stem}", f"{update} ?AddTags ?DeleteTags", f"Delete{stem}")
-    arn = _arn("sagemaker", f"{path}/{{name}}")
     kind = Kind(
         f"{stem}Name! Tags {declared}",
         ("sagemaker", *calls),
         name=f"{stem}Name",
-        ref=arn,
-        attributes={f"{stem}Name": "{name}", f"{stem}Arn": arn},
+        ref=_arn("sagemaker", f"{path}/{{name}}"),
+        attributes={f"{stem}Name": "{name}"},
         describe=describe,
     )
     return {f"AWS::SageMaker::{stem}": kind}
 
 
-_SCALED = "{ResourceId}|{ScalableDimension}|{ServiceNamespace}"
-_POLICY = "arn:aws:iam::{account}:policy/{name}"
-_PROVIDER = "arn:aws:iam::{account}:oidc-provider/{Host}"
-_ENCRYPTION = "ServerSideEncryptionConfiguration"
+_SCALED = ("ResourceId", "ScalableDimension", "ServiceNamespace")
 _DOCUMENTS = (
     "?PutBucketEncryption|DeleteBucketEncryption ?PutBucketVersioning "
     "?PutPublicAccessBlock|DeletePublicAccessBlock "
@@ -132,60 +105,42 @@ _DOCUMENTS = (
 
 KINDS: dict[str, Kind] = {
     "AWS::ApiGateway::Account": Kind(
-        "CloudWatchRoleArn",
-        ("apigateway", "UpdateAccount", "UpdateAccount", ""),
-        ref="{unique}",
-        attributes={"Id": "{unique}"},
-        others={"cloudwatchRoleArn": ("CloudWatchRoleArn", _same)},
+        "CloudWatchRoleArn", ("apigateway", "", "UpdateAccount", ""), ref="{unique}"
     ),
     "AWS::ApiGateway::ApiKey": Kind(
         "Enabled Name! Tags",
         ("apigateway", "CreateApiKey", "UpdateApiKey", "DeleteApiKey"),
         name="Name",
-        ref="{apiKey}",
-        attributes={"APIKeyId": "{apiKey}"},
-        keeps={"apiKey": "id"},
+        keeps=("apiKey", "id"),
         defaults={"Enabled": False},
     ),
     "AWS::ApiGateway::Deployment": Kind(
         "RestApiId!",
         ("apigateway", "CreateDeployment", "", "DeleteDeployment"),
-        ref="{deploymentId}",
-        attributes={"DeploymentId": "{deploymentId}"},
-        keeps={"deploymentId": "id"},
+        keeps=("deploymentId", "id"),
     ),
     "AWS::ApiGateway::RestApi": Kind(
         "ApiKeySourceType~ Body EndpointConfiguration~ FailOnWarnings Name~ Policy~ Tags~",
         ("apigateway", "ImportRestApi", "PutRestApi", "DeleteRestApi"),
-        ref="{restApiId}",
-        attributes={"RestApiId": "{restApiId}", "RootResourceId": "{rootResourceId}"},
-        keeps={"restApiId": "id", "rootResourceId": "rootResourceId"},
+        keeps=("restApiId", "id"),
         defaults={"mode": "overwrite"},
     ),
     "AWS::ApiGateway::Stage": Kind(
         "AccessLogSetting DeploymentId MethodSettings RestApiId! StageName! Tags TracingEnabled",
-        ("apigateway", "CreateStage UpdateStage", "UpdateStage", "DeleteStage"),
+        ("apigateway", "CreateStage", "UpdateStage", "DeleteStage"),
         name="StageName",
-        others={
-            "accessLogSettings": ("AccessLogSetting", _same),
-            "": ("MethodSettings", by_path),
-        },
-        defaults={"MethodSettings": [], "TracingEnabled": False},
+        defaults={"TracingEnabled": False},
     ),
     "AWS::ApiGateway::UsagePlan": Kind(
         "ApiStages Quota Tags Throttle UsagePlanName",
         ("apigateway", "CreateUsagePlan", "UpdateUsagePlan", "UpdateUsagePlan DeleteUsagePlan"),
         name="UsagePlanName",
-        ref="{usagePlanId}",
-        attributes={"Id": "{usagePlanId}"},
-        keeps={"usagePlanId": "id"},
-        others={"name": ("UsagePlanName", _same)},
+        keeps=("usagePlanId", "id"),
     ),
     "AWS::ApiGateway::UsagePlanKey": Kind(
         "KeyId! KeyType! UsagePlanId!",
         ("apigateway", "CreateUsagePlanKey", "", "DeleteUsagePlanKey"),
         ref="{KeyId}:{UsagePlanId}",
-        attributes={"Id": "{KeyId}:{UsagePlanId}"},
     ),
     "AWS::ApplicationAutoScaling::ScalableTarget": Kind(
         "MaxCapacity MinCapacity ResourceId! ScalableDimension! ServiceNamespace! Tags",
@@ -193,8 +148,7 @@ KINDS: dict[str, Kind] = {
             *("application-autoscaling", "RegisterScalableTarget", "RegisterScalableTarget"),
             "DeregisterScalableTarget",
         ),
-        ref=_SCALED,
-        attributes={"Id": _SCALED},
+        ref="|".join(f"{{{part}}}" for part in _SCALED),
     ),
     "AWS::ApplicationAutoScaling::ScalingPolicy": Kind(
         "PolicyName! PolicyType ScalingTargetId! TargetTrackingScalingPolicyConfiguration",
@@ -203,21 +157,14 @@ KINDS: dict[str, Kind] = {
             "DeleteScalingPolicy",
         ),
         name="PolicyName",
-        ref="{policyArn}",
-        attributes={"Arn": "{policyArn}"},
-        keeps={"policyArn": "PolicyARN"},
-        others={
-            member: ("ScalingTargetId", partial(_part, number))
-            for number, member in enumerate(("ResourceId", "ScalableDimension", "ServiceNamespace"))
-        },
+        keeps=("policyArn", "PolicyARN"),
+        others={"ScalingTargetId": lambda ref: dict(zip(_SCALED, ref.split("|"), strict=False))},
     ),
     "AWS::CloudWatch::Alarm": Kind(
         "AlarmActions~ AlarmDescription AlarmName! ComparisonOperator Dimensions EvaluationPeriods "
         "ExtendedStatistic MetricName Namespace Period Statistic Tags Threshold TreatMissingData",
         ("cloudwatch", "PutMetricAlarm", "PutMetricAlarm", "DeleteAlarms"),
         name="AlarmName",
-        attributes={"Arn": _arn("cloudwatch", "alarm:{name}")},
-        others={"AlarmNames": ("AlarmName", lambda name: [name])},
     ),
     "AWS::CodeBuild::Project": _recorded(
         "Artifacts Description EncryptionKey Environment LogsConfig Name! ServiceRole Source Tags "
@@ -226,9 +173,7 @@ KINDS: dict[str, Kind] = {
         Arn=_arn("codebuild", "project/{name}"),
     ),
     "AWS::CodePipeline::Pipeline": _recorded(
-        "ArtifactStore ExecutionMode Name! PipelineType RoleArn Stages Tags Variables",
-        "Name",
-        Arn=_arn("codepipeline", "{name}"),
+        "ArtifactStore ExecutionMode Name! PipelineType RoleArn Stages Tags Variables", "Name"
     ),
     "AWS::ECR::Repository": _recorded(
         "EncryptionConfiguration! ImageScanningConfiguration ImageTagMutability LifecyclePolicy "
@@ -250,31 +195,24 @@ KINDS: dict[str, Kind] = {
     ),
     "AWS::Events::Rule": Kind(
         "Description EventPattern Name! State Tags Targets",
-        (
-            *("events", "PutRule ?PutTargets", "PutRule ?RemoveTargets ?PutTargets"),
-            "?RemoveTargets DeleteRule",
-        ),
+        ("events", "PutRule", "PutRule ?RemoveTargets ?PutTargets", "?RemoveTargets DeleteRule"),
         name="Name",
-        attributes={"Arn": _arn("events", "rule/{name}")},
-        others={"Rule": ("Name", _same)},
     ),
     "AWS::IAM::ManagedPolicy": _recorded(
         "Description! ManagedPolicyName! PolicyDocument",
         "ManagedPolicyName",
-        _POLICY,
-        PolicyArn=_POLICY,
+        "arn:aws:iam::{account}:policy/{name}",
     ),
     "AWS::IAM::OIDCProvider": Kind(
         "ClientIdList Tags Url!",
-        ref=_PROVIDER,
-        attributes={"Arn": _PROVIDER},
-        others={"Host": ("Url", lambda url: url.removeprefix("https://"))},
+        ref="arn:aws:iam::{account}:oidc-provider/{Host}",
+        others={"Url": lambda url: {"Host": url.removeprefix("https://")}},
     ),
     "AWS::IAM::Role": Kind(
         "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path! "
         "PermissionsBoundary Policies RoleName! Tags",
         name="RoleName",
-        attributes={"Arn": "arn:aws:iam::{account}:role{Path}{name}", "RoleId": "AROA{unique}"},
+        attributes={"Arn": "arn:aws:iam::{account}:role{Path}{name}"},
         defaults={"Path": "/"},
     ),
     "AWS::Lambda::Function": Kind(
@@ -286,13 +224,7 @@ KINDS: dict[str, Kind] = {
         ),
         name="FunctionName",
         attributes={"Arn": _arn("lambda", "function:{name}")},
-        others={
-            "Code": ("Code", _packed),
-            **{
-                member: ("Code", itemgetter(member))
-                for member in ("ZipFile", "S3Bucket", "S3Key", "ImageUri")
-            },
-        },
+        others={"Code": dict},
         defaults={
             "Description": "",
             "Environment": {"Variables": {}},
@@ -302,37 +234,23 @@ KINDS: dict[str, Kind] = {
         },
     ),
     "AWS::Lambda::Permission": Kind(
-        "Action! FunctionName! Principal! SourceAccount! SourceArn!",
+        "Action! FunctionName! Principal! SourceArn!",
         ("lambda", "AddPermission", "", "RemovePermission"),
         name="StatementId",
-        attributes={"Id": "{name}"},
     ),
-    "AWS::Logs::LogGroup": _recorded(
-        "KmsKeyId LogGroupName! RetentionInDays Tags",
-        "LogGroupName",
-        Arn=_arn("logs", "log-group:{name}:*"),
-    ),
+    "AWS::Logs::LogGroup": _recorded("KmsKeyId LogGroupName! RetentionInDays Tags", "LogGroupName"),
     "AWS::S3::Bucket": Kind(
         "BucketEncryption BucketName! LifecycleConfiguration OwnershipControls "
         "PublicAccessBlockConfiguration Tags VersioningConfiguration",
-        ("s3", f"CreateBucket {_DOCUMENTS}", _DOCUMENTS, "DeleteBucket"),
+        ("s3", "CreateBucket", _DOCUMENTS, "DeleteBucket"),
         name="BucketName",
-        attributes={
-            "Arn": "arn:aws:s3:::{name}",
-            "DomainName": "{name}.s3.amazonaws.com",
-            "RegionalDomainName": "{name}.s3.{region}.amazonaws.com",
-        },
-        others={
-            "Bucket": ("BucketName", _same),
-            _ENCRYPTION: ("BucketEncryption", itemgetter(_ENCRYPTION)),
-            "Tagging": ("Tags", _same),
-        },
+        attributes={"Arn": "arn:aws:s3:::{name}"},
+        others={"BucketEncryption": dict},
     ),
     "AWS::S3::BucketPolicy": Kind(
         "Bucket! PolicyDocument",
         ("s3", "PutBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"),
         ref="{Bucket}",
-        others={"Policy": ("PolicyDocument", _same)},
     ),
     **_sagemaker(
         *("Endpoint", "endpoint"),
@@ -345,7 +263,7 @@ KINDS: dict[str, Kind] = {
     ),
     **_sagemaker(
         *("Model", "model"),
-        "Containers! EnableNetworkIsolation! ExecutionRoleArn! PrimaryContainer! VpcConfig!",
+        "Containers! EnableNetworkIsolation! ExecutionRoleArn! VpcConfig!",
     ),
     **_sagemaker(
         *("ModelPackageGroup", "model-package-group"),

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from boostline.local.services.cloudformation.calls import unchangeable
 from boostline.local.services.cloudformation.kinds import KINDS
 from boostline.local.services.cloudformation.records import POLICIES, Stacks, differing, drop, put
 from boostline.local.services.cloudformation.values import refuse
@@ -136,11 +135,6 @@ class Work:
         )
 
     def _update(self, record: Document, wanted: Document) -> None:
-        kind = KINDS[record["ResourceType"]]
-        stuck = unchangeable(kind, differing(record["Properties"], wanted))
-        if stuck:
-            what = f"the local platform cannot change {', '.join(sorted(stuck))}"
-            raise self._failed(record, "UPDATE", refuse(what, "NotUpdatable"))
         with contextlib.suppress(AwsError):  # what is under way comes to its end first
             self._wait(record)
         self._stacks.note(self._id, record, "UPDATE_IN_PROGRESS")
