@@ -329,7 +329,7 @@ def test_message_that_is_not_utf8_fails_the_job(bench: Bench) -> None:
         ),
         (
             {"ProcessingInputs": [given("x", "s3://bench/x", S3InputMode="Pipe")]},
-            "ProcessingInputs x: S3InputMode: the local platform runs jobs with File",
+            "ProcessingInputs[x].S3Input.S3InputMode: the local platform has File; found 'Pipe'",
         ),
         (
             {"ProcessingInputs": [given("x", "https://bench/x")]},

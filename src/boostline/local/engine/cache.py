@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from boostline.contracts.pipeline import CacheConfig
-from boostline.local.engine.paths import names
+from boostline.local.engine.paths import called
 from boostline.local.platform import Platform
 from boostline.local.runners.programs import CODE, LIBRARY
 from boostline.local.store.objects import NoSuchBucket
@@ -99,18 +99,17 @@ class Cache:
         more = f"; and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
         return "; ".join(changes[:SHOWN]) + more
 
-    def _flat(self, value: Any, label: str) -> Iterator[tuple[str, str]]:
+    def _flat(self, value: Any, where: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):
             for name, part in value.items():
-                where = f"{label}.{name}" if label else name
-                read = self._readers.get(name) if label not in PLAIN else None
-                yield from self._flat(part, where) if read is None else read(str(part), where)
+                inner = f"{where}.{name}".lstrip(".")
+                read = self._readers.get(name) if where not in PLAIN else None
+                yield from self._flat(part, inner) if read is None else read(str(part), inner)
         elif isinstance(value, list) and value:
             for number, part in enumerate(value):
-                named = [*names(part), number] if isinstance(part, dict) else [number]
-                yield from self._flat(part, f"{label}[{named[0]}]")
+                yield from self._flat(part, f"{where}[{called(part, number)}]")
         else:
-            yield label, str(value)
+            yield where, str(value)
 
     def _content(self, uri: str, label: str) -> Iterator[tuple[str, str]]:
         yield label, self._digest(uri)

@@ -66,3 +66,23 @@ def _enter(value: Any, part: str | int, problem: str) -> Any:
 def names(element: dict[str, Any]) -> list[Any]:
     """Return by which names an element of a list is known."""
     return [value for key, value in element.items() if key.endswith("Name")]
+
+
+def places(value: Any, path: str, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Give what lies at a path, and where that is: None where nothing does.
+
+    `Inputs[].Uri` gives the member of every element, each under its name: `Inputs[data].Uri`.
+    """
+    member, _, rest = path.partition(".")
+    name = member.removesuffix("[]")
+    found, where = (value or {}).get(name), f"{where}.{name}".lstrip(".")
+    inner = [(where, found)]
+    if member != name:
+        inner = [(f"{where}[{called(each, n)}]", each) for n, each in enumerate(found or [])]
+    for place, each in inner:
+        yield from places(each, rest, place) if rest else [(place, each)]
+
+
+def called(element: Any, number: int) -> Any:
+    """Return what an element of a list is called: by its name, or its number."""
+    return [*names(element), number][0] if isinstance(element, dict) else number

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import shutil
 from pathlib import Path
 
 from boostline.local.engine.work import (
@@ -51,10 +49,7 @@ class Processing:
             (ml / f"config/{name}.json").write_text(json.dumps(content))
         for given in document.get("ProcessingInputs", []):
             source = given["S3Input"]
-            folder = inside(ml, source["LocalPath"])
-            download(platform, source["S3Uri"], folder, given["InputName"])
-            if source.get("S3CompressionType") == "Gzip":
-                _decompress(folder, given["InputName"])
+            download(platform, source["S3Uri"], inside(ml, source["LocalPath"]), given["InputName"])
         for output in _outputs(document):
             inside(ml, output["LocalPath"]).mkdir(parents=True, exist_ok=True)
 
@@ -89,13 +84,3 @@ class Processing:
 def _outputs(document: Document) -> list[Document]:
     outputs = document.get("ProcessingOutputConfig", {}).get("Outputs", [])
     return [output["S3Output"] for output in outputs]
-
-
-def _decompress(folder: Path, name: str) -> None:
-    for path in sorted(folder.rglob("*.gz")):
-        try:
-            with gzip.open(path) as packed, path.with_suffix("").open("wb") as file:
-                shutil.copyfileobj(packed, file)
-        except (OSError, EOFError) as error:
-            raise JobFailed(f"ClientError: input {name!r}: {path.name}: {error}") from None
-        path.unlink()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from boostline.contracts.uri import split_uri
 from boostline.local.engine.attempt import change_secondary
 from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
+from boostline.local.engine.paths import places
 from boostline.local.engine.training import artifacts_uri
 from boostline.local.engine.work import Work, status_of
 from boostline.local.runners.base import ML, RunnerError
@@ -20,6 +21,62 @@ from boostline.local.wire.errors import invalid
 
 DAY = 86_400
 CHECKPOINTS = f"{ML}/checkpoints"
+Rules: TypeAlias = dict[str, tuple[Any, ...] | Callable[[Any], Any]]
+
+
+def below(folder: str, default: str = "") -> Callable[[str], None]:
+    """Return the rule that a path, or its default, lies below a folder."""
+
+    def check(given: str) -> None:
+        path = given or default
+        if not path.startswith(f"{folder}/") or ".." in path.split("/"):
+            raise ValueError(f"{path!r} must be a path below {folder}/")
+
+    return check
+
+
+# What the platform has of a job: what may lie at a path, None if nothing need be there; or what
+# refuses it, or an empty text for nothing, by a ValueError.
+TRAINING_RULES: Rules = {
+    "AlgorithmSpecification.AlgorithmName": (None,),
+    "AlgorithmSpecification.MetricDefinitions[].Regex": re.compile,
+    "AlgorithmSpecification.TrainingInputMode": ("File", "FastFile"),
+    "CheckpointConfig.LocalPath": below(ML, CHECKPOINTS),
+    "InputDataConfig[].CompressionType": (None, "None"),
+    "InputDataConfig[].DataSource.S3DataSource.S3DataType": ("S3Prefix",),
+    "InputDataConfig[].DataSource.S3DataSource.S3Uri": split_uri,
+    "InputDataConfig[].InputMode": (None, "File", "FastFile"),
+    "InputDataConfig[].RecordWrapperType": (None, "None"),
+    "OutputDataConfig.S3OutputPath": split_uri,
+    "ResourceConfig.InstanceCount": (None, 1),
+    "ResourceConfig.InstanceGroups": (None,),
+}
+PROCESSING_RULES: Rules = {
+    "ProcessingInputs[].AppManaged": (None, False),
+    "ProcessingInputs[].S3Input.LocalPath": below(f"{ML}/processing"),
+    "ProcessingInputs[].S3Input.S3CompressionType": (None, "None"),
+    "ProcessingInputs[].S3Input.S3DataType": ("S3Prefix",),
+    "ProcessingInputs[].S3Input.S3InputMode": (None, "File"),
+    "ProcessingInputs[].S3Input.S3Uri": split_uri,
+    "ProcessingOutputConfig.Outputs[].AppManaged": (None, False),
+    "ProcessingOutputConfig.Outputs[].S3Output.LocalPath": below(f"{ML}/processing"),
+    "ProcessingOutputConfig.Outputs[].S3Output.S3Uri": split_uri,
+    "ProcessingResources.ClusterConfig.InstanceCount": (1,),
+}
+
+
+def require(request: Document, rules: Rules) -> None:
+    """Refuse, by name, what the platform does not have."""
+    for path, rule in rules.items():
+        for where, found in places(request, path):
+            try:
+                if not isinstance(rule, tuple):
+                    rule(found or "")
+                elif found not in rule:
+                    here = " or ".join(str(each) for each in rule if each is not None) or "none"
+                    raise ValueError(f"the local platform has {here}; found {found!r}")
+            except (ValueError, re.error) as error:
+                raise invalid(f"{where}: {error}") from None
 
 
 def _kind(work: Work, missing: str) -> Kind:
@@ -84,92 +141,27 @@ class JobOperations(Part):
         return self._start(PROCESSING, PROCESSING_JOB, request)
 
     def _start(self, work: Work, kind: Kind, request: Document) -> Document:
-        given = {"StoppingCondition": {"MaxRuntimeInSeconds": DAY}, **request}
-        name, document = (
-            request[f"{work.member}Name"],
-            given | {f"{work.member}Status": "InProgress"},
-        )
+        name = request[f"{work.member}Name"]
+        document = {
+            "StoppingCondition": {"MaxRuntimeInSeconds": DAY},
+            **request,
+            f"{work.member}Status": "InProgress",
+        }
         with self.platform.database.transaction():
             answer = self.make(kind, name, document)
             self.jobs.start(work, name)
             return answer
 
     def _check_training(self, request: Document) -> None:
-        algorithm = request.get("AlgorithmSpecification", {})
-        if "TrainingImage" not in algorithm:
-            _refuse("AlgorithmSpecification", algorithm, "a TrainingImage; no algorithm resources")
-        self._check_image(algorithm["TrainingImage"])
-        _one_instance("ResourceConfig", request.get("ResourceConfig", {}))
-        for channel in request.get("InputDataConfig", []):
-            where = f"InputDataConfig {channel['ChannelName']}: "
-            source = channel["DataSource"].get("S3DataSource")
-            if source is None:
-                _refuse(f"{where}DataSource", channel["DataSource"], "an S3DataSource")
-            _only(f"{where}S3DataType", source["S3DataType"], "S3Prefix")
-            for member in ("CompressionType", "RecordWrapperType"):
-                _only(f"{where}{member}", channel.get(member, "None"), "None")
-            mode = channel.get("InputMode") or algorithm["TrainingInputMode"]
-            _only(f"{where}InputMode", mode, "File", "FastFile")
-            _s3(f"{where}S3Uri", source["S3Uri"])
-        _s3("OutputDataConfig.S3OutputPath", request["OutputDataConfig"]["S3OutputPath"])
-        for metric in algorithm.get("MetricDefinitions", []):
-            try:
-                re.compile(metric["Regex"])
-            except re.error as error:
-                raise invalid(f"MetricDefinitions {metric['Name']}: {error}") from None
-        local = request.get("CheckpointConfig", {}).get("LocalPath", CHECKPOINTS)
-        _below(ML, "CheckpointConfig.LocalPath", local)
+        require(request, TRAINING_RULES)
+        self._check_image(request["AlgorithmSpecification"].get("TrainingImage", ""))
 
     def _check_processing(self, request: Document) -> None:
+        require(request, PROCESSING_RULES)
         self._check_image(request["AppSpecification"]["ImageUri"])
-        resources = request["ProcessingResources"]["ClusterConfig"]
-        _one_instance("ProcessingResources.ClusterConfig", resources)
-        for given in request.get("ProcessingInputs", []):
-            where = f"ProcessingInputs {given['InputName']}: "
-            source = _managed(f"{where}source", given, "S3Input")
-            _only(f"{where}S3DataType", source["S3DataType"], "S3Prefix")
-            _only(f"{where}S3InputMode", source.get("S3InputMode", "File"), "File")
-        for output in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
-            _managed(f"Outputs {output['OutputName']}: target", output, "S3Output")
 
     def _check_image(self, uri: str) -> None:
         try:
             self.platform.runner.require(uri)
         except RunnerError as error:
             raise invalid(str(error)) from None
-
-
-def _managed(where: str, given: Document, member: str) -> Document:
-    """Return what is to be brought from or to S3, in a place where it may lie."""
-    if member not in given or given.get("AppManaged"):
-        _refuse(where, given, f"an {member} that is not AppManaged")
-    found: Document = given[member]
-    _below(f"{ML}/processing", f"{where}.LocalPath", found.get("LocalPath", ""))
-    _s3(f"{where}.S3Uri", found["S3Uri"])
-    return found
-
-
-def _one_instance(where: str, resources: Document) -> None:
-    if resources.get("InstanceCount", 1) != 1 or "InstanceGroups" in resources:
-        _refuse(where, resources, "InstanceCount 1, no InstanceGroups")
-
-
-def _only(where: str, found: str, *allowed: str) -> None:
-    if found not in allowed:
-        _refuse(where, found, " or ".join(allowed))
-
-
-def _refuse(where: str, found: Any, allowed: str) -> None:
-    raise invalid(f"{where}: the local platform runs jobs with {allowed}; found {found!r}")
-
-
-def _below(folder: str, where: str, path: str) -> None:
-    if not path.startswith(f"{folder}/") or ".." in path.split("/"):
-        raise invalid(f"{where}: {path!r} must be a path below {folder}/")
-
-
-def _s3(where: str, uri: str) -> None:
-    try:
-        split_uri(uri)
-    except ValueError as error:
-        raise invalid(f"{where}: {error}") from None

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from boostline.contracts.uri import split_uri
 from boostline.local.hosting.records import Processing
 from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.services.sagemaker.endpoints import HEALTH_TIMEOUT
-from boostline.local.services.sagemaker.jobs import DAY, PROCESSING_JOB, JobOperations, stopping
+from boostline.local.services.sagemaker.jobs import (
+    DAY,
+    PROCESSING_JOB,
+    JobOperations,
+    Rules,
+    require,
+    stopping,
+)
 from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.models import MODEL
 from boostline.local.services.sagemaker.part import describing, listed
@@ -22,13 +28,13 @@ JOB = Kind(
     taken=PROCESSING_JOB.taken.replace("processing", "transform"),
     taken_code=PROCESSING_JOB.taken_code,
 )
-# Member → what the platform has of it.
-HERE: dict[str, tuple[Any, ...]] = {
-    "TransformInput.DataSource.S3DataSource.S3DataType": ("S3Prefix",),
-    "TransformInput.SplitType": (None, "None", "Line"),
+RULES: Rules = {
     "DataCaptureConfig": (None,),
+    "TransformInput.DataSource.S3DataSource.S3DataType": ("S3Prefix",),
+    "TransformInput.DataSource.S3DataSource.S3Uri": split_uri,
+    "TransformInput.SplitType": (None, "None", "Line"),
+    "TransformOutput.S3OutputPath": split_uri,
 }
-URIS = ("TransformInput.DataSource.S3DataSource.S3Uri", "TransformOutput.S3OutputPath")
 MOST = 100  # MB of a payload, and of all that are under way together
 
 
@@ -58,13 +64,8 @@ class TransformOperations(JobOperations):
 
 def _check(request: Document) -> None:
     """Refuse, by name, what the platform does not have, and what SageMaker refuses."""
-    for path, allowed in HERE.items():
-        if (found := _at(request, path)) not in allowed:
-            here = " or ".join(str(each) for each in allowed if each is not None) or "none"
-            raise invalid(f"{path}: the local platform has {here}; found {found!r}")
+    require(request, RULES)
     try:
-        for path in URIS:
-            split_uri(_at(request, path))
         Processing(request)
     except ValueError as error:
         raise invalid(f"TransformJob: {error}") from None
@@ -72,10 +73,3 @@ def _check(request: Document) -> None:
     if size * max(width, 1) > MOST:
         what = f"MaxPayloadInMB {size} * MaxConcurrentTransforms {width}"
         raise invalid(f"{what} is more than {MOST} MB")
-
-
-def _at(request: Document, path: str) -> Any:
-    found: Any = request
-    for name in path.split("."):
-        found = (found or {}).get(name)
-    return found
