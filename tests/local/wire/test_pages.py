@@ -45,6 +45,13 @@ LISTINGS = [
         "logGroupName",
         "InvalidParameterException",
     ),
+    Listing(
+        "sagemaker",
+        "ListModelPackageGroups",
+        {"NameContains": "name", "SortBy": "Name", "SortOrder": "Ascending"},
+        "ModelPackageGroupName",
+        "ValidationException",
+    ),
 ]
 each = pytest.mark.parametrize("listing", LISTINGS, ids=lambda each: each.operation)
 
@@ -56,6 +63,7 @@ def full(shared_platform: RunningPlatform) -> RunningPlatform:
         shared_platform.client("apigateway").create_api_key(name=name)
         shared_platform.client("cloudwatch").put_metric_alarm(**ALARM, AlarmName=name)
         shared_platform.client("events").put_rule(Name=name, EventPattern='{"source": ["x"]}')
+        shared_platform.client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
         shared_platform.platform.logs.append(name, "stream", ["a line"])
     return shared_platform
 
