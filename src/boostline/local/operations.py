@@ -75,8 +75,7 @@ SERVICES: dict[str, ServiceEntry] = {
         DeleteModelPackage
         CreateModel DescribeModel ListModels DeleteModel
         CreateEndpointConfig DescribeEndpointConfig ListEndpointConfigs DeleteEndpointConfig
-        CreateEndpoint UpdateEndpoint UpdateEndpointWeightsAndCapacities DescribeEndpoint
-        ListEndpoints DeleteEndpoint
+        CreateEndpoint UpdateEndpoint DescribeEndpoint ListEndpoints DeleteEndpoint
         Search AddTags ListTags DeleteTags
         """,
     ),

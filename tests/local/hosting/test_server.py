@@ -6,19 +6,22 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from boostline.local.hosting.client import Unavailable
-from boostline.local.hosting.container import Container, ServerFailed
-from boostline.local.hosting.server import Server
+from boostline.local.hosting.container import Container
+from boostline.local.hosting.server import Retired, Server, ServerFailed
 from boostline.local.platform import Platform, Settings
+from boostline.local.runners.base import Command
 from tests.local.services.sagemaker_bench import HEADER, SERVER
 
 
-def lines(server: Server) -> list[str]:
-    return [e.message for e in server._platform.logs.events(server.log_group)]
+def ask(server: Server, body: bytes = b"") -> bytes:
+    with server.client() as client:
+        return client.invoke(body, {}).data
 
 
 def await_answer(server: Server, expected: Callable[[bytes], bool]) -> None:
@@ -28,7 +31,7 @@ def await_answer(server: Server, expected: Callable[[bytes], bool]) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
         with contextlib.suppress(Unavailable):
-            answer = server.invoke(b"", {}).data
+            answer = ask(server)
 
 
 Make = Callable[..., Server]
@@ -40,15 +43,23 @@ def images(tmp_path: Path) -> dict[str, tuple[str, ...]]:
 
 
 @pytest.fixture
-def make(tmp_path: Path, images: dict[str, tuple[str, ...]]) -> Iterator[Make]:
+def lines() -> list[str]:
+    """What programs wrote."""
+    return []
+
+
+@pytest.fixture
+def make(tmp_path: Path, images: dict[str, tuple[str, ...]], lines: list[str]) -> Iterator[Make]:
     program = tmp_path / "program.py"
     platform = Platform(Settings(tmp_path / "platform", images=images))
     made: list[Server] = []
 
     def make(body: str, timeout: float = 20, data: str = "", period: float = 5) -> Server:
         program.write_text(HEADER + SERVER + textwrap.dedent(body))
-        container = Container("any", data=data, timeout=timeout)
-        server = Server(platform, container, "live", "A", period)
+        container = Container("any", data=data)
+        command = Command("test/A", container.call, {}, tmp_path / "ml", tmp_path / "home")
+        lay_out = partial(container.lay_out, platform)
+        server = Server(platform.runner, command, lines.extend, timeout, lay_out, period)
         made.append(server)
         server.start()
         return server
@@ -65,7 +76,7 @@ def test_server_that_never_becomes_healthy_fails_in_time(make: Make) -> None:
     with pytest.raises(ServerFailed, match="/ping did not answer 200 within"):
         server.settle()
     with pytest.raises(Unavailable):
-        server.invoke(b"", {})
+        ask(server)
 
 
 @pytest.mark.slow
@@ -81,7 +92,7 @@ def test_server_that_ends_is_tried_once_more(make: Make, tmp_path: Path) -> None
         """
     )
     server.settle()
-    assert server.invoke(b"body", {}).data == b"body"
+    assert ask(server, b"body") == b"body"
 
 
 def test_server_that_is_killed_may_have_needed_memory(make: Make) -> None:
@@ -111,7 +122,7 @@ def test_closing_lets_requests_in_flight_be_answered(make: Make, tmp_path: Path)
     answers: list[bytes] = []
     asked = tmp_path / "asked"
     body = str(asked).encode()
-    asking = threading.Thread(target=lambda: answers.append(server.invoke(body, {}).data))
+    asking = threading.Thread(target=lambda: answers.append(ask(server, body)))
     asking.start()
     while not asked.exists():
         time.sleep(0.01)
@@ -135,13 +146,13 @@ def test_program_that_no_longer_answers_is_replaced(make: Make, tmp_path: Path) 
         period=0.05,
     )
     server.settle()
-    first = server.invoke(b"", {}).data
+    first = ask(server)
     sick.write_bytes(first)
     await_answer(server, lambda answer: answer != first)
 
 
 def test_healthy_server_comes_back_when_it_can_be_started_again(
-    make: Make, images: dict[str, tuple[str, ...]]
+    make: Make, images: dict[str, tuple[str, ...]], lines: list[str]
 ) -> None:
     server = make(
         "Handler.invoke = lambda self, body: os._exit(1) if body else self.answer(200)\nrun()"
@@ -150,8 +161,8 @@ def test_healthy_server_comes_back_when_it_can_be_started_again(
     kept = dict(images)
     images.clear()
     with pytest.raises(Unavailable):
-        server.invoke(b"end", {})
-    while not any("no local program stands" in line for line in lines(server)):
+        ask(server, b"end")
+    while not any("no local program stands" in line for line in lines):
         time.sleep(0.02)
     images.update(kept)
     await_answer(server, lambda answer: answer == b"")
@@ -160,7 +171,7 @@ def test_healthy_server_comes_back_when_it_can_be_started_again(
 def test_server_that_retires_takes_no_more(make: Make) -> None:
     server = make("Handler.invoke = lambda self, body: self.answer(200, body)\nrun()")
     server.settle()
-    assert server.invoke(b"body", {}).data == b"body"
+    assert ask(server, b"body") == b"body"
     server.close(drain=20)
-    with pytest.raises(Unavailable, match="being replaced"):
-        server.invoke(b"body", {})
+    with pytest.raises(Retired):
+        ask(server, b"body")

@@ -135,61 +135,29 @@ def refusal(bench: Bench) -> str | None:
     return None
 
 
-def test_weights_move_between_the_servers_that_are_there(bench: Bench) -> None:
-    serve(bench, "def invoke(self, body): self.answer(200, str(os.getpid()).encode())")
-    model(bench, "one")
-    model(bench, "two")
-    configure(bench, "both", {"A": "one", "B": "two"}, 0.0, 2.0)
-    deploy(bench, "both")
-    assert {ask(bench)["InvokedProductionVariant"] for _ in range(20)} == {"B"}
-    before = ask(bench, TargetVariant="B")["Body"]
-    change = bench.sagemaker.update_endpoint_weights_and_capacities
-    change(
-        EndpointName="live",
-        DesiredWeightsAndCapacities=[
-            {"VariantName": "A", "DesiredWeight": 1.0, "DesiredInstanceCount": 3},
-            {"VariantName": "B", "DesiredWeight": 0.0},
-        ],
-    )
-    assert settled(bench)["EndpointConfigName"] == "both"
-    assert {ask(bench)["InvokedProductionVariant"] for _ in range(20)} == {"A"}
-    variants = described(bench)
-    assert (variants["A"]["CurrentWeight"], variants["A"]["CurrentInstanceCount"]) == (1.0, 3)
-    assert (variants["B"]["DesiredWeight"], variants["B"]["DesiredInstanceCount"]) == (0.0, 1)
-    assert ask(bench, TargetVariant="B")["Body"] == before, "the server was started anew"
-    for asked, problem in (
-        ({"VariantName": "A", "DesiredWeight": 0.0}, "needs a weight above 0"),
-        ({"VariantName": "C", "DesiredWeight": 1.0}, 'Could not find variant "C"'),
-    ):
-        with pytest.raises(ClientError, match=problem):
-            change(EndpointName="live", DesiredWeightsAndCapacities=[asked])
-
-
 @pytest.mark.slow
-def test_update_can_retain_what_was_changed_since(bench: Bench) -> None:
+def test_update_can_retain_what_was_deployed(bench: Bench) -> None:
     model(bench, "one")
     model(bench, "two")
-    for name in ("both", "again"):
-        configure(bench, name, {"A": "one", "B": "two"}, 1.0, 2.0)
+    configure(bench, "both", {"A": "one", "B": "two"}, 5.0, 2.0, count=4)
+    configure(bench, "again", {"A": "two", "C": "two"}, 1.0, 3.0)
     deploy(bench, "both")
-    bench.sagemaker.update_endpoint_weights_and_capacities(
-        EndpointName="live",
-        DesiredWeightsAndCapacities=[
-            {"VariantName": "A", "DesiredWeight": 5.0, "DesiredInstanceCount": 4}
-        ],
-    )
-    settled(bench)
-    bench.sagemaker.update_endpoint(
-        EndpointName="live",
-        EndpointConfigName="again",
-        RetainAllVariantProperties=True,
-        ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredInstanceCount"}],
-    )
+    request = {
+        "EndpointName": "live",
+        "EndpointConfigName": "again",
+        "RetainAllVariantProperties": True,
+    }
+    bench.sagemaker.update_endpoint(**request)
     assert settled(bench)["EndpointConfigName"] == "again"
-    variant = described(bench)["A"]
-    assert (variant["CurrentWeight"], variant["CurrentInstanceCount"]) == (5.0, 1)
-    update(bench, "both")
+    for name, weight, count in (("A", 5.0, 4), ("C", 3.0, 1)):
+        variant = described(bench)[name]
+        assert (variant["CurrentWeight"], variant["CurrentInstanceCount"]) == (weight, count)
+    assert ask(bench, TargetVariant="A")["Body"].startswith(b"two")
+    update(bench, "again")
     assert described(bench)["A"]["CurrentWeight"] == 1.0
+    given_up = [{"VariantPropertyType": "DesiredWeight"}]
+    with pytest.raises(ClientError, match="ExcludeRetainedVariantProperties: the local platform"):
+        bench.sagemaker.update_endpoint(**request, ExcludeRetainedVariantProperties=given_up)
 
 
 @pytest.mark.slow

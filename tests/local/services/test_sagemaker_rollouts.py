@@ -196,8 +196,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "1 to 50 percent",
     ),
     ("two-twice", how("CANARY"), "type CANARY needs CanarySize"),
-    ("two-twice", how("LINEAR", CanarySize=STEP), "type LINEAR has no CanarySize"),
-    ("two-twice", how("ALL_AT_ONCE", LinearStepSize=STEP), "has no LinearStepSize"),
+    ("two-twice", how("ALL_AT_ONCE", CanarySize=STEP), "type ALL_AT_ONCE has no CanarySize"),
+    ("two-twice", how("LINEAR", LinearStepSize=STEP), "has ALL_AT_ONCE and CANARY"),
     (
         "two-twice",
         how("ALL_AT_ONCE")
@@ -227,10 +227,10 @@ def test_what_sagemaker_refuses_is_refused(bench: Bench) -> None:
 
 
 def test_the_stored_deployment_is_taken_if_it_is_to_be_retained(bench: Bench) -> None:
-    update(bench, "two-twice", how("LINEAR", 0, LinearStepSize=STEP))
+    update(bench, "two-twice", how("CANARY", 0, CanarySize=STEP))
     assert settled(bench)["EndpointConfigName"] == "two-twice"
     request = {"EndpointName": "live", "EndpointConfigName": "one"}
-    with pytest.raises(ClientError, match="LinearStepSize"):
+    with pytest.raises(ClientError, match="CanarySize 1"):
         bench.sagemaker.update_endpoint(**request, RetainDeploymentConfig=True)
     bench.sagemaker.update_endpoint(**request)
     assert settled(bench)["EndpointConfigName"] == "one"

@@ -196,7 +196,7 @@ def test_program_that_cannot_serve_fails_the_job_with_its_last_lines(bench: Benc
     reason = transform(bench)["FailureReason"]
     assert reason.startswith("AlgorithmError: ")
     assert "no such model here" in reason
-    assert bench.lines("/aws/sagemaker/TransformJobs", "job/") == ["no such model here"]
+    assert bench.lines("/aws/sagemaker/TransformJobs", "job/") == ["no such model here"] * 2
 
 
 @pytest.mark.slow

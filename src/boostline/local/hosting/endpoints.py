@@ -6,16 +6,15 @@ import contextlib
 import random
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from boostline.local.engine.work import remove
 from boostline.local.hosting.capture import Captures
 from boostline.local.hosting.client import ANSWER_TIMEOUT
-from boostline.local.hosting.container import ServerFailed
 from boostline.local.hosting.fleet import Fleet
 from boostline.local.hosting.rollout import Rollout
+from boostline.local.hosting.server import GRACE, ServerFailed
 from boostline.local.platform import Platform
 from boostline.local.store.resources import Document, Missing
 
@@ -27,48 +26,160 @@ MOMENT = 0.25  # seconds between two looks at the alarms while traffic moves
 ENDED = "the endpoint is being ended"
 
 
-class Endpoints:
-    """Brings endpoints to what their documents say.
+class Endpoint:
+    """Brings an endpoint to what its document says.
 
     Beside the members of DescribeEndpoint, a document has `Deployed` and, during a change,
     `Wanted`, both plans: the configuration's name (`EndpointConfigName`), `ProductionVariants` as
     they are described, `Containers`, which is what each variant runs (see `Container`),
-    `DataCaptureConfig`, if there is one, `DeploymentConfig`, which says how the traffic moves, and
-    `Kept` if the servers there are go on with new weights. Changes to configurations and models
-    made later do not touch an endpoint.
+    `DataCaptureConfig`, if there is one, and `DeploymentConfig`, which says how the traffic moves.
+    Changes to configurations and models made later do not touch an endpoint.
+
+    `traffic` is who answers, with their shares: two fleets while it moves. It is replaced, never
+    changed.
     """
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, name: str) -> None:
+        self.name = name
+        self.traffic: dict[Fleet, float] = {}
         self._platform = platform
-        self.captures = Captures(platform)
         self._lock = threading.Lock()
-        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._traffic: dict[str, dict[Fleet, float]] = {}  # who answers for an endpoint: shares
-        self._alive: set[Fleet] = set()  # those that start or drain among them
+        self._fleets: set[Fleet] = set()  # those that start or drain among them
+        self._ended = threading.Event()
+        self._turn = threading.Lock()  # one change after another
+
+    def fleet(self) -> Fleet | None:
+        """Return servers that answer, if there are any: by their share."""
+        shares = self.traffic
+        return random.choices(list(shares), list(shares.values()))[0] if shares else None  # noqa: S311
+
+    def bring(self) -> None:
+        """Start what was deployed before the platform, then what is wanted."""
+        with self._turn:
+            document = self._platform.resources.find(ENDPOINT, self.name) or {}
+            wanted, reason = document.get("Wanted"), document.get("FailureReason", "")
+            if "Deployed" in document and not self.traffic:
+                reason = self._deploy(document["Deployed"]) or reason
+            if wanted is not None:
+                reason = self._deploy(wanted)
+            if not self._ended.is_set():
+                status = "InService" if self.traffic else "Failed"
+                self._note(status, reason, None if reason else wanted)
+
+    def end(self, drain: float, grace: float = GRACE) -> None:
+        """Take no more requests, stop all servers, and what goes on."""
+        with self._lock:
+            self._ended.set()
+            self.traffic = {}
+            fleets = list(self._fleets)
+        with ThreadPoolExecutor(len(fleets) + 1) as executor:
+            for fleet in fleets:
+                executor.submit(fleet.close, drain, grace)
+        with self._turn:  # what went on has ended
+            pass
+
+    def _deploy(self, plan: Document) -> str:
+        """Start servers and let the traffic move to them; return why that failed, or nothing."""
+        before = list(self.traffic)
+        with self._lock:
+            if self._ended.is_set():
+                return ENDED
+            fleet = Fleet(self._platform, self.name, plan)
+            self._fleets.add(fleet)
+            fleet.start()
+        leaving, reason = before, ""
+        try:
+            fleet.settle()
+            self._shift(before, fleet, Rollout.of(plan) if before else Rollout())
+        except ServerFailed as error:
+            leaving, reason = [fleet], str(error)
+        for each in leaving:
+            each.close(ANSWER_TIMEOUT)
+            with self._lock:
+                self._fleets.discard(each)
+        return reason
+
+    def _shift(self, before: list[Fleet], fleet: Fleet, rollout: Rollout) -> None:
+        """Move the traffic step by step, and back if it has to go: `ServerFailed` says why."""
+        try:
+            for share in rollout.shares:
+                others = dict.fromkeys(before, 1 - share) if share < 1 else {}
+                self._route({fleet: share, **others})
+                self._bake(rollout)
+        except ServerFailed as error:
+            self._route(dict.fromkeys(before, 1.0))
+            # What was wanted is not wanted any more: a later platform must not try again.
+            self._note("RollingBack", str(error))
+            raise
+        self._ended.wait(rollout.termination)
+
+    def _route(self, traffic: dict[Fleet, float]) -> None:
+        with self._lock:
+            if self._ended.is_set():
+                raise ServerFailed(ENDED)
+            self.traffic = traffic
+
+    def _bake(self, rollout: Rollout) -> None:
+        """Watch the alarms: `ServerFailed` says which are on, and why."""
+        ends = time.monotonic() + rollout.interval
+        while True:
+            left = ends - time.monotonic()
+            if rollout.alarms:
+                asked = {"AlarmNames": list(rollout.alarms), "StateValue": "ALARM"}
+                answer = self._platform.call("cloudwatch", "DescribeAlarms", asked)
+                on = [
+                    f"{each['AlarmName']} ({each['StateReason']})"
+                    for each in answer["MetricAlarms"]
+                ]
+                if on:
+                    said = f"The update was rolled back: alarms are in state ALARM: {'; '.join(on)}"
+                    raise ServerFailed(said)
+            if left <= 0:
+                return
+            if self._ended.wait(min(left, MOMENT)):
+                raise ServerFailed(ENDED)
+
+    def _note(self, status: str, reason: str, deployed: Document | None = None) -> None:
+        """Note how a change went."""
+
+        def note(document: Document) -> None:
+            for member in ("Wanted", "FailureReason", "PendingDeploymentSummary"):
+                document.pop(member, None)
+            if document["EndpointStatus"] != "Deleting":
+                document["EndpointStatus"] = status
+            if reason:
+                document["FailureReason"] = reason[:REASON_LENGTH]
+            if deployed is not None:
+                document["Deployed"] = deployed
+                document |= {member: deployed.get(member) for member in SHOWN}
+            document["LastModifiedTime"] = time.time()
+
+        with contextlib.suppress(Missing):  # deleted meanwhile
+            self._platform.resources.change(ENDPOINT, self.name, note)
+
+
+class Endpoints:
+    """All of them, by name. What takes time is done apart: each call returns at once."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.captures = Captures(platform)
+        self._platform = platform
+        self._lock = threading.Lock()
+        self._endpoints: dict[str, Endpoint] = {}
         self._threads: list[threading.Thread] = []
-        self._closed = threading.Event()
+        self._closed = False
 
-    def fleet(self, name: str) -> Fleet | None:
-        """Return servers that answer for an endpoint, if there are any: by their share."""
-        shares = self._traffic.get(name)
-        if shares is None:
-            return None
-        if len(shares) == 1:
-            return next(iter(shares))
-        (fleet,) = random.choices(list(shares), list(shares.values()))  # noqa: S311
-        return fleet
-
-    def serving(self, name: str) -> list[Fleet]:
-        """Return all that answer for an endpoint: two fleets while traffic moves."""
-        return list(self._traffic.get(name, ()))
+    def find(self, name: str) -> Endpoint | None:
+        """Return an endpoint, if this platform has begun to bring it."""
+        return self._endpoints.get(name)
 
     def change(self, name: str) -> None:
-        """Bring an endpoint to what its document has as `Wanted`; return at once."""
-        self._apart(self._bring, name)
+        """Bring an endpoint to what its document has as `Wanted`."""
+        self._apart(name, Endpoint.bring)
 
     def delete(self, name: str) -> None:
-        """End an endpoint whose document says Deleting; return at once."""
-        self._apart(self._delete, name)
+        """End an endpoint whose document says Deleting."""
+        self._apart(name, self._delete)
 
     def resume(self) -> None:
         """Bring back the endpoints of an earlier platform, in new folders."""
@@ -80,142 +191,33 @@ class Endpoints:
             elif "Deployed" in document or "Wanted" in document:
                 if "Wanted" not in document:
                     self._platform.resources.update(ENDPOINT, name, EndpointStatus="SystemUpdating")
-                self._apart(self._bring, name)
+                self.change(name)
 
     def close(self) -> None:
         """End all servers; their endpoints come back with the next platform."""
-        self._closed.set()
         with self._lock:
-            alive = list(self._alive)
-        with ThreadPoolExecutor(len(alive) + 1) as executor:
-            for fleet in alive:
-                executor.submit(fleet.close, 0.0, LAST_GRACE)
+            self._closed = True
+            endpoints = list(self._endpoints.values())
+        with ThreadPoolExecutor(len(endpoints) + 1) as executor:
+            for endpoint in endpoints:
+                executor.submit(endpoint.end, 0.0, LAST_GRACE)
         for thread in self._threads:
             thread.join()
         self.captures.close()
 
-    def _apart(self, act: Callable[[str], None], name: str) -> None:
-        thread = threading.Thread(target=act, args=(name,), name=f"endpoint {name}", daemon=True)
+    def _apart(self, name: str, act: Callable[[Endpoint], None]) -> None:
         with self._lock:
+            if self._closed:
+                return
+            endpoint = self._endpoints.setdefault(name, Endpoint(self._platform, name))
+            thread = threading.Thread(
+                target=act, args=(endpoint,), name=f"endpoint {name}", daemon=True
+            )
             self._threads = [*(t for t in self._threads if t.is_alive()), thread]
-        thread.start()
+            thread.start()
 
-    def _bring(self, name: str) -> None:
-        """Start what was deployed before the platform, then what is wanted."""
-        document = self._platform.resources.find(ENDPOINT, name) or {}
-        wanted = document.get("Wanted")
-        reason = "" if wanted else document.get("FailureReason", "")
-        if "Deployed" in document and name not in self._traffic:
-            reason = self._deploy(name, document["Deployed"]) or reason
-        if wanted is not None:
-            reason = self._deploy(name, wanted)
-        if not self._closed.is_set():
-            self._settle(name, reason, None if reason else wanted)
-
-    def _deploy(self, name: str, wanted: Document) -> str:
-        """Start servers and let the traffic move to them; return why that failed, or nothing."""
-        with self._turns[name]:
-            before = self.fleet(name)
-            if before is not None and wanted.get("Kept"):
-                before.weigh(wanted)
-                return ""
-            fleet = Fleet(self._platform, name, wanted)
-            with self._lock:
-                document = self._platform.resources.find(ENDPOINT, name) or {}
-                if self._closed.is_set() or document.get("EndpointStatus") == "Deleting":
-                    return ENDED
-                self._alive.add(fleet)
-                fleet.start()
-            try:
-                fleet.settle()
-            except ServerFailed as error:
-                self._end(fleet, drain=0)
-                return str(error)
-            if before is None:
-                self._traffic[name] = {fleet: 1.0}
-                return ""
-            counts = [each["DesiredInstanceCount"] for each in wanted["ProductionVariants"]]
-            rollout = Rollout.of(wanted.get("DeploymentConfig"), counts)
-            reason = self._shift(name, before, fleet, rollout)
-            self._end(fleet if reason else before, drain=ANSWER_TIMEOUT)
-            return reason
-
-    def _shift(self, name: str, before: Fleet, fleet: Fleet, rollout: Rollout) -> str:
-        """Move the traffic step by step; after an alarm move it back, and return what it was."""
-        for share in rollout.shares:
-            old = {before: 1 - share} if share < 1 else {}
-            self._traffic[name] = {**old, fleet: share}
-            if reason := self._bake(fleet, rollout):
-                if reason != ENDED:
-                    self._traffic[name] = {before: 1.0}
-                    self._roll_back(name, reason)
-                return reason
-        ends = time.monotonic() + rollout.termination
-        while fleet in self._alive and (left := ends - time.monotonic()) > 0:
-            self._closed.wait(min(left, MOMENT))
-        return ""
-
-    def _bake(self, fleet: Fleet, rollout: Rollout) -> str:
-        """Watch the alarms; return why the traffic has to move back, or nothing."""
-        ends = time.monotonic() + rollout.interval
-        while True:
-            left = ends - time.monotonic()
-            if reason := self._tripped(rollout.alarms):
-                return reason
-            if left <= 0:
-                return ""
-            if self._closed.wait(min(left, MOMENT)) or fleet not in self._alive:
-                return ENDED
-
-    def _roll_back(self, name: str, reason: str) -> None:
-        """Note that what was wanted is not wanted any more: a later platform must not try again."""
-
-        def change(document: Document) -> None:
-            document.pop("Wanted", None)
-            if document["EndpointStatus"] != "Deleting":
-                document["EndpointStatus"] = "RollingBack"
-            document["FailureReason"] = reason[:REASON_LENGTH]
-
-        with contextlib.suppress(Missing):  # deleted meanwhile
-            self._platform.resources.change(ENDPOINT, name, change)
-
-    def _tripped(self, names: tuple[str, ...]) -> str:
-        """Return which of some alarms are on, and why."""
-        if not names:
-            return ""
-        asked = {"AlarmNames": list(names), "StateValue": "ALARM"}
-        found = self._platform.call("cloudwatch", "DescribeAlarms", asked)["MetricAlarms"]
-        said = "; ".join(f"{alarm['AlarmName']} ({alarm['StateReason']})" for alarm in found)
-        return f"The update was rolled back: alarms are in state ALARM: {said}" if found else ""
-
-    def _delete(self, name: str) -> None:
-        with self._lock:  # what starts from now on sees the status
-            self._traffic.pop(name, None)
-            alive = [fleet for fleet in self._alive if fleet.endpoint == name]
-        for fleet in alive:
-            self._end(fleet, drain=ANSWER_TIMEOUT)
-        with self._turns[name]:
-            self._traffic.pop(name, None)
-            if not self._closed.is_set():
-                self._platform.resources.delete(ENDPOINT, name)
-
-    def _end(self, fleet: Fleet, drain: float) -> None:
-        fleet.close(drain)
+    def _delete(self, endpoint: Endpoint) -> None:
+        endpoint.end(ANSWER_TIMEOUT)
         with self._lock:
-            self._alive.discard(fleet)
-
-    def _settle(self, name: str, reason: str, deployed: Document | None) -> None:
-        def settle(document: Document) -> None:
-            for member in ("Wanted", "FailureReason", "PendingDeploymentSummary"):
-                document.pop(member, None)
-            if document["EndpointStatus"] != "Deleting":
-                document["EndpointStatus"] = "InService" if name in self._traffic else "Failed"
-            if reason:
-                document["FailureReason"] = reason[:REASON_LENGTH]
-            if deployed is not None:
-                document["Deployed"] = deployed
-                document |= {member: deployed.get(member) for member in SHOWN}
-            document["LastModifiedTime"] = time.time()
-
-        with contextlib.suppress(Missing):  # deleted meanwhile
-            self._platform.resources.change(ENDPOINT, name, settle)
+            del self._endpoints[endpoint.name]
+        self._platform.resources.delete(ENDPOINT, endpoint.name)

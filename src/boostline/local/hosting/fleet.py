@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import random
+import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 
-from boostline.local.hosting.container import Container, ServerFailed
-from boostline.local.hosting.server import GRACE, Server
+from boostline.local.engine.work import remove
+from boostline.local.environment import given
+from boostline.local.hosting.container import Container
+from boostline.local.hosting.server import GRACE, Server, ServerFailed
 from boostline.local.platform import Platform
-from boostline.local.store.metrics import dimensions
+from boostline.local.runners.base import Command
 from boostline.local.store.resources import Document
 
 
 class NoSuchVariant(LookupError):
     """The endpoint has no variant of that name."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A production variant: its one server, its log stream, and how it is described."""
+
+    name: str
+    server: Server
+    log_stream: str
+    weight: float
+    count: int
 
 
 class Fleet:
@@ -22,40 +38,26 @@ class Fleet:
     Parameters
     ----------
     plan
-        What an endpoint is to become; see `Endpoints`.
+        What an endpoint is to become; see `Endpoint`.
     """
 
     def __init__(self, platform: Platform, endpoint: str, plan: Document) -> None:
         self.endpoint = endpoint
-        self._servers = {
-            variant: Server(platform, Container(**container), endpoint, variant)
-            for variant, container in plan["Containers"].items()
-        }
+        self.log_group = f"/aws/sagemaker/Endpoints/{endpoint}"
+        self.config: str = plan["EndpointConfigName"]
         self.capture: Document | None = plan.get("DataCaptureConfig")
-        # What is measured of a variant goes by these; by the second only during an update.
-        self.dimensions = {
-            variant: (
-                dimensions(EndpointName=endpoint, VariantName=variant),
-                dimensions(
-                    EndpointName=endpoint,
-                    VariantName=variant,
-                    EndpointConfigName=plan["EndpointConfigName"],
-                ),
-            )
-            for variant in self._servers
+        self._platform = platform
+        self._folder = platform.folder / "endpoints" / f"{endpoint}-{secrets.token_hex(8)}"
+        self._variants = {
+            each["VariantName"]: self._variant(each, Container(**container))
+            for each in plan["ProductionVariants"]
+            if (container := plan["Containers"][each["VariantName"]])
         }
-        self.weigh(plan)
-
-    def weigh(self, plan: Document) -> None:
-        """Share the traffic by the variants' weights, of which one is above 0."""
-        variants = {each["VariantName"]: each for each in plan["ProductionVariants"]}
-        self._weights = [float(variants[name]["CurrentWeight"]) for name in self._servers]
-        self.counts = {name: each["CurrentInstanceCount"] or 1 for name, each in variants.items()}
 
     def start(self) -> None:
         """Begin to start all servers."""
-        for server in self._servers.values():
-            server.start()
+        for variant in self._variants.values():
+            variant.server.start()
 
     def settle(self) -> None:
         """Wait until all servers are healthy.
@@ -65,31 +67,53 @@ class Fleet:
         ServerFailed
             If one will not be; the message names the variant.
         """
-        for variant, server in self._servers.items():
+        for name, variant in self._variants.items():
             try:
-                server.settle()
+                variant.server.settle()
             except ServerFailed as error:
                 raise ServerFailed(
-                    f"The primary container for production variant {variant} did not pass the "
+                    f"The primary container for production variant {name} did not pass the "
                     f"ping health check: {error}"
                 ) from None
 
-    def choose(self, variant: str | None) -> tuple[str, Server]:
-        """Return the variant asked for, or one by the weights.
+    def choose(self, name: str | None) -> Variant:
+        """Return the variant asked for, or one by the weights, of which one is above 0.
 
         Raises
         ------
         NoSuchVariant
             If there is none of that name.
         """
-        if variant is None:
-            (variant,) = random.choices(list(self._servers), self._weights)  # noqa: S311
-        if variant in self._servers:
-            return variant, self._servers[variant]
-        raise NoSuchVariant(variant)
+        variants = list(self._variants.values())
+        if name is None:
+            return random.choices(variants, [each.weight for each in variants])[0]  # noqa: S311
+        if name not in self._variants:
+            raise NoSuchVariant(name)
+        return self._variants[name]
 
     def close(self, drain: float, grace: float = GRACE) -> None:
         """Stop all servers, after the requests in flight."""
-        with ThreadPoolExecutor(len(self._servers)) as executor:
-            for server in self._servers.values():
-                executor.submit(server.close, drain, grace)
+        with ThreadPoolExecutor(len(self._variants)) as executor:
+            for variant in self._variants.values():
+                executor.submit(variant.server.close, drain, grace)
+        remove(self._folder)
+
+    def _variant(self, described: Document, container: Container) -> Variant:
+        name, instance = described["VariantName"], f"i-{secrets.token_hex(8)}"
+        folder, stream = self._folder / name, f"{name}/{instance}"
+        server = Server(
+            self._platform.runner,
+            Command(
+                f"endpoint/{self.endpoint}/{stream}",
+                container.call,
+                given(self._platform, container.environment),
+                folder / "ml",
+                folder / "home",
+                ("model",),
+            ),
+            partial(self._platform.logs.append, self.log_group, stream),
+            container.timeout,
+            partial(container.lay_out, self._platform),
+        )
+        weight, count = described["CurrentWeight"], described["CurrentInstanceCount"] or 1
+        return Variant(name, server, stream, weight, count)

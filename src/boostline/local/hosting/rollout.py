@@ -6,13 +6,11 @@ SageMaker guide, and `DeploymentConfig` in its API Reference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from boostline.local.store.resources import Document
 
-LARGEST = {"CanarySize": (1, 50), "LinearStepSize": (10, 50)}  # least, most percent of a fleet
-SIZES = {"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}
+PERCENT = (1, 50)  # of a fleet: the least and the most that a canary takes
 
 
 class BadRollout(ValueError):
@@ -41,21 +39,15 @@ class Rollout:
     alarms: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, config: Document | None, counts: Sequence[int]) -> Rollout:
-        """Return the steps that a DeploymentConfig asks for.
-
-        Parameters
-        ----------
-        counts
-            How many instances each variant has.
+    def of(cls, plan: Document) -> Rollout:
+        """Return the steps that a plan's DeploymentConfig asks for; see `Endpoint`.
 
         Raises
         ------
         BadRollout
-            If SageMaker would refuse it.
+            If SageMaker would refuse it, or the platform does not have it.
         """
-        if not config:
-            return cls()
+        config = plan.get("DeploymentConfig") or {}
         if "RollingUpdatePolicy" in config:
             raise BadRollout("RollingUpdatePolicy: the local platform has BlueGreenUpdatePolicy")
         alarms = config.get("AutoRollbackConfiguration", {}).get("Alarms", [])
@@ -64,7 +56,8 @@ class Rollout:
         if policy is None:
             return cls(alarms=names)
         routing = policy["TrafficRoutingConfiguration"]
-        shares = _shares(routing, counts)
+        fewest = min(variant["DesiredInstanceCount"] for variant in plan["ProductionVariants"])
+        shares = _shares(routing, fewest)
         interval = routing["WaitIntervalInSeconds"]
         termination = policy.get("TerminationWaitInSeconds", 0)
         longest = policy.get("MaximumExecutionTimeoutInSeconds")
@@ -77,29 +70,23 @@ class Rollout:
         return cls(shares, interval, termination, names)
 
 
-def _shares(routing: Document, counts: Sequence[int]) -> tuple[float, ...]:
-    kind = routing["Type"]
-    for other, member in SIZES.items():
-        if (member in routing) != (other == kind):
-            verb = "needs" if other == kind else "has no"
-            raise BadRollout(f"Traffic routing of type {kind} {verb} {member}")
-    if kind not in SIZES:
+def _shares(routing: Document, fewest: int) -> tuple[float, ...]:
+    """Return the steps where each variant has so many instances, or more."""
+    kind, size = routing["Type"], routing.get("CanarySize")
+    if kind == "LINEAR" or "LinearStepSize" in routing:
+        raise BadRollout("LINEAR: the local platform has ALL_AT_ONCE and CANARY")
+    if (size is not None) != (kind == "CANARY"):
+        raise BadRollout(
+            f"Traffic routing of type {kind} {'has no' if size else 'needs'} CanarySize"
+        )
+    if size is None:
         return (1.0,)
-    member = SIZES[kind]
-    step = _share(member, routing[member], counts)
-    if kind == "CANARY":
-        return (step, 1.0)
-    return (*(step * number for number in range(1, int(1 / step - 1e-9) + 1)), 1.0)
-
-
-def _share(member: str, size: Document, counts: Sequence[int]) -> float:
-    """Return what a step is of the whole fleet."""
-    least, most = LARGEST[member]
-    value, fewest = float(size["Value"]), min(counts)
+    value = float(size["Value"])
     percent = value if size["Type"] == "CAPACITY_PERCENT" else 100 * value / max(1, fewest)
+    least, most = PERCENT
     if fewest < 2 or not least <= percent <= most:
         raise BadRollout(
-            f"{member} {value:g} ({size['Type']}) must be {least} to {most} percent of each "
+            f"CanarySize {value:g} ({size['Type']}) must be {least} to {most} percent of each "
             f"variant's instances, and at least one of them; there are {fewest}"
         )
-    return percent / 100
+    return (percent / 100, 1.0)

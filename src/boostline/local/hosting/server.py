@@ -2,64 +2,84 @@
 
 from __future__ import annotations
 
-import secrets
+import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
 
-import urllib3
-
-from boostline.local.engine.work import remove
-from boostline.local.environment import given
 from boostline.local.hosting.client import Client, Unavailable
-from boostline.local.hosting.container import Container, ServerFailed, unhealthy
-from boostline.local.platform import Platform
-from boostline.local.runners.base import PORT, Command, Program, RunnerError
+from boostline.local.runners.base import (
+    KILLED,
+    LOOPBACK,
+    PORT,
+    Command,
+    Program,
+    Runner,
+    RunnerError,
+    Sink,
+    last_words,
+)
 
 PING_PERIOD = 5.0  # seconds between the pings of a healthy program
 FAILED_PINGS = 3  # in a row: the program is replaced
 LAUNCHES = 2  # of a program that ends before it was healthy
-LONGEST_BACKOFF = 30.0
+BACKOFF = (0, 0.5, 1, 2, 4, 8, 16, 30)  # seconds before a launch, after so many that failed
 GRACE = 30.0  # seconds between SIGTERM and SIGKILL of a model server
+REASON_LENGTH = 700  # characters of last lines, so that the very last are in a FailureReason
+
+
+class ServerFailed(Exception):
+    """Why a container cannot serve."""
+
+
+class Retired(Unavailable):
+    """The server has been told to end."""
 
 
 class Server:
     """A container's process behind a port of its own, in a thread that keeps it up.
 
+    `why` says why the program before this one is not there any more, if there was one.
+
     Parameters
     ----------
-    endpoint, variant
-        Whose it is: for folder and log stream.
+    command, sink
+        What starts, and who gets its lines; it is told where to listen.
+    timeout
+        Seconds from a start to the first good `/ping`.
+    lay_out
+        Puts what the program needs into its `/opt/ml`, once, before it first starts.
     period
         Seconds between the pings of a healthy program.
     """
 
     def __init__(
         self,
-        platform: Platform,
-        container: Container,
-        endpoint: str,
-        variant: str,
+        runner: Runner,
+        command: Command,
+        sink: Sink,
+        timeout: float,
+        lay_out: Callable[[Path], None] = lambda _: None,
         period: float = PING_PERIOD,
     ) -> None:
-        self._platform = platform
-        self._container = container
+        self._runner = runner
+        self._command = command
+        self._sink = sink
+        self._timeout = timeout
+        self._lay_out = lay_out
         self._period = period
-        instance = f"i-{secrets.token_hex(8)}"
-        self._folder = platform.folder / "endpoints" / f"{endpoint}-{instance}"
-        self.log_group = f"/aws/sagemaker/Endpoints/{endpoint}"
-        self.log_stream = f"{variant}/{instance}"
-        self._changed = threading.Event()
-        self._closing = threading.Event()
         self._healthy: Future[None] = Future()
+        self._closing = threading.Event()
+        self._changed = threading.Event()  # the program has ended, or is to end
         self._grace = GRACE
-        self._failures = 0
+        self._idle = threading.Condition()
         self._client: Client | None = None
         self._calls = 0
-        self._retired = False
-        self._idle = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name=self.log_stream, daemon=True)
+        self.why = ""
+        self._thread = threading.Thread(target=self._run, name=command.owner, daemon=True)
 
     def start(self) -> None:
         """Begin to start."""
@@ -75,23 +95,26 @@ class Server:
         """
         self._healthy.result()
 
-    def invoke(self, body: bytes, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-        """Pass a request on to `/invocations`.
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Client]:
+        """Lend what asks the container, which lets `close` wait.
 
         Raises
         ------
+        Retired
+            If the server has been closed.
         Unavailable
-            If the container is being replaced, or has been.
-        TimeoutError
-            If it does not answer in time.
+            If the container is being replaced.
         """
         with self._idle:
+            if self._closing.is_set():
+                raise Retired("the server is closed")
             client = self._client
             if client is None:
                 raise Unavailable("the container is being replaced")
             self._calls += 1
         try:
-            return client.invoke(body, headers)
+            yield client
         finally:
             with self._idle:
                 self._calls -= 1
@@ -100,87 +123,70 @@ class Server:
     def close(self, drain: float, grace: float = GRACE) -> None:
         """Take no more requests, answer those in flight for `drain` seconds, stop the program."""
         with self._idle:
-            self._retired, self._client = True, None
+            self._closing.set()
             self._idle.wait_for(lambda: self._calls == 0, drain)
         self._grace = grace
-        self._closing.set()
         self._changed.set()
         self._thread.join()
 
     def _run(self) -> None:
         try:
-            self._container.lay_out(self._platform, self._folder / "ml")
-            while not self._closing.wait(self._backoff()):
-                self._live()
-            raise ServerFailed("the endpoint is being ended")
-        except (ServerFailed, RunnerError, OSError) as error:
-            if not self._healthy.done():
-                self._healthy.set_exception(ServerFailed(str(error)))
-        finally:
-            remove(self._folder)
+            self._lay_out(self._command.folder)
+            self._keep_up()
+        except (ServerFailed, OSError) as error:
+            self.why = str(error)
+        if not self._healthy.done():
+            self._healthy.set_exception(ServerFailed(self.why))
 
-    def _live(self) -> None:
-        """Start the program, and stay with it until it ends or has to."""
-        self._changed.clear()
+    def _keep_up(self) -> None:
+        """Start the program again and again; give up on one that was never healthy."""
+        failures, began = 0, time.monotonic()
+        while not self._closing.wait(BACKOFF[min(failures, len(BACKOFF) - 1)]):
+            try:
+                failures = 0 if self._live() else failures + 1
+            except (RunnerError, OSError) as error:
+                failures, self.why = failures + 1, str(error)
+                self._sink([self.why])
+            hopeless = failures == LAUNCHES or time.monotonic() - began > self._timeout
+            if hopeless and not self._healthy.done():
+                return
+
+    def _live(self) -> bool:
+        """Start the program, stay until it ends or has to; return whether it was healthy."""
+        changed = self._changed = threading.Event()
         if self._closing.is_set():
-            return
+            return False
+        port = self._runner.port(self._command.call.image)
+        where = {PORT: str(port), "BOOSTLINE_BIND_ADDRESS": LOOPBACK}
+        told = {**self._command.environment, **where}
+        program = self._runner.start(replace(self._command, environment=told), self._sink)
+        program.when_done(changed.set)
+        client, limit = Client(port), self._timeout
         try:
-            program, client = self._launch()
-        except RunnerError as error:
-            if not self._healthy.done():
-                raise
-            self._failures += 1
-            self._sink([str(error)])
-            return
-        program.when_done(self._changed.set)
-        began = time.monotonic()
-        try:
-            if client.await_health(self._changed, self._container.timeout):
-                self._failures = 0
-                self._serve_with(client)
+            if healthy := client.await_health(changed, limit):
+                limit = FAILED_PINGS * self._period
+                self._client = client
                 if not self._healthy.done():
                     self._healthy.set_result(None)
-                self._watch(client)
-            else:
-                self._note_failure(program, time.monotonic() - began)
+                self._watch(client, changed)
+            return healthy
         finally:
-            self._serve_with(None)
+            self._client, self.why = None, _ending(program, limit)
             program.stop(self._grace)
             client.close()
 
-    def _launch(self) -> tuple[Program, Client]:
-        call, environment = self._container.serving(self._platform)
-        home = self._folder / "home"
-        command = Command(
-            f"endpoint/{self._folder.name}",
-            call,
-            given(self._platform, environment),
-            self._folder / "ml",
-            home,
-            ("model",),
-        )
-        return self._platform.runner.start(command, self._sink), Client(int(environment[PORT]))
-
-    def _serve_with(self, client: Client | None) -> None:
-        with self._idle:
-            self._client = None if self._retired else client
-
-    def _watch(self, client: Client) -> None:
+    def _watch(self, client: Client, changed: threading.Event) -> None:
         failed = 0
-        while failed < FAILED_PINGS:
-            if self._changed.wait(self._period):
-                return
+        while failed < FAILED_PINGS and not changed.wait(self._period):
             failed = 0 if client.healthy() else failed + 1
 
-    def _note_failure(self, program: Program, waited: float) -> None:
-        self._failures += 1
-        again = program.wait(0) is not None and self._failures < LAUNCHES
-        if not (again or self._healthy.done() or self._closing.is_set()):
-            raise unhealthy(program, waited)
 
-    def _backoff(self) -> float:
-        """Return the seconds to wait before the next launch: none while all goes well."""
-        return min(LONGEST_BACKOFF, 0.25 * 2**self._failures) if self._failures else 0.0
-
-    def _sink(self, lines: Sequence[str]) -> None:
-        self._platform.logs.append(self.log_group, self.log_stream, lines)
+def _ending(program: Program, limit: float) -> str:
+    """Return why a program does not serve any more, with its last lines."""
+    code = program.wait(0)
+    if code is None:
+        what = f"/ping did not answer 200 within {limit:.0f} s"
+    else:
+        killed = ": it was killed, as when it needs more memory than there is"
+        what = f"the program ended with exit code {code}{killed if code == KILLED else ''}"
+    return what + last_words(program.tail(), REASON_LENGTH)

@@ -7,26 +7,19 @@ import gzip
 import json
 import logging
 import threading
-import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from boostline.local.engine.work import (
-    NO_PROGRAM,
-    JobFailed,
-    Launch,
-    Upload,
-    head,
-)
-from boostline.local.hosting.client import Client, Unavailable
-from boostline.local.hosting.container import Container, ServerFailed, unhealthy
+from boostline.local.engine.work import NO_PROGRAM, JobFailed, Launch, Upload, head
+from boostline.local.hosting.client import Unavailable
+from boostline.local.hosting.container import Container
 from boostline.local.hosting.records import BadRecords, Processing, batches
-from boostline.local.hosting.server import GRACE
+from boostline.local.hosting.server import Server, ServerFailed
 from boostline.local.platform import Platform
-from boostline.local.runners.base import PORT, Command, Ending, Sink
+from boostline.local.runners.base import Command, Ending, Sink
 from boostline.local.store.objects import NoSuchBucket, Object
 from boostline.local.store.resources import Document
 
@@ -58,12 +51,12 @@ class Transform:
         except ServerFailed as error:
             raise JobFailed(f"ClientError: {error}") from None
 
-    def launch(self, platform: Platform, document: Document) -> Launch:
+    def launch(self, platform: Platform, document: Document) -> Launch:  # noqa: ARG002
         """Return how the model's server starts, with the one who feeds it."""
-        call, environment = Container(**document["Container"]).serving(platform)
+        container = Container(**document["Container"])
         told = {TOLD[member][0]: value for member, value in _asked(document).items()}
-        environment |= {**told, "SAGEMAKER_BATCH": "true"}
-        return Launch(call, environment, ("model",), partial(Transformation, document))
+        environment = {**container.environment, **told, "SAGEMAKER_BATCH": "true"}
+        return Launch(container.call, environment, ("model",), partial(Transformation, document))
 
     def message(self, ml: Path) -> str:
         """Return why objects could not be transformed."""
@@ -97,37 +90,39 @@ class Transformation(Ending):
         types = {"Content-Type": source.get("ContentType"), "Accept": output.get("Accept")}
         self._headers = {name: value for name, value in types.items() if value}
         self._lines = output.get("AssembleWith") == "Line"
-        self._ended = threading.Event()
-        self._program = platform.runner.start(command, sink)
-        self._program.when_done(self._ended.set)
-        self._client = Client(int(command.environment[PORT]))
-        self.tail = self._program.tail
+        self._stopped = threading.Event()
+        timeout = document["Container"]["timeout"]
+        self._server = Server(platform.runner, command, sink, timeout)
+        self._server.start()
         name = f"feed {document['TransformJobName']}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
+    def tail(self) -> list[str]:
+        """Return nothing: what the server wrote last is in the message, if it matters."""
+        return []
+
     def stop(self, grace: float) -> int:
         """Send no more, and end the server."""
-        self._ended.set()
-        self._program.stop(grace)
+        self._stopped.set()
+        self._server.close(0, grace)
         return self._code.result()
 
     def _run(self) -> None:
         problem = "the platform failed; see its own log"
         try:
             problem = self._feed()
+        except ServerFailed as error:
+            problem = str(error)
         except Exception:
             LOG.exception("%s", self._document["TransformJobArn"])
         finally:
             (self._folder / FAILURE).write_text(problem)
-            self._program.stop(GRACE)
-            self._client.close()
+            self._server.close(0)
             self._code.set_result(NO_PROGRAM if problem else 0)
 
     def _feed(self) -> str:
         """Transform all objects; return why some could not be, or nothing."""
-        began = time.monotonic()
-        if not self._client.await_health(self._ended, self._document["Container"]["timeout"]):
-            return str(unhealthy(self._program, time.monotonic() - began))
+        self._server.settle()
         uri = self._document["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         try:
             found = list(self._platform.objects.below(uri))
@@ -145,10 +140,12 @@ class Transformation(Ending):
     def _told(self) -> Document:
         """Return how to send: as the request says, then the container, then by default."""
         told = {member: default for member, (_, default) in TOLD.items()}
-        answer = self._client.get("/execution-parameters")
-        if answer is not None and answer.status == 200:
-            with contextlib.suppress(ValueError, TypeError):  # it answers to any path
-                told |= json.loads(answer.data)
+        # It may have no such path, answer to any, or be gone: that is found out soon enough.
+        with (
+            contextlib.suppress(Unavailable, ValueError, TypeError),
+            self._server.client() as client,
+        ):
+            told |= json.loads(client.get("/execution-parameters") or b"{}")
         return told | _asked(self._document)
 
     def _transform(self, path: str, item: Object, told: Document) -> None:
@@ -186,11 +183,15 @@ class Transformation(Ending):
         timeout = settings.get("InvocationsTimeoutInSeconds", TIMEOUT)
         problem = ""
         for attempt in range(1 + settings.get("InvocationsMaxRetries", RETRIES)):
-            if attempt and self._ended.wait(PAUSE * 2 ** (attempt - 1)):
+            if attempt and self._stopped.wait(PAUSE * 2 ** (attempt - 1)):
                 break
             try:
-                answer = self._client.invoke(body, self._headers, timeout, chunked=chunked)
-            except (Unavailable, TimeoutError) as error:
+                with self._server.client() as client:
+                    answer = client.invoke(body, self._headers, timeout, chunked=chunked)
+            except Unavailable as error:
+                problem = self._server.why or str(error)
+                continue
+            except TimeoutError as error:
                 problem = str(error)
                 continue
             if answer.status < 400:
@@ -199,8 +200,7 @@ class Transformation(Ending):
             problem = f"Bad HTTP status received from algorithm: {answer.status}: {text}"
             if answer.status < 500:
                 break
-        ended = self._program.wait(0) is not None
-        raise BadRecords(str(unhealthy(self._program, 0)) if ended else problem)
+        raise BadRecords(problem)
 
 
 def _asked(document: Document) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from boostline.contracts.uri import split_uri
 from boostline.local.hosting.endpoints import Endpoints
@@ -24,11 +23,9 @@ ENDPOINT = Kind("Endpoint")
 NOT_HERE = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
 CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 HEALTH_TIMEOUT = 480
-# What UpdateEndpoint can retain of a variant → its members in DescribeEndpoint.
-PROPERTIES = {
-    "DesiredWeight": ("CurrentWeight", "DesiredWeight"),
-    "DesiredInstanceCount": ("CurrentInstanceCount", "DesiredInstanceCount"),
-}
+# A variant's members in DescribeEndpoint, which UpdateEndpoint can retain.
+WEIGHT = ("CurrentWeight", "DesiredWeight")
+COUNT = ("CurrentInstanceCount", "DesiredInstanceCount")
 
 
 class EndpointOperations(Part):
@@ -64,46 +61,45 @@ class EndpointOperations(Part):
 
     def create_endpoint(self, request: Document) -> Document:
         """Make an endpoint, and begin to start its servers."""
-        name, wanted = request["EndpointName"], self._wanted(request["EndpointConfigName"])
-        how = request.get("DeploymentConfig")  # which only an update follows
-        _rollout(how, wanted)
-        document = {**request, "EndpointStatus": "Creating", "Wanted": wanted}
-        document["LastDeploymentConfig"] = how
-        answer = self.make(ENDPOINT, name, document)
+        # The DeploymentConfig is only kept: there is nothing that it could move the traffic from.
+        name, how = request["EndpointName"], request.get("DeploymentConfig")
+        wanted = {**self._plan(request["EndpointConfigName"]), "DeploymentConfig": how}
+        _rollout(wanted)
+        document = {"EndpointStatus": "Creating", "Wanted": wanted, "LastDeploymentConfig": how}
+        answer = self.make(ENDPOINT, name, {**request, **document})
         self.endpoints.change(name)
         return answer
 
     def update_endpoint(self, request: Document) -> Document:
         """Begin to start the servers of another configuration; traffic moves once all are up."""
+        if request.get("ExcludeRetainedVariantProperties"):
+            raise invalid("ExcludeRetainedVariantProperties: the local platform retains all")
         endpoint = self.get(ENDPOINT, request["EndpointName"])
-        wanted = self._wanted(request["EndpointConfigName"])
+        wanted = self._plan(request["EndpointConfigName"])
         self._require_scaled(endpoint, wanted)
         if request.get("RetainAllVariantProperties"):
-            given_up = request.get("ExcludeRetainedVariantProperties", [])
-            _retain(endpoint, wanted, {each["VariantPropertyType"] for each in given_up})
-            _require_weight(wanted["ProductionVariants"], "CurrentWeight")
-        how = request.get("DeploymentConfig")
-        if how is None and request.get("RetainDeploymentConfig"):
-            how = endpoint.get("LastDeploymentConfig")
-        self._require_alarms(_rollout(how, wanted).alarms)
-        return self._change(endpoint, {**wanted, "DeploymentConfig": how}, LastDeploymentConfig=how)
+            _retain(endpoint, wanted)
+        kept = endpoint["LastDeploymentConfig"] if request.get("RetainDeploymentConfig") else None
+        wanted["DeploymentConfig"] = request.get("DeploymentConfig", kept)
+        self._require_alarms(_rollout(wanted).alarms)
+        pending = {m: wanted[m] for m in ("EndpointConfigName", "ProductionVariants")}
 
-    def update_endpoint_weights_and_capacities(self, request: Document) -> Document:
-        """Share the traffic anew among the variants that are there."""
-        endpoint = self.get(ENDPOINT, request["EndpointName"])
-        if "Deployed" not in endpoint:
-            raise invalid(f"Endpoint {endpoint['EndpointArn']} is {endpoint['EndpointStatus']}")
-        wanted = {**endpoint["Deployed"], "Kept": True}
-        variants = {each["VariantName"]: each for each in wanted["ProductionVariants"]}
-        for asked in request["DesiredWeightsAndCapacities"]:
-            variant = variants.get(asked["VariantName"])
-            if variant is None:
-                raise invalid(f'Could not find variant "{asked["VariantName"]}" of the endpoint')
-            for property_, members in PROPERTIES.items():
-                if property_ in asked:
-                    variant |= dict.fromkeys(members, asked[property_])
-        _require_weight(wanted["ProductionVariants"], "CurrentWeight")
-        return self._change(endpoint, wanted)
+        def change(document: Document) -> None:
+            if document["EndpointStatus"] in CHANGING:
+                raise invalid(f'Cannot update in-progress endpoint "{document["EndpointArn"]}".')
+            now = time.time()
+            document.pop("FailureReason", None)  # an earlier update's
+            document |= {
+                "EndpointStatus": "Updating",
+                "Wanted": wanted,
+                "PendingDeploymentSummary": {**pending, "StartTime": now},
+                "LastDeploymentConfig": wanted["DeploymentConfig"],
+                "LastModifiedTime": now,
+            }
+
+        self.platform.resources.change(ENDPOINT.kind, endpoint["EndpointName"], change)
+        self.endpoints.change(endpoint["EndpointName"])
+        return {"EndpointArn": endpoint["EndpointArn"]}
 
     def delete_endpoint(self, request: Document) -> Document:
         """Begin to end an endpoint: requests in flight are answered."""
@@ -115,27 +111,8 @@ class EndpointOperations(Part):
             self.endpoints.delete(name)
         return {}
 
-    def _change(self, endpoint: Document, wanted: Document, **members: Any) -> Document:
-        """Begin to make an endpoint what is wanted; see `Endpoints`."""
-        name = endpoint["EndpointName"]
-        with self.platform.database.transaction():
-            found = self.get(ENDPOINT, name)
-            if found["EndpointStatus"] in CHANGING:
-                raise invalid(f'Cannot update in-progress endpoint "{found["EndpointArn"]}".')
-            pending = {m: wanted[m] for m in ("EndpointConfigName", "ProductionVariants")}
-            found |= members | {
-                "EndpointStatus": "Updating",
-                "Wanted": wanted,
-                "PendingDeploymentSummary": {**pending, "StartTime": time.time()},
-                "LastModifiedTime": time.time(),
-            }
-            found.pop("FailureReason", None)  # an earlier update's
-            self.platform.resources.put(ENDPOINT.kind, name, found)
-        self.endpoints.change(name)
-        return {"EndpointArn": endpoint["EndpointArn"]}
-
-    def _wanted(self, name: str) -> Document:
-        """Return what an endpoint of a configuration is to become; see `Endpoints`."""
+    def _plan(self, name: str) -> Document:
+        """Return what an endpoint of a configuration is to become; see `Endpoint`."""
         config = self.get(CONFIG, name)
         containers, variants = {}, []
         for variant in config["ProductionVariants"]:
@@ -181,10 +158,9 @@ class EndpointOperations(Part):
             raise invalid(f"DestinationS3Uri {uri}: there is no such bucket ({error})") from None
 
 
-def _rollout(how: Document | None, wanted: Document) -> Rollout:
-    counts = [variant["DesiredInstanceCount"] for variant in wanted["ProductionVariants"]]
+def _rollout(plan: Document) -> Rollout:
     try:
-        return Rollout.of(how, counts)
+        return Rollout.of(plan)
     except BadRollout as error:
         raise invalid(f"DeploymentConfig: {error}") from None
 
@@ -202,8 +178,8 @@ def _described(variant: Document, container: Document) -> Document:
         "VariantName": variant["VariantName"],
         "InstanceType": variant.get("InstanceType"),
         "DeployedImages": [{**image, "ResolutionTime": time.time()}],
-        **dict.fromkeys(PROPERTIES["DesiredWeight"], weight),
-        **dict.fromkeys(PROPERTIES["DesiredInstanceCount"], count),
+        **dict.fromkeys(WEIGHT, weight),
+        **dict.fromkeys(COUNT, count),
     }
 
 
@@ -219,12 +195,11 @@ def _capturing(config: Document) -> Document:
     }
 
 
-def _retain(endpoint: Document, wanted: Document, given_up: set[str]) -> None:
+def _retain(endpoint: Document, wanted: Document) -> None:
     """Let variants of the same names, and the capture, go on as they are."""
     before = {variant["VariantName"]: variant for variant in endpoint.get("ProductionVariants", [])}
     for variant in wanted["ProductionVariants"]:
-        for property_, members in PROPERTIES.items():
-            if variant["VariantName"] in before and property_ not in given_up:
-                variant |= {name: before[variant["VariantName"]][name] for name in members}
-    if "DataCaptureConfig" not in given_up:
-        wanted["DataCaptureConfig"] = endpoint.get("Deployed", {}).get("DataCaptureConfig")
+        if kept := before.get(variant["VariantName"]):
+            variant |= {member: kept[member] for member in (*WEIGHT, *COUNT)}
+    _require_weight(wanted["ProductionVariants"], "CurrentWeight")
+    wanted["DataCaptureConfig"] = endpoint.get("Deployed", {}).get("DataCaptureConfig")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
-import urllib3
-
 from boostline.local.hosting.client import Unavailable
 from boostline.local.hosting.endpoints import ENDPOINT, Endpoints
-from boostline.local.hosting.fleet import Fleet, NoSuchVariant
-from boostline.local.hosting.server import Server
+from boostline.local.hosting.fleet import Fleet, NoSuchVariant, Variant
+from boostline.local.hosting.server import Retired
 from boostline.local.service import Service
 from boostline.local.services.sagemaker.service import SageMaker
+from boostline.local.store.metrics import Values, dimensions
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
 
@@ -37,66 +36,55 @@ class SageMakerRuntime(Service):
         for member in NOT_HERE:
             if member in request:
                 raise _invalid(f"{member}: the local platform does not have this")
-        arrived = time.perf_counter()
+        arrived, name = time.perf_counter(), request["EndpointName"]
+        endpoint = self._endpoints.find(name)
+        fleet = endpoint.fleet() if endpoint else None
+        if endpoint is None or fleet is None:
+            raise self._not_serving(name)
+        try:
+            variant = fleet.choose(request.get("TargetVariant"))
+            began = time.perf_counter()
+            status, answer = self._ask(fleet, variant, request)
+        except NoSuchVariant as error:
+            raise _invalid(f"Variant {error} not found for Request") from None
+        except Retired:  # an update moved the traffic just now
+            return self.invoke_endpoint(request)
+        ended = time.perf_counter()
+        named = {"EndpointName": name, "VariantName": variant.name}
+        among = [dimensions(**named)]
+        if len(endpoint.traffic) > 1:
+            among.append(dimensions(**named, EndpointConfigName=fleet.config))
+        values = _measured(status, variant.count, ended - began, began - arrived)
+        self.platform.metrics.record("AWS/SageMaker", tuple(among), values)
+        if isinstance(answer, AwsError):
+            raise answer
+        self._endpoints.captures.note(fleet.capture, request, answer)
+        return answer
+
+    def _ask(
+        self, fleet: Fleet, variant: Variant, request: Document
+    ) -> tuple[int, Document | AwsError]:
+        """Return the container's status, or 0 for no answer, and what the client gets."""
         headers = {HEADERS[member]: request[member] for member in HEADERS if member in request}
-        fleet, variant, server, answer = self._invoke(request, headers, arrived)
+        try:
+            with variant.server.client() as client:
+                answer = client.invoke(request["Body"], headers)
+        except Retired:
+            raise
+        except Unavailable as error:
+            return 0, AwsError("ServiceUnavailable", f"Endpoint {fleet.endpoint}: {error}", 503)
+        except TimeoutError:
+            return 0, self._model_error(fleet, variant, 0, TIMED_OUT)
         if answer.status >= 400:
-            raise self._model_error(server, answer.status, answer.data.decode("utf-8", "replace"))
+            text = answer.data.decode("utf-8", "replace")
+            return answer.status, self._model_error(fleet, variant, answer.status, text)
         shown = {
             "Body": answer.data,
             "ContentType": answer.headers.get("Content-Type"),
-            "InvokedProductionVariant": variant,
+            "InvokedProductionVariant": variant.name,
             "CustomAttributes": answer.headers.get(CUSTOM_ATTRIBUTES),
         }
-        found = {member: value for member, value in shown.items() if value is not None}
-        self._endpoints.captures.note(fleet.capture, request, found)
-        return found
-
-    def _invoke(
-        self, request: Document, headers: dict[str, str], arrived: float
-    ) -> tuple[Fleet, str, Server, urllib3.BaseHTTPResponse]:
-        name = request["EndpointName"]
-        fleet = self._endpoints.fleet(name)
-        if fleet is None:
-            raise self._not_serving(name)
-        try:
-            variant, server = fleet.choose(request.get("TargetVariant"))
-        except NoSuchVariant as error:
-            raise _invalid(f"Variant {error} not found for Request") from None
-        began, status = time.perf_counter(), 0
-        try:
-            answer = server.invoke(request["Body"], headers)
-            status = answer.status
-        except Unavailable as error:
-            if fleet not in self._endpoints.serving(name):  # an update moved the traffic just now
-                return self._invoke(request, headers, arrived)
-            self._measure(fleet, variant, status, arrived, began)
-            raise AwsError("ServiceUnavailable", f"Endpoint {name}: {error}", 503) from None
-        except TimeoutError:
-            self._measure(fleet, variant, status, arrived, began)
-            raise self._model_error(server, status, TIMED_OUT) from None
-        self._measure(fleet, variant, status, arrived, began)
-        return fleet, variant, server, answer
-
-    def _measure(
-        self, fleet: Fleet, variant: str, status: int, arrived: float, began: float
-    ) -> None:
-        """Measure a request; a `status` of 0 is no answer."""
-        among = fleet.dimensions[variant]
-        moves = len(self._endpoints.serving(fleet.endpoint)) > 1
-        self.platform.metrics.record(
-            "AWS/SageMaker",
-            among if moves else among[:1],
-            (
-                ("Invocations", 1, 1),
-                ("InvocationsPerInstance", 1 / fleet.counts[variant], 1),
-                ("Invocation4XXErrors", int(400 <= status < 500), 1),
-                ("Invocation5XXErrors", int(not 0 < status < 500), 1),
-                ("InvocationModelErrors", int(not 200 <= status < 300), 1),
-                ("ModelLatency", (time.perf_counter() - began) * 1e6, 1),
-                ("OverheadLatency", (began - arrived) * 1e6, 1),
-            ),
-        )
+        return answer.status, {name: value for name, value in shown.items() if value is not None}
 
     @property
     def _endpoints(self) -> Endpoints:
@@ -111,9 +99,9 @@ class SageMakerRuntime(Service):
             return AwsError("ServiceUnavailable", f"Endpoint {name} is being restarted", 503)
         return _invalid(f"Endpoint {name} is {status}: it must be InService to be invoked")
 
-    def _model_error(self, server: Server, status: int, text: str) -> AwsError:
-        group, kind = server.log_group, "client" if 400 <= status < 500 else "server"
-        stream = f"log-group:{group}:log-stream:{server.log_stream}"
+    def _model_error(self, fleet: Fleet, variant: Variant, status: int, text: str) -> AwsError:
+        kind, group = "client" if 400 <= status < 500 else "server", fleet.log_group
+        stream = f"log-group:{group}:log-stream:{variant.log_stream}"
         return AwsError(
             "ModelError",
             f'Received {kind} error ({status}) from primary with message "{text}". See the log '
@@ -123,6 +111,19 @@ class SageMakerRuntime(Service):
             OriginalMessage=text[:MESSAGE_LENGTH],
             LogStreamArn=self.platform.arn("logs", stream),
         )
+
+
+def _measured(status: int, instances: int, asked: float, before: float) -> Values:
+    """Return the metrics of a request, and of the seconds for which and before it was asked."""
+    return (
+        ("Invocations", 1, 1),
+        ("InvocationsPerInstance", 1 / instances, 1),
+        ("Invocation4XXErrors", int(400 <= status < 500), 1),
+        ("Invocation5XXErrors", int(not 0 < status < 500), 1),
+        ("InvocationModelErrors", int(not 200 <= status < 300), 1),
+        ("ModelLatency", asked * 1e6, 1),
+        ("OverheadLatency", before * 1e6, 1),
+    )
 
 
 def _invalid(message: str) -> AwsError:
