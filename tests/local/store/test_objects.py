@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from boostline.local.store.objects import (
     NoSuchBucket,
     NoSuchKey,
     Objects,
+    beyond,
 )
 
 
@@ -27,8 +29,8 @@ def fill(objects: Objects, *keys: str) -> None:
         objects.write(f"s3://b/{key}", key.encode())
 
 
-def keys(objects: Objects, prefix: str = "", **more: str | int) -> list[str]:
-    return [found.key for found in objects.list("b", prefix, **more)]  # type: ignore[arg-type]
+def keys(objects: Objects, prefix: str = "", **more: Any) -> list[str]:
+    return [found.key for found in objects.list("b", prefix, **more)]
 
 
 def test_buckets_are_made_and_removed(objects: Objects) -> None:
@@ -37,7 +39,14 @@ def test_buckets_are_made_and_removed(objects: Objects) -> None:
     assert list(objects.buckets()) == ["b", "c"]
     fill(objects, "a")
     assert not objects.delete_bucket("b")
+    for name in ("b/1", "c/1"):
+        objects.create_bucket(name, {"in": name})
+        objects.put(name, "a", objects.blobs.write(b""))
+    assert (list(objects.buckets()), list(objects.buckets("c"))) == (["b", "c"], ["c/1"])
     assert objects.delete_bucket("c")
+    with pytest.raises(NoSuchBucket, match="c/1"):
+        objects.find("c/1", "a")
+    assert objects.delete_bucket("b/1", full=True)
     with pytest.raises(NoSuchBucket, match="c"):
         objects.delete_bucket("c")
     with pytest.raises(NoSuchBucket):
@@ -61,12 +70,13 @@ def test_a_bucket_that_keeps_versions_forgets_nothing(objects: Objects) -> None:
     first, second = (objects.write("s3://b/a", data) for data in (b"1", b"2"))
     marker = objects.delete("b", "a")
     assert marker is not None
-    assert objects.find("b", "a") is None
-    assert objects.find("b", "a", marker.version) == objects.last("b", "a") == marker
+    with pytest.raises(NoSuchKey):
+        objects.get("b", "a")
+    assert objects.find("b", "a", marker.version) == objects.find("b", "a") == marker
     assert keys(objects) == []
     versions = [found.version for found in objects.list("b", versions=True)]
     assert versions == [marker.version, second.version, first.version, NO_VERSION]
-    rest = objects.list("b", after="a", older=second.number, versions=True)
+    rest = objects.list("b", after=(b"a", second.number), versions=True)
     assert [found.version for found in rest] == [first.version, NO_VERSION]
     assert objects.delete("b", "a", marker.version) == marker
     assert objects.read("s3://b/a") == b"2"
@@ -92,9 +102,16 @@ def test_keys_are_listed_by_prefix_in_the_order_of_their_bytes(objects: Objects)
     assert keys(objects, "a") == ["a", "a/1", "a/2", "a0"]
     assert keys(objects, "\ud7ff") == ["\ud7ff/x"]
     assert keys(objects, "\U0010ffff") == ["\U0010ffff\U0010ffff"]
-    assert keys(objects, "a", after="a/1") == ["a/2", "a0"]
-    assert keys(objects, "a", after="a/1", limit=1) == ["a/2"]
-    assert keys(objects, beyond="a/") == ["a0", "b", "\ud7ff/x", "\ue000", "😀/1", "\U0010ffff" * 2]
+    assert keys(objects, "a", after=(b"a/1", 0)) == ["a/2", "a0"]
+    assert keys(objects, "a", after=(b"a/1", 0), limit=1) == ["a/2"]
+    assert keys(objects, after=beyond("a/")) == [
+        "a0",
+        "b",
+        "\ud7ff/x",
+        "\ue000",
+        "😀/1",
+        "\U0010ffff" * 2,
+    ]
     assert keys(objects, "nothing") == []
 
 

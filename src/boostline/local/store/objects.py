@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,8 +35,11 @@ CREATE INDEX IF NOT EXISTS object_order ON object (bucket, key, number);
 # The version of what is stored in a bucket that keeps none.
 NO_VERSION = "null"
 VERSIONING = "BucketVersioning"  # the setting that tells whether a bucket keeps versions
+MARKER = Blob("", 0, "", 0)  # instead of a content: a delete marker
+# A place in a list: after the object of a key, in UTF-8, and a number; number 0: after all of them.
+Place = tuple[bytes, int]
 # The last object of each key is its current one, unless it is a delete marker.
-_CURRENT = """ AND digest != '' AND number =
+_CURRENT = """AND digest != '' AND number =
  (SELECT max(number) FROM object WHERE bucket = o.bucket AND key = o.key)"""
 
 
@@ -70,7 +72,10 @@ class Object:
 
 
 class Objects:
-    """The buckets of the platform."""
+    """The buckets of the platform.
+
+    A name with a slash is that of a bucket in a bucket: no client sees it as one.
+    """
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
@@ -86,9 +91,13 @@ class Objects:
                 > 0
             )
 
-    def buckets(self) -> dict[str, float]:
-        """Return the buckets' names with their creation times."""
-        rows = self._database.query("SELECT name, created FROM bucket ORDER BY name")
+    def buckets(self, within: str = "") -> dict[str, float]:
+        """Return the names of the buckets, or of those in a bucket, with their creation times."""
+        rows = self._database.query(
+            "SELECT name, created FROM bucket WHERE substr(name, 1, instr(name, '/')) = ?"
+            " ORDER BY rowid",
+            within and f"{within}/",
+        )
         return {row["name"]: row["created"] for row in rows}
 
     def settings(self, bucket: str) -> dict[str, Any]:
@@ -106,13 +115,19 @@ class Objects:
             settings = json.dumps(self.settings(bucket) | {name: document})
             connection.execute("UPDATE bucket SET settings = ? WHERE name = ?", (settings, bucket))
 
-    def delete_bucket(self, bucket: str) -> bool:
-        """Remove a bucket; False if it still holds objects or versions of them."""
+    def delete_bucket(self, bucket: str, full: bool = False) -> bool:
+        """Remove a bucket with those in it; False if it still holds objects or versions of them.
+
+        With `full` these go, too.
+        """
         with self._database.transaction() as connection:
             self.require_bucket(bucket)
-            if self._database.query("SELECT 1 FROM object WHERE bucket = ? LIMIT 1", bucket):
+            held = self._database.query("SELECT 1 FROM object WHERE bucket = ? LIMIT 1", bucket)
+            if held and not full:
                 return False
-            connection.execute("DELETE FROM bucket WHERE name = ?", (bucket,))
+            for name in (bucket, *self.buckets(bucket)):
+                connection.execute("DELETE FROM object WHERE bucket = ?", (name,))
+                connection.execute("DELETE FROM bucket WHERE name = ?", (name,))
             return True
 
     def put(
@@ -124,29 +139,18 @@ class Objects:
         etag: str | None = None,
     ) -> Object:
         """Name a stored content, in place of what had the name before or as its next version."""
-        return self._add(bucket, key, blob.digest, blob.size, etag or blob.md5, headers or {})
-
-    def _add(
-        self, bucket: str, key: str, digest: str, size: int, etag: str, headers: dict[str, Any]
-    ) -> Object:
+        headers, etag = headers or {}, etag or blob.md5
         with self._database.transaction() as connection:
             status = (self.settings(bucket).get(VERSIONING) or {}).get("Status")
             version = secrets.token_urlsafe(24) if status == "Enabled" else NO_VERSION
-            row = (bucket, key, version, digest, size, etag, time.time(), json.dumps(headers))
+            row = (bucket, key, version, blob.digest, blob.size, etag, time.time())
             cursor = connection.execute(
-                "INSERT OR REPLACE INTO object VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row
+                "INSERT OR REPLACE INTO object VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, json.dumps(headers)),
             )
-        return Object(cursor.lastrowid or 0, *row[:-1], headers)
+        return Object(cursor.lastrowid or 0, *row, headers)
 
     def find(self, bucket: str, key: str, version: str | None = None) -> Object | None:
-        """Return an object or one of its versions, or None; `NoSuchBucket` without the bucket.
-
-        Without `version` it is the last one, and None if that is a delete marker.
-        """
-        found = self.last(bucket, key, version)
-        return found if found is not None and (found.digest or version) else None
-
-    def last(self, bucket: str, key: str, version: str | None = None) -> Object | None:
         """Return the last version, or the one asked for, of a key, be it a delete marker."""
         self.require_bucket(bucket)
         rows = self._database.query(
@@ -161,7 +165,7 @@ class Objects:
     def get(self, bucket: str, key: str) -> Object:
         """Return an object, or raise `NoSuchKey` or `NoSuchBucket`."""
         found = self.find(bucket, key)
-        if found is None:
+        if found is None or not found.digest:
             raise NoSuchKey(f"s3://{bucket}/{key}")
         return found
 
@@ -181,8 +185,8 @@ class Objects:
         """
         with self._database.transaction() as connection:
             if version is None and self.settings(bucket).get(VERSIONING):
-                return self._add(bucket, key, "", 0, "", {})
-            found = self.last(bucket, key, version or NO_VERSION)
+                return self.put(bucket, key, MARKER)
+            found = self.find(bucket, key, version or NO_VERSION)
             if found is not None:
                 connection.execute("DELETE FROM object WHERE number = ?", (found.number,))
             return found
@@ -191,37 +195,26 @@ class Objects:
         self,
         bucket: str,
         prefix: str = "",
-        after: str = "",
+        after: Place = (b"", 0),
         limit: int = -1,
-        beyond: str | None = None,
         versions: bool = False,
-        older: int = 0,
     ) -> list[Object]:
-        """Return objects whose key starts with `prefix` and sorts after `after`, in key order.
+        """Return objects whose key starts with `prefix`, from after a place on, in key order.
 
-        Keys sort by their UTF-8 bytes, as in S3.
-
-        Parameters
-        ----------
-        beyond
-            A prefix: keys that start with it, or sort before it, are passed over.
-        versions
-            All versions, delete markers included, each key's last one first.
-        older
-            With versions of the key `after` whose number is smaller than this.
+        Keys sort by their UTF-8 bytes, as in S3. With `versions` it is all of them, delete markers
+        included, each key's last one first.
         """
         self.require_bucket(bucket)
+        key, number = after
         rows = self._database.query(
-            "SELECT * FROM object AS o WHERE bucket = ? AND key >= ?"  # noqa: S608
-            " AND (? = '' OR key < ?)"
-            f" AND (key != ? OR number < ?) {'' if versions else _CURRENT}"
-            " ORDER BY key, number DESC LIMIT ?",
+            "SELECT * FROM object AS o WHERE bucket = ? AND key >= CAST(? AS TEXT)"  # noqa: S608
+            " AND key < CAST(? AS TEXT) AND (key != CAST(? AS TEXT) OR number < ?)"
+            f" {'' if versions else _CURRENT} ORDER BY key, number DESC LIMIT ?",
             bucket,
-            max(prefix, after, "" if beyond is None else _next(beyond)),
-            prefix,
-            _next(prefix),
-            after,
-            older,
+            max(key, prefix.encode()),
+            beyond(prefix)[0],
+            key,
+            number,
             limit,
         )
         return [_object(row) for row in rows]
@@ -268,16 +261,10 @@ class Objects:
         return count
 
 
+def beyond(prefix: str) -> Place:
+    """Return the place after all keys that start with a prefix: no key has such a byte."""
+    return prefix.encode() + b"\xff", 0
+
+
 def _object(row: Any) -> Object:
     return Object(**{**dict(row), "headers": json.loads(row["headers"])})
-
-
-def _next(prefix: str) -> str:
-    """Return what sorts right after all keys that start with a prefix."""
-    for length in range(len(prefix), 0, -1):
-        code = ord(prefix[length - 1]) + 1
-        if code <= sys.maxunicode:
-            # The surrogates are no characters: no key holds one.
-            following = chr(0xE000 if code == 0xD800 else code)
-            return prefix[: length - 1] + following
-    return chr(sys.maxunicode) * 1_024

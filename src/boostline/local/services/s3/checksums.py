@@ -8,19 +8,18 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from boostline.local.store.blobs import CHUNK, Blob
+from boostline.local.store.blobs import Blob, FileRange
 from boostline.local.wire.errors import AwsError
 
 FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 TYPE = "ChecksumType"
-_MD5 = re.compile("[A-Za-z0-9+/]{22}==")
+# Checksums by the names of botocore's members, the type included.
+Sums = dict[str, str]
 Sum = Callable[[Iterable[bytes]], bytes]
 
 
@@ -78,14 +77,21 @@ ALGORITHMS: dict[str, Sum] = {
     "CRC64NVME": _crc(0x9A6C9329AC4BC9B5, 64),
     **{name: _hash(name) for name in ("SHA1", "SHA256", "SHA512", "MD5")},
 }
+# Which checksums of an upload may be made of its parts', and which of the whole; the first is the
+# default. https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+TYPES = dict.fromkeys(ALGORITHMS, (COMPOSITE,)) | {
+    "CRC32": (COMPOSITE, FULL),
+    "CRC32C": (COMPOSITE, FULL),
+    "CRC64NVME": (FULL,),
+}
 
 
-def checksum(algorithm: str, path: Path, blob: Blob | None = None) -> str:
+def checksum(algorithm: str, content: FileRange, blob: Blob | None = None) -> str:
     """Return a stored content's checksum as S3 writes it; read only if `blob` does not know it."""
     if blob is not None and algorithm in {"CRC32", "SHA256"}:
         known = {"CRC32": f"{blob.crc32:08x}", "SHA256": blob.digest}
         return _text(bytes.fromhex(known[algorithm]))
-    return _text(ALGORITHMS[algorithm](_chunks(path)))
+    return _text(ALGORITHMS[algorithm](content.pieces()))
 
 
 def composite(algorithm: str, parts: list[str]) -> str:
@@ -93,28 +99,37 @@ def composite(algorithm: str, parts: list[str]) -> str:
     return f"{_text(ALGORITHMS[algorithm](map(base64.b64decode, parts)))}-{len(parts)}"
 
 
-def checksum_members(members: dict[str, Any]) -> dict[str, str]:
-    """Return what members say of checksums: by botocore's names, the type included."""
-    names = (*(f"Checksum{algorithm}" for algorithm in ALGORITHMS), TYPE)
+def declared(members: dict[str, Any]) -> Sums:
+    """Return the checksums among some members."""
+    names = (f"Checksum{algorithm}" for algorithm in ALGORITHMS)
     return {name: members[name] for name in names if members.get(name)}
 
 
-def verify(request: dict[str, Any], blob: Blob, path: Path) -> dict[str, str]:
+def verify(request: dict[str, Any], blob: Blob, content: FileRange) -> Sums:
     """Return the checksums that a request declares or asks for of its body, and their type.
 
     Raises
     ------
     AwsError
-        `BadDigest` if one is not that of the body; `InvalidDigest` for a Content-MD5 that is none;
-        `NotImplemented` for an algorithm that the platform cannot compute.
+        `BadDigest` if one is not that of the body; `NotImplemented` for an algorithm that the
+        platform cannot compute.
     """
-    _verify_md5(request.get("ContentMD5"), blob)
-    declared = {name: value for name, value in checksum_members(request).items() if name != TYPE}
-    asked = supported(request.get("ChecksumAlgorithm"))
-    names = declared or ({f"Checksum{asked}": ""} if asked else {})
-    found = {name: checksum(name.removeprefix("Checksum"), path, blob) for name in names}
-    check_equal(declared, found)
+    given, asked = declared(request), supported(request.get("ChecksumAlgorithm"))
+    names = given or ({f"Checksum{asked}": ""} if asked else {})
+    found = {name: checksum(name.removeprefix("Checksum"), content, blob) for name in names}
+    check_equal(given, found)
     return {**found, TYPE: FULL} if found else {}
+
+
+def copied(headers: dict[str, Any], asked: str | None, content: FileRange) -> Sums:
+    """Return a copy's checksum: of the algorithm that is asked for, else of the source's."""
+    sums = declared(headers)
+    name = f"Checksum{asked}" if supported(asked) else next(iter(sums), None)
+    if name is None:
+        return {}
+    if name not in sums or headers[TYPE] != FULL:
+        sums[name] = checksum(name.removeprefix("Checksum"), content)
+    return {name: sums[name], TYPE: FULL}
 
 
 def supported(algorithm: str | None) -> str | None:
@@ -125,26 +140,13 @@ def supported(algorithm: str | None) -> str | None:
     return algorithm
 
 
-def check_equal(declared: dict[str, str], found: dict[str, str]) -> None:
+def check_equal(declared: Sums, found: Sums) -> None:
     """Raise `BadDigest` if a checksum that was declared is not the one that was found."""
     for name, value in declared.items():
         if value != found.get(name):
             algorithm = name.removeprefix("Checksum")
             message = f"The {algorithm} you specified did not match the calculated checksum."
             raise AwsError("BadDigest", message)
-
-
-def _verify_md5(declared: str | None, blob: Blob) -> None:
-    if declared is not None and not _MD5.fullmatch(declared):
-        raise AwsError("InvalidDigest", "The Content-MD5 you specified is not valid.")
-    if declared not in {None, _text(bytes.fromhex(blob.md5))}:
-        raise AwsError("BadDigest", "The Content-MD5 you specified did not match what we received.")
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while data := file.read(CHUNK):
-            yield data
 
 
 def _text(digest: bytes) -> str:

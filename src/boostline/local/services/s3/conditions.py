@@ -46,18 +46,16 @@ def check_source(request: dict[str, Any], found: Object) -> None:
 
 def check_write(request: dict[str, Any], found: Object | None) -> None:
     """Raise `AwsError` if a condition of a write does not hold."""
-    if "IfNoneMatch" in request:
-        if request["IfNoneMatch"] != "*":
-            raise AwsError(
-                "NotImplemented", "If-None-Match of a write must be *: any object at the key", 501
-            )
-        if found is not None:
-            raise precondition_failed("If-None-Match")
-    if "IfMatch" in request:
-        if found is None:
-            raise no_such_key(request["Key"])
-        if not _matches(request["IfMatch"], found):
-            raise precondition_failed("If-Match")
+    there = found if found is not None and found.digest else None
+    if request.get("IfNoneMatch", "*") != "*":
+        message = "If-None-Match of a write must be *: any object at the key"
+        raise AwsError("NotImplemented", message, 501)
+    if "IfNoneMatch" in request and there is not None:
+        raise precondition_failed("If-None-Match")
+    if "IfMatch" in request and there is None:
+        raise no_such_key(request["Key"])
+    if "IfMatch" in request and not _matches(request["IfMatch"], there):
+        raise precondition_failed("If-Match")
 
 
 def byte_range(header: str | None, size: int) -> range | None:
@@ -89,15 +87,6 @@ def byte_range(header: str | None, size: int) -> range | None:
     return part
 
 
-def part_range(number: int, sizes: list[int]) -> range:
-    """Return the bytes of a part of an object that was uploaded in parts of these sizes."""
-    if not 1 <= number <= len(sizes):
-        message = "The requested partnumber is not satisfiable"
-        raise AwsError("InvalidPartNumber", message, 416, ActualPartCount=len(sizes))
-    start = sum(sizes[: number - 1])
-    return range(start, start + sizes[number - 1])
-
-
-def _matches(condition: str, found: Object) -> bool:
+def _matches(condition: str, found: Object | None) -> bool:
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in condition.split(",")}
-    return "*" in tags or found.etag in tags
+    return found is not None and ("*" in tags or found.etag in tags)

@@ -7,23 +7,14 @@ import re
 import threading
 from typing import Any
 
-from boostline.local.services.s3 import checksums, listing
-from boostline.local.services.s3.checksums import TYPE, checksum_members
-from boostline.local.services.s3.conditions import (
-    byte_range,
-    check_read,
-    check_write,
-    part_range,
-)
-from boostline.local.services.s3.errors import (
-    Members,
-    check_supported,
-    s3_errors,
-)
-from boostline.local.services.s3.settings import DESCRIBING, NEW_BUCKET, STORING, kept
+from boostline.local.services.s3 import checksums
+from boostline.local.services.s3.conditions import byte_range, check_read, check_write
+from boostline.local.services.s3.errors import Members, check_supported
+from boostline.local.services.s3.listing import Entry, among, page
+from boostline.local.services.s3.settings import DESCRIBING, NEW_BUCKET, STORING
 from boostline.local.services.s3.uploads import UploadService
 from boostline.local.store import gc
-from boostline.local.store.blobs import Blob, FileRange
+from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import Object
 from boostline.local.wire.errors import AwsError
 
@@ -36,11 +27,8 @@ _BUCKET = re.compile(
 )
 MOST_BUCKETS = 10_000
 COLLECT_EVERY = 3_600.0  # seconds
-# GetObject's request may name other headers for its answer.
-_RESPONSE = {name: f"Response{name}" for name in DESCRIBING if name != "Metadata"}
 
 
-@s3_errors
 class S3(UploadService):
     """Buckets of one account, path style."""
 
@@ -69,24 +57,21 @@ class S3(UploadService):
                 return
 
     def list_buckets(self, request: Members) -> Members:
-        """Return a page of the buckets that start with the prefix."""
-        prefix = request.get("Prefix", "")
-        after = listing.from_token(request.get("ContinuationToken", ""))
+        """Return a page of the buckets that start with the prefix; the token is the last name."""
         region = self.platform.settings.region
-        found: list[Members] = [
-            {"Name": name, "CreationDate": created, "BucketRegion": region}
-            for name, created in self._objects.buckets().items()
-            if name.startswith(prefix) and name > after
-        ]
-        if request.get("BucketRegion", region) != region:
-            found = []
-        page = found[: request.get("MaxBuckets", MOST_BUCKETS)]
-        token = listing.to_token(page[-1]["Name"]) if len(page) < len(found) else None
+        buckets = self._objects.buckets() if request.get("BucketRegion", region) == region else {}
+        entries = [Entry(name, 1, {"CreationDate": made}) for name, made in buckets.items()]
+        after = request.get("ContinuationToken", "").encode(), 0
+        found = page(
+            among(entries, request), request, after, request.get("MaxBuckets", MOST_BUCKETS)
+        )
         return {
-            "Buckets": page,
+            "Buckets": [
+                {"Name": name, "BucketRegion": region, **more} for name, _, more in found.entries
+            ],
             "Owner": self._owner,
-            "ContinuationToken": token,
-            "Prefix": prefix or None,
+            "ContinuationToken": found.next,
+            "Prefix": request.get("Prefix"),
         }
 
     def create_bucket(self, request: Members) -> Members:
@@ -102,10 +87,7 @@ class S3(UploadService):
             raise AwsError("IllegalLocationConstraintException", message)
         settings = dict(NEW_BUCKET)
         if "ACL" in request:
-            settings["BucketAcl"] = {"Canned": request["ACL"]}
-        if "ObjectOwnership" in request:
-            rules = [{"ObjectOwnership": request["ObjectOwnership"]}]
-            settings["BucketOwnershipControls"] = {"Rules": rules}
+            settings["BucketAcl"] = self._acl(request)
         if given.get("Tags"):
             settings["BucketTagging"] = {"TagSet": given["Tags"]}
         if not self._objects.create_bucket(name, settings) and region != "us-east-1":
@@ -133,8 +115,7 @@ class S3(UploadService):
     def put_object(self, request: Members) -> Members:
         """Store an object, if the conditions hold and the checksums agree."""
         blob, bucket, key = request["Body"], request["Bucket"], request["Key"]
-        sums = checksums.verify(request, blob, self.platform.blobs.path(blob.digest))
-        headers = kept(request) | sums
+        headers = self._kept(request) | checksums.verify(request, blob, self._content(blob))
         with self.platform.database.transaction():
             check_write(request, self._objects.find(bucket, key))
             made = self._objects.put(bucket, key, blob, headers)
@@ -143,8 +124,8 @@ class S3(UploadService):
     def get_object(self, request: Members) -> Members:
         """Return an object or a range of it."""
         members, found, part = self._read(request)
-        path = self.platform.blobs.path(found.digest)
-        return members | {"Body": FileRange(path, part.start, len(part))}
+        content = self._content(found)._replace(start=part.start, length=len(part))
+        return members | {"Body": content}
 
     def head_object(self, request: Members) -> Members:
         """Return what is known of an object."""
@@ -153,34 +134,30 @@ class S3(UploadService):
     def _read(self, request: Members) -> tuple[Members, Object, range]:
         found = self._version(request)
         check_read(request, found)
-        number, parts = request.get("PartNumber"), found.headers.get("Parts", [])
-        if number is None:
-            part = byte_range(request.get("Range"), found.size)
-        elif "Range" in request:
-            raise AwsError("InvalidRequest", "Cannot specify both Range header and partNumber.")
-        else:
-            part = part_range(number, parts or [found.size])
-        names = [*DESCRIBING, *STORING]
-        if request.get("ChecksumMode") == "ENABLED" and part in {None, range(found.size)}:
-            names += checksum_members(found.headers)
-        members = {name: found.headers[name] for name in names if name in found.headers}
-        overrides = {name: request.get(asked) for name, asked in _RESPONSE.items()}
-        members |= {name: value for name, value in overrides.items() if value is not None}
+        whole = range(found.size)
+        asked = byte_range(request.get("Range"), found.size)
+        part = whole if asked is None else asked
+        names = {*DESCRIBING, *STORING}
+        if request.get("ChecksumMode") == "ENABLED" and part == whole:
+            names |= {*checksums.declared(found.headers), checksums.TYPE}
+        members = {name: text for name, text in found.headers.items() if name in names}
+        replaced = {name: request.get(f"Response{name}") for name in DESCRIBING}
+        members |= {name: text for name, text in replaced.items() if text is not None}
         tags = (found.headers.get("ObjectTagging") or {}).get("TagSet")
-        members |= {
-            "ContentType": members.get("ContentType", "binary/octet-stream"),
+        members = {
+            "ContentType": "binary/octet-stream",
+            **members,
             "AcceptRanges": "bytes",
             "ETag": f'"{found.etag}"',
             "LastModified": found.modified,
-            "ContentLength": found.size if part is None else len(part),
+            "ContentLength": len(part),
             "TagCount": len(tags) if tags else None,
-            "PartsCount": len(parts) if number and parts else None,
             **self._named(found),
         }
-        if part is not None:
+        if asked is not None:
             members["ContentRange"] = f"bytes {part.start}-{part.stop - 1}/{found.size}"
             members["ResponseMetadata"] = {"HTTPStatusCode": 206}
-        return members, found, range(found.size) if part is None else part
+        return members, found, part
 
     def delete_object(self, request: Members) -> Members:
         """Remove an object or a version of it, or hide it; it need not be there."""
@@ -204,7 +181,7 @@ class S3(UploadService):
                 place = {name: entry[name] for name in ("Key", "VersionId") if name in entry}
                 condition = {"IfMatch": entry["ETag"]} if "ETag" in entry else {}
                 try:
-                    check_supported({f"IfMatch{name}": 0 for name in entry})
+                    check_supported("DeleteObject", {f"IfMatch{name}": 0 for name in entry})
                     removed = self.delete_object({"Bucket": bucket, **place, **condition})
                 except AwsError as error:
                     errors.append({**place, "Code": error.code, "Message": error.message})
@@ -217,15 +194,19 @@ class S3(UploadService):
 
     def copy_object(self, request: Members) -> Members:
         """Name the content of another object, with its headers or with new ones."""
-        asked = checksums.supported(request.get("ChecksumAlgorithm"))
-        headers, source = kept(request), self._source(request)
-        sums = self._sums_of_copy(source, asked)
-        copied = {"ObjectTagging"} if request.get("TaggingDirective", "COPY") == "COPY" else set()
-        if replaced := request.get("MetadataDirective", "COPY") == "COPY":
-            copied |= set(DESCRIBING)
-        changed = not replaced or any(name in request for name in STORING)
-        headers = {name: headers[name] for name in headers if name not in copied}
-        headers |= {name: source.headers[name] for name in copied & source.headers.keys()} | sums
+        source, given = self._source(request), self._kept(request)
+        directives = {"MetadataDirective": DESCRIBING, "TaggingDirective": ["ObjectTagging"]}
+        copied = {
+            name
+            for directive, names in directives.items()
+            for name in names
+            if request.get(directive, "COPY") == "COPY"
+        }
+        headers = {name: given[name] for name in given.keys() - copied}
+        headers |= {name: source.headers[name] for name in copied & source.headers.keys()}
+        changed = headers.keys() & {*STORING} or not copied.issuperset(DESCRIBING)
+        asked = request.get("ChecksumAlgorithm")
+        sums = checksums.copied(source.headers, asked, self._content(source))
         blob = Blob(source.digest, source.size, source.headers.get("MD5", source.etag), 0)
         with self.platform.database.transaction():
             if self._source(request).number != source.number:
@@ -236,20 +217,10 @@ class S3(UploadService):
                 message = "An object cannot be copied to itself without changing its metadata"
                 raise AwsError("InvalidRequest", f"{message}: use MetadataDirective REPLACE.")
             check_write(request, here)
-            made = self._objects.put(request["Bucket"], request["Key"], blob, headers)
+            made = self._objects.put(request["Bucket"], request["Key"], blob, headers | sums)
         return {
             **headers,
             **self._named(made),
             "CopySourceVersionId": self._named(source).get("VersionId"),
             "CopyObjectResult": {"ETag": f'"{made.etag}"', "LastModified": made.modified, **sums},
         }
-
-    def _sums_of_copy(self, source: Object, asked: str | None) -> Members:
-        sums = checksum_members(source.headers)
-        full = sums.get(TYPE) == checksums.FULL
-        names = [f"Checksum{asked}"] if asked else [name for name in sums if name != TYPE]
-        if not names or (full and names[0] in sums):
-            return sums
-        path = self.platform.blobs.path(source.digest)
-        computed = checksums.checksum(names[0].removeprefix("Checksum"), path)
-        return {names[0]: computed, TYPE: checksums.FULL}

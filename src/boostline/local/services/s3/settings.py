@@ -5,19 +5,20 @@ One row a document; https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingB
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from botocore import xform_name
-
-from boostline.local.operations import SERVICES
+from boostline.contracts.models import service_model
 from boostline.local.platform import Platform
 from boostline.local.service import Service
 from boostline.local.services.s3.conditions import check_source
-from boostline.local.services.s3.errors import Members, require
-from boostline.local.store.objects import VERSIONING, Object
+from boostline.local.services.s3.errors import Members, check_supported, require
+from boostline.local.store.blobs import Blob, FileRange
+from boostline.local.store.objects import VERSIONING, NoSuchBucket, Object
 from boostline.local.wire.errors import AwsError
 
 _SSE = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
@@ -27,38 +28,37 @@ NEW_BUCKET: Members = {
     "BucketOwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
     "PublicAccessBlock": dict.fromkeys(_BLOCKS, True),
 }
-# The member that Put takes a document in, and what Get answers where there is none: the code of an
-# error, or what holds by default.
-SETTINGS: dict[str, tuple[str, str | Members]] = {
-    "BucketAcl": ("AccessControlPolicy", {}),
-    "BucketCors": ("CORSConfiguration", "NoSuchCORSConfiguration"),
-    "BucketEncryption": ("ServerSideEncryptionConfiguration", {"Rules": [_SSE]}),
-    "BucketLifecycleConfiguration": ("LifecycleConfiguration", "NoSuchLifecycleConfiguration"),
-    "BucketLogging": ("BucketLoggingStatus", {}),
-    "BucketNotificationConfiguration": ("NotificationConfiguration", {}),
-    "BucketOwnershipControls": ("OwnershipControls", "OwnershipControlsNotFoundError"),
-    "BucketPolicy": ("Policy", "NoSuchBucketPolicy"),
-    "BucketTagging": ("Tagging", "NoSuchTagSet"),
-    VERSIONING: ("VersioningConfiguration", {}),
-    "ObjectAcl": ("AccessControlPolicy", {}),
-    "ObjectTagging": ("Tagging", {"TagSet": []}),
-    "PublicAccessBlock": (
-        "PublicAccessBlockConfiguration",
-        "NoSuchPublicAccessBlockConfiguration",
-    ),
+# What Get answers where there is no document: the code of an error, or what holds by default.
+SETTINGS: dict[str, str | Members] = {
+    "BucketAcl": {},
+    "BucketEncryption": {"Rules": [_SSE]},
+    "BucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
+    "BucketOwnershipControls": "OwnershipControlsNotFoundError",
+    "BucketPolicy": "NoSuchBucketPolicy",
+    "BucketTagging": "NoSuchTagSet",
+    VERSIONING: {},
+    "ObjectAcl": {},
+    "ObjectTagging": {"TagSet": []},
+    "PublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
 }
-# The names of Delete that are not Put's.
-_DELETE = {"BucketLifecycleConfiguration": "BucketLifecycle"}
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl
-_GROUPS = "http://acs.amazonaws.com/groups/"
+_OPERATION = re.compile(f"(Put|Get|Delete)({'|'.join(SETTINGS)}|BucketLifecycle)")
+# Who else may do what: https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl
 _CANNED = {
-    "public-read": {"global/AllUsers": ["READ"]},
-    "public-read-write": {"global/AllUsers": ["READ", "WRITE"]},
-    "authenticated-read": {"global/AuthenticatedUsers": ["READ"]},
-    "log-delivery-write": {"s3/LogDelivery": ["WRITE", "READ_ACP"]},
+    "public-read": [("AllUsers", "READ")],
+    "public-read-write": [("AllUsers", "READ"), ("AllUsers", "WRITE")],
+    "authenticated-read": [("AuthenticatedUsers", "READ")],
 }
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-managing.html
-_MOST_TAGS = {"BucketTagging": 50, "ObjectTagging": 10}
+# What describes an object's content, and is copied with it; and how the object is to be kept, which
+# is recorded and given back: here all are kept alike.
+DESCRIBING = (
+    *("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"),
+    *("Expires", "Metadata"),
+)
+STORING = (
+    *("StorageClass", "ServerSideEncryption", "SSEKMSKeyId", "SSEKMSEncryptionContext"),
+    "BucketKeyEnabled",
+)
+LONGEST_KEY, LONGEST_METADATA = 1_024, 2_048
 
 
 class SettingsService(Service):
@@ -69,6 +69,44 @@ class SettingsService(Service):
         self._objects = platform.objects
         self._owner = {"ID": platform.settings.account}
 
+    def handler(self, operation: str) -> Callable[[Members], Any]:
+        """Return what answers an operation, with the refusals that are common to all."""
+        document = _OPERATION.fullmatch(operation)
+        if document is None:
+            found = super().handler(operation)
+        else:
+            verb, noun = document.groups()
+            noun = noun if noun in SETTINGS else f"{noun}Configuration"
+            found = functools.partial(getattr(self, f"_{verb.lower()}"), noun)
+        return functools.partial(self._answer, operation, found)
+
+    def _answer(
+        self, operation: str, handler: Callable[[Members], Any], request: Members
+    ) -> Members:
+        check_supported(operation, request)
+        account = self.platform.settings.account
+        for name in ("ExpectedBucketOwner", "ExpectedSourceBucketOwner"):
+            if request.get(name, account) != account:
+                raise AwsError("AccessDenied", f"The bucket is not {request[name]}'s", 403)
+        try:
+            if "/" in request.get("Bucket", ""):
+                raise NoSuchBucket(request["Bucket"])
+            return dict(handler(request))
+        except NoSuchBucket as error:
+            message = "The specified bucket does not exist"
+            raise AwsError("NoSuchBucket", message, 404, BucketName=str(error)) from None
+
+    def _put(self, noun: str, request: Members) -> Members:
+        self._objects.require_bucket(request["Bucket"])
+        document = request.get(_member(noun))
+        if document is None and "ACL" not in request:
+            raise AwsError("MalformedXML", f"{_member(noun)} must be given")
+        document = self._acl(request) if document is None else checked(noun, document)
+        return self._record(noun, request, document)
+
+    def _delete(self, noun: str, request: Members) -> Members:
+        return self._record(noun, request, None)
+
     def _record(self, noun: str, request: Members, document: Any) -> Members:
         with self.platform.database.transaction():
             if "Key" not in request:
@@ -78,36 +116,62 @@ class SettingsService(Service):
             self._objects.describe(found, found.headers | {noun: document})
         return self._named(found)
 
-    def _recorded(self, noun: str, request: Members) -> Members:
-        member, otherwise = SETTINGS[noun]
+    def _get(self, noun: str, request: Members) -> Members:
         found = self._version(request) if "Key" in request else None
         there = self._objects.settings(request["Bucket"]) if found is None else found.headers
-        document: Any = there.get(noun)
+        member, document, otherwise = _member(noun), there.get(noun), SETTINGS[noun]
         if document is None and isinstance(otherwise, str):
             message = f"The {member} does not exist"
             raise AwsError(otherwise, message, 404, BucketName=request["Bucket"])
         if document is None:
-            document = otherwise
-        if member == "AccessControlPolicy":
-            document = self._grants(document)
+            document = self._acl({}) if noun.endswith("Acl") else otherwise
         # Some answers hold the document, and some its members: their shapes know which.
         inside = document if isinstance(document, dict) else {}
         return {member: document, **inside, **self._named(found)}
 
-    def _grants(self, document: Members) -> Members:
-        grantee = {**self._owner, "Type": "CanonicalUser"}
-        everything = {"Grantee": grantee, "Permission": "FULL_CONTROL"}
-        granted = [
-            {"Grantee": {"Type": "Group", "URI": _GROUPS + group}, "Permission": permission}
-            for group, permissions in _CANNED.get(document.get("Canned", ""), {}).items()
-            for permission in permissions
+    def _acl(self, request: Members) -> Members:
+        """Return the access control list that a request means by a name, if by any."""
+        everything = {"Type": "CanonicalUser", **self._owner}, "FULL_CONTROL"
+        others = [
+            (
+                {"Type": "Group", "URI": f"http://acs.amazonaws.com/groups/global/{group}"},
+                permission,
+            )
+            for group, permission in _CANNED.get(request.get("ACL", ""), [])
         ]
-        return {"Owner": self._owner, "Grants": [everything, *granted]} | document
+        grants = [{"Grantee": who, "Permission": what} for who, what in (everything, *others)]
+        return {"Owner": self._owner, "Grants": grants}
+
+    def _kept(self, request: Members) -> Members:
+        """Return what of a request is stored with the object: headers and documents.
+
+        Raises
+        ------
+        AwsError
+            `KeyTooLongError` if the key is longer than S3 allows, `MetadataTooLarge` if the user's
+            metadata passes 2 KB.
+        """
+        if len(request["Key"].encode()) > LONGEST_KEY:
+            raise AwsError("KeyTooLongError", f"Your key is longer than {LONGEST_KEY} bytes")
+        size = sum(
+            len(f"{name}{text}".encode()) for name, text in request.get("Metadata", {}).items()
+        )
+        if size > LONGEST_METADATA:
+            message = f"Your metadata is {size} bytes; {LONGEST_METADATA} are allowed"
+            raise AwsError("MetadataTooLarge", message)
+        made = {name: request[name] for name in (*DESCRIBING, *STORING) if name in request}
+        if "ACL" in request:
+            made["ObjectAcl"] = self._acl(request)
+        if request.get("Tagging"):
+            pairs = parse_qsl(request["Tagging"], keep_blank_values=True)
+            tags = [{"Key": key, "Value": value} for key, value in pairs]
+            made["ObjectTagging"] = checked("ObjectTagging", {"TagSet": tags})
+        return made
 
     def _version(self, request: Members) -> Object:
         """Return the object, or the version of it, that a request names."""
         place = (request["Bucket"], request["Key"], request.get("VersionId"))
-        return require(self._objects.last(*place), request)
+        return require(self._objects.find(*place), request)
 
     def _source(self, request: Members) -> Object:
         place, _, version = request["CopySource"].partition("?versionId=")
@@ -123,94 +187,33 @@ class SettingsService(Service):
             return {}
         return {"VersionId": found.version}
 
-
-def _handlers(noun: str) -> dict[str, Callable[[Any, Members], Members]]:
-    member, _ = SETTINGS[noun]
-
-    def put(self: SettingsService, request: Members) -> Members:
-        self._objects.require_bucket(request["Bucket"])
-        document = request.get(member)
-        if document is None and "ACL" not in request:
-            raise AwsError("MalformedXML", f"{member} must be given")
-        canned = {"Canned": request.get("ACL")}
-        return self._record(noun, request, canned if document is None else checked(noun, document))
-
-    def get(self: SettingsService, request: Members) -> Members:
-        return self._recorded(noun, request)
-
-    def delete(self: SettingsService, request: Members) -> Members:
-        return self._record(noun, request, None)
-
-    names = (f"Put{noun}", f"Get{noun}", f"Delete{_DELETE.get(noun, noun)}")
-    return dict(zip(names, (put, get, delete), strict=True))
+    def _content(self, found: Blob | Object) -> FileRange:
+        return FileRange(self.platform.blobs.path(found.digest), 0, found.size)
 
 
-for _noun in SETTINGS:
-    for _name, _handler in _handlers(_noun).items():
-        if _name in SERVICES["s3"].operations:
-            setattr(SettingsService, xform_name(_name), _handler)
-
-
-def documents(request: Members) -> Members:
-    """Return the documents that come with a new object."""
-    made: Members = {"ObjectAcl": {"Canned": request["ACL"]}} if "ACL" in request else {}
-    if request.get("Tagging"):
-        pairs = parse_qsl(request["Tagging"], keep_blank_values=True)
-        tags = [{"Key": key, "Value": value} for key, value in pairs]
-        made["ObjectTagging"] = checked("ObjectTagging", {"TagSet": tags})
-    return made
+def _member(noun: str) -> str:
+    """Return the member that Put takes a document in."""
+    shape = service_model("s3").operation_model(f"Put{noun}").input_shape
+    return str(shape.serialization["payload"])
 
 
 def checked(noun: str, document: Any) -> Any:
-    """Return a document, or raise `AwsError` if S3 would not take it."""
+    """Return a document, or raise `AwsError` if S3 would not take it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-managing.html
+    """
     if noun == "BucketPolicy":
         try:
             json.loads(document)
         except ValueError as error:
             raise AwsError("MalformedPolicy", f"Policies must be valid JSON: {error}") from None
-    if noun == VERSIONING and document.get("MFADelete") == "Enabled":
-        raise AwsError("NotImplemented", "The local platform has no MFA", 501)
     if noun == VERSIONING and "Status" not in document:
         raise AwsError("IllegalVersioningConfigurationException", "Status must be given")
-    if noun in _MOST_TAGS:
-        keys = [tag["Key"] for tag in document["TagSet"]]
-        if len(keys) > _MOST_TAGS[noun]:
-            raise AwsError("BadRequest", f"There may be {_MOST_TAGS[noun]} tags, not {len(keys)}")
-        long = [
-            tag for tag in document["TagSet"] if len(tag["Key"]) > 128 or len(tag["Value"]) > 256
-        ]
-        if len(set(keys)) < len(keys) or long:
+    if noun.endswith("Tagging"):
+        tags = {tag["Key"]: tag["Value"] for tag in document["TagSet"]}
+        most, given = 10 if noun == "ObjectTagging" else 50, len(document["TagSet"])
+        if given > most:
+            raise AwsError("BadRequest", f"There may be {most} tags, not {given}")
+        if len(tags) < given or any(len(key) > 128 or len(tags[key]) > 256 for key in tags):
             raise AwsError("InvalidTag", "A tag's key occurs twice, or a tag is too long")
     return document
-
-
-# What describes an object's content, and is copied with it; and how the object is to be kept, which
-# is recorded and given back: here all are kept alike.
-DESCRIBING = (
-    *("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"),
-    *("Expires", "Metadata"),
-)
-STORING = (
-    *("StorageClass", "ServerSideEncryption", "SSEKMSKeyId", "SSEKMSEncryptionContext"),
-    "BucketKeyEnabled",
-)
-LONGEST_KEY, LONGEST_METADATA = 1_024, 2_048
-
-
-def kept(request: Members) -> Members:
-    """Return what of a request is stored with the object: headers and documents.
-
-    Raises
-    ------
-    AwsError
-        `KeyTooLongError` if the key is longer than S3 allows, `MetadataTooLarge` if the user's
-        metadata passes 2 KB.
-    """
-    if len(request["Key"].encode()) > LONGEST_KEY:
-        raise AwsError("KeyTooLongError", f"Your key is longer than {LONGEST_KEY} bytes")
-    headers = {name: request[name] for name in (*DESCRIBING, *STORING) if name in request}
-    size = sum(len(f"{name}{text}".encode()) for name, text in headers.get("Metadata", {}).items())
-    if size > LONGEST_METADATA:
-        message = f"Your metadata is {size} bytes; {LONGEST_METADATA} are allowed"
-        raise AwsError("MetadataTooLarge", message)
-    return headers | documents(request)

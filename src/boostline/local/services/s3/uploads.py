@@ -1,4 +1,4 @@
-"""Uploads in parts, each part a stored content until the upload is complete.
+"""Uploads in parts: an upload is a bucket in a bucket, whose objects are the parts.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 """
@@ -6,27 +6,22 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 from __future__ import annotations
 
 import hashlib
-import itertools
 import secrets
 import time
-from typing import Any
+from contextlib import suppress
 from urllib.parse import quote
 
 from boostline.local.services.s3 import checksums
-from boostline.local.services.s3.checksums import COMPOSITE, FULL, TYPE, checksum_members
+from boostline.local.services.s3.checksums import FULL, TYPE, Sums, declared
 from boostline.local.services.s3.conditions import byte_range, check_write
 from boostline.local.services.s3.errors import Members, invalid_argument
-from boostline.local.services.s3.listing import ListService, Upload, limit_of, list_uploads
-from boostline.local.services.s3.settings import kept
-from boostline.local.store.blobs import CHUNK, Blob, FileRange
+from boostline.local.services.s3.listing import Entry, ListService, among, answer, limit_of, page
+from boostline.local.store.blobs import Blob
+from boostline.local.store.objects import NoSuchBucket, Object
 from boostline.local.wire.errors import AwsError
 
-UPLOAD, PART = "s3:upload", "s3:part"
 SMALLEST_PART = 5 << 20
 MOST_PARTS = 10_000
-# Which checksums of an upload may be made of its parts', and which of the whole; the first is the
-# default. https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
-_TYPES = {"CRC32": (COMPOSITE, FULL), "CRC32C": (COMPOSITE, FULL), "CRC64NVME": (FULL,)}
 
 
 class UploadService(ListService):
@@ -35,13 +30,13 @@ class UploadService(ListService):
     def create_multipart_upload(self, request: Members) -> Members:
         """Begin an upload in parts."""
         self._objects.require_bucket(request["Bucket"])
-        headers = kept(request)
+        headers = self._kept(request)
         algorithm = checksums.supported(request.get("ChecksumAlgorithm"))
-        types = _TYPES.get(algorithm or "", (COMPOSITE,) if algorithm else (None,))
+        types = checksums.TYPES[algorithm] if algorithm else (None,)
         kind = request.get(TYPE, types[0])
         if kind not in types:
             raise AwsError("InvalidRequest", f"The {kind} checksum type cannot be of {algorithm}")
-        document = {
+        upload = {
             "UploadId": secrets.token_urlsafe(32),
             "Bucket": request["Bucket"],
             "Key": request["Key"],
@@ -50,8 +45,8 @@ class UploadService(ListService):
             "ChecksumAlgorithm": algorithm,
             TYPE: kind,
         }
-        self.platform.resources.create(UPLOAD, document["UploadId"], document, request["Bucket"])
-        return headers | document
+        self._objects.create_bucket(_place(upload), upload)
+        return headers | upload
 
     def upload_part(self, request: Members) -> Members:
         """Store a part of an upload, in place of an earlier one of its number."""
@@ -64,57 +59,43 @@ class UploadService(ListService):
         if asked is not None and part is None:
             raise invalid_argument("The copy source range must be of the form bytes=0-9")
         part = part or range(source.size)
-        place = FileRange(self.platform.blobs.path(source.digest), part.start, len(part))
-        made = self._add(request, self._join([place]))
+        content = self._content(source)._replace(start=part.start, length=len(part))
+        made = self._add(request, self.platform.blobs.write(content))
         version = self._named(source).get("VersionId")
         return {"CopyPartResult": made, "CopySourceVersionId": version}
 
     def _add(self, request: Members, blob: Blob) -> Members:
-        number, upload = request["PartNumber"], request["UploadId"]
+        number = request["PartNumber"]
         if not 1 <= number <= MOST_PARTS:
             raise invalid_argument(f"Part number must be between 1 and {MOST_PARTS}, inclusive")
         algorithm = self._require(request)["ChecksumAlgorithm"]
         asked = {"ChecksumAlgorithm": algorithm} if algorithm else {}
-        sums = checksums.verify(request | asked, blob, self.platform.blobs.path(blob.digest))
+        sums = checksums.verify(request | asked, blob, self._content(blob))
         if algorithm and f"Checksum{algorithm}" not in sums:
             raise AwsError("InvalidRequest", f"The upload's checksums are {algorithm}")
-        name = f"{upload}/{number}"
-        part = {"PartNumber": number, "LastModified": time.time(), **blob._asdict(), **sums}
         with self.platform.database.transaction():
             self._require(request)
-            if self.platform.resources.find(PART, name) is not None:
-                self.platform.resources.delete(PART, name)
-            self.platform.resources.create(PART, name, part, upload)
-        return {"ETag": f'"{blob.md5}"', "LastModified": part["LastModified"], **sums}
+            return _part(self._objects.put(_place(request), f"{number:05}", blob, sums))
 
     def complete_multipart_upload(self, request: Members) -> Members:
         """Join the named parts to the object, and forget the upload."""
-        upload = self._require(request)
-        parts = self._named_parts(request)
-        ranges = [
-            FileRange(self.platform.blobs.path(part["digest"]), 0, part["size"]) for part in parts
-        ]
+        upload, parts = self._require(request), self._named_parts(request)
         # The parts are joined outside the transaction: others need not wait for a large copy.
-        blob = self._join(ranges)
+        blob = self.platform.blobs.write(*map(self._content, parts))
         if request.get("MpuObjectSize", blob.size) != blob.size:
             raise AwsError("InvalidRequest", f"The object has {blob.size} bytes")
         sums = self._checksums(upload, parts, blob)
-        checksums.check_equal(checksum_members(request), sums)
-        headers = {
-            **upload["Headers"],
-            **sums,
-            "Parts": [part["size"] for part in parts],
-            "MD5": blob.md5,
-        }
-        md5s = b"".join(bytes.fromhex(part["md5"]) for part in parts)
+        checksums.check_equal(declared(request), sums)
+        md5s = b"".join(bytes.fromhex(part.etag) for part in parts)
         etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
+        headers = {**upload["Headers"], **sums, "MD5": blob.md5}
         with self.platform.database.transaction():
             self._require(request)
             check_write(request, self._objects.find(upload["Bucket"], upload["Key"]))
             made = self._objects.put(upload["Bucket"], upload["Key"], blob, headers, etag)
-            self._forget(request["UploadId"])
+            self._objects.delete_bucket(_place(upload), full=True)
         return {
-            **made.headers,
+            **headers,
             **self._named(made),
             "Location": f"{self.platform.endpoint}/{made.bucket}/{quote(made.key)}",
             "Bucket": made.bucket,
@@ -125,103 +106,109 @@ class UploadService(ListService):
     def abort_multipart_upload(self, request: Members) -> Members:
         """Forget an upload and its parts."""
         with self.platform.database.transaction():
-            self._require(request)
-            self._forget(request["UploadId"])
+            self._objects.delete_bucket(_place(self._require(request)), full=True)
         return {}
 
     def list_multipart_uploads(self, request: Members) -> Members:
         """Return a page of the uploads under way in a bucket, those of a key by their time."""
-        bucket = request["Bucket"]
+        bucket, key = request["Bucket"], request.get("KeyMarker", "")
         self._objects.require_bucket(bucket)
-        found = self.platform.resources.list(UPLOAD, bucket)
-        made = [Upload(each["Key"], -at, each["UploadId"], each) for at, each in enumerate(found)]
-        return list_uploads(sorted(made, key=lambda each: (each.key, -each.number)), request)
+        uploads = [self._objects.settings(name) for name in self._objects.buckets(bucket)]
+        entries = [Entry(each["Key"], len(uploads) - at, each) for at, each in enumerate(uploads)]
+        marker = request.get("UploadIdMarker")
+        number = next((each.number for each in entries if each.members["UploadId"] == marker), 0)
+        limit = limit_of(request, "MaxUploads")
+        found = page(among(entries, request), request, (key.encode(), number), limit)
+        following = found.last.members if isinstance(found.last, Entry) else {}
+        common = {"StorageClass": "STANDARD"}
+        shown = [{**common, **each["Headers"], **each} for _, _, each in found.entries]
+        return answer(
+            request,
+            found,
+            "MaxUploads",
+            NextKeyMarker=found.next,
+            NextUploadIdMarker=following.get("UploadId"),
+            Uploads=shown,
+        )
 
     def list_parts(self, request: Members) -> Members:
         """Return a page of an upload's parts, by their numbers."""
         upload, after = self._require(request), request.get("PartNumberMarker", 0)
-        limit = limit_of(request, "MaxParts")
-        found = [part for part in self._parts(request["UploadId"]) if part["PartNumber"] > after]
-        page = found[:limit]
-        parts = [{"ETag": f'"{part["md5"]}"', "Size": part["size"], **part} for part in page]
+        limit, place = limit_of(request, "MaxParts"), (f"{after:05}".encode(), 0)
+        found = self._objects.list(_place(upload), after=place, limit=limit + 1)
+        parts = [_part(each) for each in found[:limit]]
         return {
             **upload["Headers"],
             **upload,
             "PartNumberMarker": after,
-            "NextPartNumberMarker": page[-1]["PartNumber"] if page else 0,
+            "NextPartNumberMarker": parts[-1]["PartNumber"] if parts else 0,
             "MaxParts": limit,
-            "IsTruncated": len(page) < len(found),
+            "IsTruncated": len(found) > limit,
             "Parts": parts,
             "Initiator": self._owner,
             "Owner": self._owner,
         }
 
-    def _parts(self, upload: str) -> list[Members]:
-        return sorted(
-            self.platform.resources.list(PART, upload), key=lambda part: part["PartNumber"]
-        )
-
-    def _forget(self, upload: str) -> None:
-        for part in self._parts(upload):
-            self.platform.resources.delete(PART, f"{upload}/{part['PartNumber']}")
-        self.platform.resources.delete(UPLOAD, upload)
-
-    def _require(self, request: Members) -> dict[str, Any]:
+    def _require(self, request: Members) -> Members:
         self._objects.require_bucket(request["Bucket"])
-        found = self.platform.resources.find(UPLOAD, request["UploadId"])
-        place = (request["Bucket"], request["Key"])
-        if found is None or (found["Bucket"], found["Key"]) != place:
-            message = "The specified upload does not exist. It may have been aborted or completed."
-            raise AwsError("NoSuchUpload", message, 404, UploadId=request["UploadId"])
-        return dict(found)
+        with suppress(NoSuchBucket):
+            upload = self._objects.settings(_place(request))
+            if upload["Key"] == request["Key"]:
+                return upload
+        message = "The specified upload does not exist. It may have been aborted or completed."
+        raise AwsError("NoSuchUpload", message, 404, UploadId=request["UploadId"])
 
-    def _named_parts(self, request: Members) -> list[Members]:
+    def _named_parts(self, request: Members) -> list[Object]:
         """Return the stored parts that CompleteMultipartUpload names, if they may be joined."""
-        stored = {part["PartNumber"]: part for part in self._parts(request["UploadId"])}
+        stored = {int(part.key): part for part in self._objects.list(_place(request))}
         named = request.get("MultipartUpload", {}).get("Parts", [])
         numbers = [part.get("PartNumber", 0) for part in named]
         if not numbers:
             raise AwsError("MalformedXML", "You must specify at least one part")
-        if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
+        if numbers != sorted(set(numbers)):
             raise AwsError("InvalidPartOrder", "The list of parts was not in ascending order.")
         for number, part in zip(numbers, named, strict=True):
             _check_part(number, part, stored.get(number))
-        parts = [stored[number] for number in numbers]
-        for part in parts[:-1]:
-            if part["size"] < SMALLEST_PART:
+        for number in numbers[:-1]:
+            if (size := stored[number].size) < SMALLEST_PART:
                 message = "Your proposed upload is smaller than the minimum allowed size"
-                sizes = {"MinSizeAllowed": SMALLEST_PART, "PartNumber": part["PartNumber"]}
-                raise AwsError("EntityTooSmall", message, ProposedSize=part["size"], **sizes)
-        return parts
+                sizes = {"MinSizeAllowed": SMALLEST_PART, "ProposedSize": size}
+                raise AwsError("EntityTooSmall", message, PartNumber=number, **sizes)
+        return [stored[number] for number in numbers]
 
-    def _join(self, ranges: list[FileRange]) -> Blob:
-        with self.platform.blobs.writer() as writer:
-            for path, start, left in ranges:
-                with path.open("rb") as file:
-                    file.seek(start)
-                    while data := file.read(min(CHUNK, left)):
-                        writer.write(data)
-                        left -= len(data)  # noqa: PLW2901
-            return writer.commit()
-
-    def _checksums(self, upload: Members, parts: list[Members], blob: Blob) -> dict[str, str]:
+    def _checksums(self, upload: Members, parts: list[Object], blob: Blob) -> Sums:
         """Return the object's checksum in the way its upload asked for."""
         algorithm, kind = upload["ChecksumAlgorithm"], upload[TYPE]
         if algorithm is None:
             return {}
         name = f"Checksum{algorithm}"
         if kind == FULL:
-            path = self.platform.blobs.path(blob.digest)
-            return {name: checksums.checksum(algorithm, path, blob), TYPE: kind}
-        return {name: checksums.composite(algorithm, [part[name] for part in parts]), TYPE: kind}
+            found = checksums.checksum(algorithm, self._content(blob), blob)
+        else:
+            found = checksums.composite(algorithm, [part.headers[name] for part in parts])
+        return {name: found, TYPE: kind}
 
 
-def _check_part(number: int, part: Members, stored: Members | None) -> None:
-    declared = checksum_members(part)
+def _place(upload: Members) -> str:
+    """Return the name of an upload's bucket: no client can write such a one."""
+    return f"{upload['Bucket']}/{upload['UploadId']}"
+
+
+def _part(found: Object) -> Members:
+    return {
+        "PartNumber": int(found.key),
+        "ETag": f'"{found.etag}"',
+        "LastModified": found.modified,
+        "Size": found.size,
+        **found.headers,
+    }
+
+
+def _check_part(number: int, part: Members, stored: Object | None) -> None:
     if (
         stored is None
-        or part.get("ETag", "").strip('"') != stored["md5"]
-        or any(stored.get(name, value) != value for name, value in declared.items())
+        or part.get("ETag", "").strip('"') != stored.etag
+        or any(stored.headers.get(name, text) != text for name, text in declared(part).items())
     ):
         message = "A specified part was not uploaded, or its entity tag or checksum does not match."
         raise AwsError("InvalidPart", message, PartNumber=number)
