@@ -6,18 +6,18 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from boostline.contracts.uri import split_uri
 from boostline.local.engine.metrics import Metrics
 from boostline.local.engine.work import (
     NO_PROGRAM,
     REASON_LENGTH,
     JobFailed,
-    Upload,
+    Staged,
     Work,
     remove,
-    require_buckets,
     stage,
     status_of,
 )
@@ -38,35 +38,29 @@ LOG = logging.getLogger(__name__)
 GRACE = 120.0  # seconds between SIGTERM and SIGKILL of a job that is stopped
 MAX_RUNTIME = 86_400.0  # seconds, where a request does not say
 TAIL = 5  # last lines in the reason of a failure
-STATUS_MESSAGES = {
-    "Starting": "Starting the training job",
-    "Downloading": "Downloading input data",
-    "Training": "Training in progress",
-    "Uploading": "Uploading generated training model",
-    "Stopping": "Stopping the training job",
-    "Completed": "Training job completed",
-    "Stopped": "Training job stopped",
-    "MaxRuntimeExceeded": "Training job ran longer than MaxRuntimeInSeconds",
-}
 OUT_OF_MEMORY = (  # SageMaker's words
     "ClientError: Please use an instance type with more memory, or reduce the size of job data "
     "processed on an instance."
 )
+NOT_STORED = "the outputs could not be stored"
 INTERNAL = "InternalServerError: see the platform's own log"
+
+
+# A job's last SecondaryStatus → its status.
+ENDS = {
+    **{status: status for status in ("Completed", "Failed", "Stopped")},
+    "MaxRuntimeExceeded": "Stopped",
+}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ends."""
+    """How a job ends, what is said of it, and what it leaves."""
 
-    status: str
     secondary: str
     reason: str = ""
     message: str = ""
-    uploads: tuple[Upload, ...] = ()
-
-
-STOPPED = Outcome("Stopped", "Stopped")
+    staged: tuple[Staged, ...] = ()
 
 
 class Attempt:
@@ -106,7 +100,7 @@ class Attempt:
         try:
             outcome = self._outcome()
             if not self._abandoned.is_set():
-                self._finish(outcome)
+                self._publish(outcome)
         except Missing:
             pass  # a job whose making was rolled back
         finally:
@@ -125,22 +119,22 @@ class Attempt:
         except Exception:
             LOG.exception("%s %s", self._work.kind, self._name)
             reason = INTERNAL
-        return Outcome("Failed", "Failed", reason)
+        return Outcome("Failed", reason)
 
     def _work_through(self) -> Outcome:
         document = self._phase("Starting")
         if status_of(self._work, document) == "Stopping":
-            return STOPPED
+            return Outcome("Stopped")
         algorithm = document.get("AlgorithmSpecification", {})
         self._metrics = Metrics(algorithm.get("MetricDefinitions", []))
         if "FirstLine" in document:
             self._sink([document["FirstLine"]])
-        require_buckets(self._platform, self._work, document)
+        self._require_buckets(document)
         remove(self._folder)
         self._phase("Downloading")
         self._work.lay_out(self._platform, document, self._ml)
         if self._changed.is_set():
-            return STOPPED
+            return Outcome("Stopped")
         document = self._phase(self._work.stem, **{f"{self._work.stem}StartTime": time.time()})
         program = self._program = self._start(document)
         program.when_done(self._changed.set)
@@ -148,18 +142,27 @@ class Attempt:
         in_time = self._changed.wait(limit)
         if self._abandoned.is_set():
             program.stop(0)
-            return STOPPED
+            return Outcome("Stopped")
         code = program.wait(0)
-        if code is None:
-            program.stop(GRACE)
-            if in_time:
-                return self._ending("Stopped", "Stopped")
-            reason = f"ClientError: the job ran longer than MaxRuntimeInSeconds ({limit:.0f})"
-            return replace(self._ending("Stopped", "MaxRuntimeExceeded"), reason=reason)
-        return self._ending("Completed", "Completed") if code == 0 else self._failure(code, program)
+        if code is not None:
+            return self._failure(code, program) if code else self._ending("Completed")
+        program.stop(GRACE)
+        if in_time:
+            return self._ending("Stopped")
+        reason = f"ClientError: the job ran longer than MaxRuntimeInSeconds ({limit:.0f})"
+        return self._ending("MaxRuntimeExceeded", reason)
+
+    def _require_buckets(self, document: Document) -> None:
+        """Fail a job that could not be published, before it has run for hours."""
+        for upload in self._work.uploads(document, self._ml, "Completed"):
+            try:
+                self._platform.objects.require_bucket(split_uri(upload.uri)[0])
+            except NoSuchBucket as error:
+                what = f"{upload.uri}: the bucket {error} does not exist"
+                raise JobFailed(f"ClientError: {what}") from None
 
     def _start(self, document: Document) -> Program:
-        launch, home = self._work.launch(self._platform, document), self._folder / "home"
+        launch, home = self._work.launch(document), self._folder / "home"
         environment = given(self._platform, launch.environment)
         owner = self._thread.name
         command = Command(owner, launch.call, environment, self._ml, home, launch.read_only)
@@ -169,50 +172,55 @@ class Attempt:
         self._platform.logs.append(self._work.log_group, self._stream, lines)
         self._metrics.read(lines)
 
-    def _ending(self, status: str, secondary: str, reason: str = "") -> Outcome:
-        document = self._phase("" if reason else "Uploading")
-        message = self._work.message(self._ml)
-        uploads = self._work.uploads(document, self._ml, status)
-        return Outcome(status, secondary, reason, message, tuple(uploads))
-
     def _failure(self, code: int, program: Program) -> Outcome:
         if code == KILLED:
-            return self._ending("Failed", "Failed", OUT_OF_MEMORY)
+            return self._ending("Failed", OUT_OF_MEMORY)
         message = self._work.message(self._ml)
         if code != NO_PROGRAM:
             ending = f"exit code: {code}"
             lines = f"the program ended with {ending}{last_words(program.tail()[-TAIL:], 800)}"
             message = f"{message[: 1000 - len(ending)]}, {ending}" if message else lines
-        return self._ending("Failed", "Failed", f"AlgorithmError: {message}")
+        return self._ending("Failed", f"AlgorithmError: {message}")
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _ending(self, secondary: str, reason: str = "") -> Outcome:
+        """Store what a job leaves: it is published with its end."""
+        document = self._phase("" if secondary == "Failed" else "Uploading")
+        message = self._work.message(self._ml)
         try:
-            staged = [blob for upload in outcome.uploads for blob in stage(self._platform, upload)]
-            with self._platform.database.transaction():
-                for bucket, key, blob in staged:
-                    self._platform.objects.put(bucket, key, blob)
-                self._phase(outcome.secondary, **self._last_members(outcome))
-        except (NoSuchBucket, OSError) as error:
+            staged = [
+                each
+                for upload in self._work.uploads(document, self._ml, ENDS[secondary])
+                for each in stage(self._platform, upload, self._ml)
+            ]
+        except OSError as error:
             LOG.exception("%s %s", self._work.kind, self._name)
-            whose = "ClientError" if isinstance(error, NoSuchBucket) else "InternalServerError"
-            reason = f"{whose}: the outputs could not be stored: {error!r}"
-            failed = Outcome("Failed", "Failed", reason, outcome.message)
-            self._phase("Failed", **self._last_members(failed))
+            raise JobFailed(f"InternalServerError: {NOT_STORED}: {error!r}") from None
+        return Outcome(secondary, reason, message, tuple(staged))
 
-    def _last_members(self, outcome: Outcome) -> dict[str, Any]:
-        """Return the members of the end; those that its kind does not have are never shown."""
+    def _publish(self, outcome: Outcome) -> None:
+        try:
+            with self._platform.database.transaction():
+                for bucket, key, blob in outcome.staged:
+                    self._platform.objects.put(bucket, key, blob)
+                self._end(outcome)
+        except NoSuchBucket as error:
+            self._end(Outcome("Failed", f"ClientError: {NOT_STORED}: {error!r}", outcome.message))
+
+    def _end(self, outcome: Outcome) -> None:
+        """Note the end; members that its kind does not have are never shown."""
         now, stem = time.time(), self._work.stem
         document = self._platform.resources.get(self._work.kind, self._name)
         seconds = max(1, round(now - document.get(f"{stem}StartTime", now)))
+        said = {"FailureReason": outcome.reason[:REASON_LENGTH], "ExitMessage": outcome.message}
         members = {
-            f"{self._work.member}Status": outcome.status,
+            f"{self._work.member}Status": ENDS[outcome.secondary],
             f"{stem}EndTime": now,
             "TrainingTimeInSeconds": seconds,
             "BillableTimeInSeconds": seconds,
             "FinalMetricDataList": self._metrics.final(),
+            **{member: text for member, text in said.items() if text},
         }
-        said = {"FailureReason": outcome.reason[:REASON_LENGTH], "ExitMessage": outcome.message}
-        return members | {member: text for member, text in said.items() if text}
+        self._phase(outcome.secondary, **members)
 
     def _phase(self, secondary: str, **members: Any) -> Document:
         """Enter a phase; jobs that have a SecondaryStatus show it."""
@@ -233,8 +241,8 @@ def change_secondary(document: Document, secondary: str, now: float) -> None:
         return
     if transitions:
         transitions[-1].setdefault("EndTime", now)
-    message = document.get("FailureReason") or STATUS_MESSAGES.get(secondary, "")
+    message = document.get("FailureReason", "")
     transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
-    if secondary in ("Completed", "Failed", "Stopped", "MaxRuntimeExceeded"):
+    if secondary in ENDS:
         transitions[-1]["EndTime"] = now
     document["SecondaryStatus"] = secondary

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from boostline.local.engine.attempt import Attempt, change_secondary
 from boostline.local.engine.processing import Processing
@@ -27,7 +28,8 @@ class Jobs:
         self.kinds = {work.kind: work for work in kinds}
         self._platform = platform
         self._lock = threading.Lock()
-        self._attempts: dict[tuple[str, str], Attempt] = {}
+        # A thread holds its attempt: what has ended is not here for long.
+        self._attempts: WeakValueDictionary[tuple[str, str], Attempt] = WeakValueDictionary()
         self._closed = False
 
     def resume(self) -> None:
@@ -42,11 +44,9 @@ class Jobs:
         """Run a job whose document is there."""
         attempt = Attempt(self._platform, work, name)
         with self._lock:
-            if self._closed:
-                return
-            running = {key: run for key, run in self._attempts.items() if not run.ended.is_set()}
-            self._attempts = {**running, (work.kind, name): attempt}
-        attempt.start()
+            if not self._closed:
+                self._attempts[work.kind, name] = attempt
+                attempt.start()
 
     def stop(self, work: Work, name: str) -> None:
         """Ask a running job to end; its program has 120 s."""
@@ -58,16 +58,12 @@ class Jobs:
                     change_secondary(document, "Stopping", time.time())
 
         self._platform.resources.change(work.kind, name, stopping)
-        with self._lock:
-            attempt = self._attempts.get((work.kind, name))
-        if attempt is not None:
+        if attempt := self._attempts.get((work.kind, name)):
             attempt.stop()
 
     def wait(self, work: Work, name: str) -> Document:
         """Wait for a job, and return its document; unfinished if the platform stops meanwhile."""
-        with self._lock:
-            attempt = self._attempts.get((work.kind, name))
-        if attempt is not None:
+        if attempt := self._attempts.get((work.kind, name)):
             attempt.ended.wait()
         return self._platform.resources.get(work.kind, name)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from boostline.local.engine.work import (
     JobFailed,
     Launch,
     Upload,
+    Work,
     call,
+    configure,
     download,
     head,
     inside,
@@ -27,33 +28,30 @@ CONFIG_MEMBERS = (
 )
 
 
-class Processing:
+class Processing(Work):
     """Processing jobs; see `Work`. Source: "How Amazon SageMaker Processing runs your container".
 
     Outputs of mode Continuous are published when the job ends, however it ends.
     """
 
-    kind = "processing-job"
-    member = "ProcessingJob"
     stem = "Processing"
-    log_group = "/aws/sagemaker/ProcessingJobs"
 
     def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
         """Write the configuration, download the inputs, make the outputs' folders."""
-        for name in ("config", "processing", "output"):
+        configure(
+            ml / "config",
+            processingjobconfig={member: document.get(member) for member in CONFIG_MEMBERS},
+            resourceconfig={"current_host": "algo-1", "hosts": ["algo-1"]},
+        )
+        for name in ("processing", "output"):
             (ml / name).mkdir(parents=True)
-        for name, content in {
-            "processingjobconfig": {member: document.get(member) for member in CONFIG_MEMBERS},
-            "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1"]},
-        }.items():
-            (ml / f"config/{name}.json").write_text(json.dumps(content))
         for given in document.get("ProcessingInputs", []):
             source = given["S3Input"]
             download(platform, source["S3Uri"], inside(ml, source["LocalPath"]), given["InputName"])
         for output in _outputs(document):
             inside(ml, output["LocalPath"]).mkdir(parents=True, exist_ok=True)
 
-    def launch(self, platform: Platform, document: Document) -> Launch:  # noqa: ARG002
+    def launch(self, document: Document) -> Launch:
         """Return the image's command, overridden as Docker does."""
         application = document["AppSpecification"]
         return Launch(call(application["ImageUri"], application), document.get("Environment", {}))
@@ -75,10 +73,6 @@ class Processing:
             for output in _outputs(document)
             if status == "Completed" or output["S3UploadMode"] == "Continuous"
         ]
-
-    def buckets(self, document: Document) -> list[str]:
-        """Return where the outputs go."""
-        return [output["S3Uri"] for output in _outputs(document)]
 
 
 def _outputs(document: Document) -> list[Document]:

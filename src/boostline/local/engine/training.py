@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from boostline.contracts.archives import ArchiveError, pack
 from boostline.local.engine.work import (
-    JobFailed,
     Launch,
     Upload,
+    Work,
     call,
+    configure,
     download,
     head,
     inside,
 )
 from boostline.local.platform import Platform
-from boostline.local.runners.base import ML
 from boostline.local.store.resources import Document
 
 FAILURE_LENGTH = 1024  # characters of /opt/ml/output/failure that are read
 HOST, GROUP = "algo-1", "homogeneousCluster"
 
 
-class Training:
+class Training(Work):
     """Training jobs; see `Work`. Source: "How Amazon SageMaker AI runs your training image"."""
 
-    kind = "training-job"
-    member = "TrainingJob"
     stem = "Training"
-    log_group = "/aws/sagemaker/TrainingJobs"
 
     def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
         """Write the configuration and download channels and checkpoints."""
-        for name in ("input/config", "input/data", "model", "output/data"):
-            (ml / name).mkdir(parents=True)
         channels = document.get("InputDataConfig", [])
-        for name, content in {
-            "hyperparameters": document.get("HyperParameters", {}),
-            "inputdataconfig": {c["ChannelName"]: _channel(c, document) for c in channels},
-            "resourceconfig": _resources(document["ResourceConfig"].get("InstanceType", "")),
-        }.items():
-            (ml / f"input/config/{name}.json").write_text(json.dumps(content))
+        configure(
+            ml / "input/config",
+            hyperparameters=document.get("HyperParameters", {}),
+            inputdataconfig={c["ChannelName"]: _channel(c, document) for c in channels},
+            resourceconfig=_resources(document["ResourceConfig"].get("InstanceType", "")),
+        )
+        for name in ("input/data", "model", "output/data"):
+            (ml / name).mkdir(parents=True)
         for channel in channels:
             name = channel["ChannelName"]
             uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
@@ -55,7 +50,7 @@ class Training:
             if any(platform.objects.below(checkpoints["S3Uri"])):
                 download(platform, checkpoints["S3Uri"], folder, "checkpoints")
 
-    def launch(self, platform: Platform, document: Document) -> Launch:  # noqa: ARG002
+    def launch(self, document: Document) -> Launch:
         """Return the image's command with `train`, or what the request has in its place."""
         algorithm = document["AlgorithmSpecification"]
         environment = {
@@ -78,19 +73,14 @@ class Training:
             found.append(Upload(inside(ml, checkpoints["LocalPath"]), checkpoints["S3Uri"]))
         if status == "Failed":
             return found
-        compressed = document["OutputDataConfig"].get("CompressionType", "GZIP") == "GZIP"
+        packed = document["OutputDataConfig"].get("CompressionType", "GZIP") == "GZIP"
         model = document["ModelArtifacts"]["S3ModelArtifacts"]
-        output = model.rstrip("/").rpartition("/")[0] + "/output"
-        sources = {"model": model}
+        found.append(Upload(ml / "model", model, packed))
         if any(path.is_file() for path in (ml / "output/data").rglob("*")):
-            sources["output/data"] = f"{output}.tar.gz" if compressed else output
-        for name, uri in sources.items():
-            found.append(Upload(_packed(ml, name) if compressed else ml / name, uri))
+            output = f"{model.rstrip('/').rpartition('/')[0]}/output"
+            uri = f"{output}.tar.gz" if packed else output
+            found.append(Upload(ml / "output/data", uri, packed))
         return found
-
-    def buckets(self, document: Document) -> list[str]:
-        """Return where the model goes."""
-        return [document["OutputDataConfig"]["S3OutputPath"]]
 
 
 def artifacts_uri(request: Document) -> str:
@@ -98,15 +88,6 @@ def artifacts_uri(request: Document) -> str:
     output = request["OutputDataConfig"]
     stem = f"{output['S3OutputPath'].rstrip('/')}/{request['TrainingJobName']}/output/model"
     return f"{stem}/" if output.get("CompressionType") == "NONE" else f"{stem}.tar.gz"
-
-
-def _packed(ml: Path, name: str) -> Path:
-    archive = ml.parent / f"{Path(name).name}.tar.gz"
-    try:
-        pack(ml / name, archive)
-    except ArchiveError as error:
-        raise JobFailed(f"ClientError: {ML}/{name} cannot be packed: {error}") from None
-    return archive
 
 
 def _channel(channel: Document, document: Document) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
+from boostline.contracts.archives import ArchiveError, pack
 from boostline.contracts.uri import split_uri
 from boostline.local.platform import Platform
 from boostline.local.runners.base import ML, Call, Command, Program, Sink
@@ -18,6 +20,7 @@ from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
 
 REASON_LENGTH = 1024  # characters of FailureReason
+Staged: TypeAlias = tuple[str, str, Blob]  # bucket, key, content
 NO_PROGRAM = -1  # a failed job's code where no program's end was the cause
 
 
@@ -31,10 +34,11 @@ class JobFailed(Exception):
 
 @dataclass(frozen=True)
 class Upload:
-    """A file or a folder of a job, and the S3 URI where it goes."""
+    """A folder of a job, and the S3 URI where it goes: packed as one archive, or each file."""
 
     path: Path
     uri: str
+    packed: bool = False
 
 
 def start(platform: Platform, command: Command, sink: Sink) -> Program:
@@ -59,42 +63,40 @@ class Launch:
 class Work(Protocol):
     """A kind of job. `document` is what its Describe call answers; `ml` the program's `/opt/ml`."""
 
-    kind: str
-    """Resource kind and part of the ARN, for example `training-job`."""
-    member: str
-    """Stem of its members: `TrainingJob` of `TrainingJobName`, `TrainingJobStatus`, …"""
     stem: str
-    """Stem of its times (`Training` of `TrainingStartTime`), and its phase while it runs."""
-    log_group: str
+    """`Training` of `TrainingJobName`, `TrainingStartTime`, …; also its phase while it runs."""
+
+    @property
+    def kind(self) -> str:
+        """Resource kind and part of the ARN, for example `training-job`."""
+        return f"{self.stem.lower()}-job"
+
+    @property
+    def member(self) -> str:
+        """What its members begin with: `TrainingJob` of `TrainingJobName`, `TrainingJobArn`."""
+        return f"{self.stem}Job"
+
+    @property
+    def log_group(self) -> str:
+        """The group of its logs."""
+        return f"/aws/sagemaker/{self.stem}Jobs"
 
     def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
         """Make the folders and files that the program finds, inputs included."""
 
-    def launch(self, platform: Platform, document: Document) -> Launch:
+    def launch(self, document: Document) -> Launch:
         """Return how the program starts."""
 
     def message(self, ml: Path) -> str:
         """Return what the program left to say: its failure or its exit message, or nothing."""
 
     def uploads(self, document: Document, ml: Path, status: str) -> list[Upload]:
-        """Return what is published when the job ends as `status`; archives are made beside `ml`."""
-
-    def buckets(self, document: Document) -> list[str]:
-        """Return the S3 URIs whose buckets the job will write to."""
+        """Return what is published when the job ends as `status`."""
 
 
 def status_of(work: Work, document: Document) -> str:
     """Return a job's status."""
     return str(document[f"{work.member}Status"])
-
-
-def require_buckets(platform: Platform, work: Work, document: Document) -> None:
-    """Fail a job that could not be published, before it has run for hours."""
-    for uri in work.buckets(document):
-        try:
-            platform.objects.require_bucket(split_uri(uri)[0])
-        except NoSuchBucket as error:
-            raise JobFailed(f"ClientError: {uri}: the bucket {error} does not exist") from None
 
 
 def call(image: str, given: Document, *default: str) -> Call:
@@ -128,21 +130,32 @@ def download(platform: Platform, uri: str, folder: Path, input_name: str) -> Non
         raise JobFailed(f"ClientError: input {input_name!r}: {error}") from None
 
 
-def stage(platform: Platform, upload: Upload) -> list[tuple[str, str, Blob]]:
+def configure(folder: Path, **documents: Any) -> None:
+    """Write documents as JSON files of a folder."""
+    folder.mkdir(parents=True)
+    for name, document in documents.items():
+        (folder / f"{name}.json").write_text(json.dumps(document))
+
+
+def stage(platform: Platform, upload: Upload, ml: Path) -> Iterator[Staged]:
     """Store the contents of an upload; their names are given when the job ends, all at once.
 
     Links and what is no file are left out.
     """
     bucket, prefix = split_uri(upload.uri)
-    if upload.path.is_file():
-        return [(bucket, prefix, platform.blobs.add(upload.path))]
-    staged = []
+    if upload.packed:
+        archive = ml.parent / f"{upload.path.name}.tar.gz"
+        try:
+            pack(upload.path, archive)
+        except ArchiveError as error:
+            where = f"{ML}/{upload.path.relative_to(ml)}"
+            raise JobFailed(f"ClientError: {where} cannot be packed: {error}") from None
+        yield bucket, prefix, platform.blobs.add(archive)
+        return
     for path in sorted(upload.path.rglob("*")):
         if path.is_file() and not path.is_symlink():
             below = path.relative_to(upload.path).as_posix()
-            key = "/".join(filter(None, [prefix.rstrip("/"), below]))
-            staged.append((bucket, key, platform.blobs.add(path)))
-    return staged
+            yield bucket, f"{prefix.rstrip('/')}/{below}".lstrip("/"), platform.blobs.add(path)
 
 
 def remove(folder: Path) -> None:

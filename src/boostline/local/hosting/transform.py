@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from boostline.local.engine.work import NO_PROGRAM, JobFailed, Launch, Upload, head
+from boostline.local.engine.work import NO_PROGRAM, JobFailed, Launch, Upload, Work, head
 from boostline.local.hosting.client import Unavailable
 from boostline.local.hosting.container import Container
 from boostline.local.hosting.records import BadRecords, Processing, batches
@@ -36,13 +36,10 @@ TIMEOUT, RETRIES = 600, 3
 PAUSE = 0.5  # seconds before the first retry; then twice as long each
 
 
-class Transform:
+class Transform(Work):
     """Transform jobs; see `Work`. Source: "Use Batch Transform" in the Amazon SageMaker guide."""
 
-    kind = "transform-job"
-    member = "TransformJob"
     stem = "Transform"
-    log_group = "/aws/sagemaker/TransformJobs"
 
     def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
         """Unpack the model."""
@@ -51,7 +48,7 @@ class Transform:
         except ServerFailed as error:
             raise JobFailed(f"ClientError: {error}") from None
 
-    def launch(self, platform: Platform, document: Document) -> Launch:  # noqa: ARG002
+    def launch(self, document: Document) -> Launch:
         """Return how the model's server starts, with the one who feeds it."""
         container = Container(**document["Container"])
         told = {TOLD[member][0]: value for member, value in _asked(document).items()}
@@ -64,12 +61,8 @@ class Transform:
 
     def uploads(self, document: Document, ml: Path, status: str) -> list[Upload]:
         """Return the objects that were transformed as a whole; of a stopped job, none."""
-        found = [Upload(ml.parent / OUT, uri) for uri in self.buckets(document)]
-        return found if status != "Stopped" else []
-
-    def buckets(self, document: Document) -> list[str]:
-        """Return where the output goes."""
-        return [document["TransformOutput"]["S3OutputPath"]]
+        found = Upload(ml.parent / OUT, document["TransformOutput"]["S3OutputPath"])
+        return [found] if status != "Stopped" else []
 
 
 TRANSFORM = Transform()
