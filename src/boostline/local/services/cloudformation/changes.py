@@ -13,21 +13,14 @@ from boostline.local.services.cloudformation.values import Unknown, refuse
 from boostline.local.store.resources import Document
 
 
-def changes(stack: Document, deployment: Deployment, calls: Calls) -> list[Document]:
-    """Return the changes of a stack's resources, as DescribeChangeSet shows them.
+def changes(records: Document, deployment: Deployment, calls: Calls) -> Iterator[Document]:
+    """Give the changes of a stack's resources, as DescribeChangeSet shows them.
 
     Raises
     ------
     AwsError
         If a resource would become one of another type.
     """
-    return [
-        {"Type": "Resource", "ResourceChange": change}
-        for change in _changes(stack["Resources"], deployment, calls)
-    ]
-
-
-def _changes(records: Document, deployment: Deployment, calls: Calls) -> Iterator[Document]:
     other: set[str] = set()  # those that will be other resources
 
     def attribute(name: str, member: str) -> str:
@@ -35,51 +28,40 @@ def _changes(records: Document, deployment: Deployment, calls: Calls) -> Iterato
         return calls.attribute(records[name], member) if known else unknown(name, member)
 
     for name in deployment.order:
-        kind, record = deployment.resources[name]["Type"], records.get(name, {})
-        shown = {"LogicalResourceId": name, "ResourceType": kind, "Scope": [], "Details": []}
+        found, record = deployment.resources[name], records.get(name, {})
         wanted = deployment.properties(name, attribute)
         if "PhysicalResourceId" not in record:
             other.add(name)
-            yield {**shown, "Action": "Add"}
+            yield _change("Add", {"LogicalResourceId": name, "ResourceType": found["Type"]})
             continue
-        if record["ResourceType"] != kind:
+        if record["ResourceType"] != found["Type"]:
             raise refuse(
                 "Update of resource type is not permitted. The new template modifies resource "
                 f"type of the following resources: [{name}]"
             )
-        details = [
-            _detail(property_, wanted.get(property_), property_ in KINDS[kind].replacing)
-            for property_ in sorted(differing(record["Properties"], wanted))
-        ]
-        policies = deployment.resources[name]
-        scope = ["Properties"] if details else []
-        scope += [one for one in POLICIES if record[one] != policies.get(one, "Delete")]
-        replacement = _replacement(details)
+        replacement = _replacement(record, wanted)
         if replacement != "False":
             other.add(name)
-        if scope:
-            shown |= {"PhysicalResourceId": record["PhysicalResourceId"], "Details": details}
-            yield {**shown, "Action": "Modify", "Replacement": replacement, "Scope": scope}
+        policies = {policy: found.get(policy, "Delete") for policy in POLICIES}
+        if differing(record["Properties"], wanted) or differing(record, record | policies):
+            yield _change("Modify", record, Replacement=replacement)
     for name, record in records.items():
         if name not in deployment.resources:
-            members = ("LogicalResourceId", "ResourceType", "PhysicalResourceId")
-            kept = {member: record[member] for member in members if member in record}
-            policy = "Retain" if record["DeletionPolicy"] == "Retain" else "Delete"
-            yield {**kept, "Action": "Remove", "PolicyAction": policy, "Scope": [], "Details": []}
+            yield _change("Remove", record)
 
 
-def _detail(name: str, value: Any, replaces: bool) -> Document:
-    target = {"Attribute": "Properties", "Name": name}
-    target["RequiresRecreation"] = "Always" if replaces else "Never"
-    evaluation = "Dynamic" if _is_unknown(value) else "Static"
-    return {"Target": target, "Evaluation": evaluation, "ChangeSource": "DirectModification"}
+def _change(action: str, record: Document, **more: str) -> Document:
+    members = ("LogicalResourceId", "ResourceType", "PhysicalResourceId")
+    shown = {member: record[member] for member in members if member in record}
+    return {"Type": "Resource", "ResourceChange": {"Action": action, **shown, **more}}
 
 
-def _replacement(details: list[Document]) -> str:
-    found = {
-        each["Evaluation"] for each in details if each["Target"]["RequiresRecreation"] == "Always"
-    }
-    return "True" if "Static" in found else "Conditional" if found else "False"
+def _replacement(record: Document, wanted: Document) -> str:
+    """Return whether a change makes another resource, as far as that is known."""
+    changed = differing(record["Properties"], wanted) & KINDS[record["ResourceType"]].replacing
+    if not changed:
+        return "False"
+    return "Conditional" if all(_is_unknown(wanted.get(name)) for name in changed) else "True"
 
 
 def _is_unknown(value: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -116,14 +115,6 @@ class Engine:
         def settle(stack: Document) -> None:
             if stack["StackStatus"] != status:
                 return  # somebody else decided what the stack does
-            chosen = stack.get("OnFailure", "ROLLBACK")
-            verb = status.partition("_")[0]
-            if after.endswith("ROLLBACK_IN_PROGRESS") and chosen != "ROLLBACK":
-                told = "DELETE_IN_PROGRESS" if chosen == "DELETE" else f"{verb}_FAILED"
-            else:
-                told = after
-            if told == "DELETE_COMPLETE":
-                stack["DeletionTime"] = time.time()
-            self._stacks.tell(stack, told, reason)
+            self._stacks.tell(stack, after, reason)
 
         self._stacks.change(stack_id, settle)

@@ -61,7 +61,7 @@ class Stacks:
         settings = self.platform.settings
         return {
             "AWS::AccountId": settings.account,
-            "AWS::NotificationARNs": stack.get("NotificationARNs", []),
+            "AWS::NotificationARNs": [],
             "AWS::Partition": "aws",
             "AWS::Region": settings.region,
             "AWS::StackId": stack["StackId"],
@@ -78,7 +78,7 @@ class Stacks:
 
         def change(stack: Document) -> None:
             if record not in stack["Retired"]:
-                told = {"ResourceStatus": status, "ResourceStatusReason": reason}
+                told = {"ResourceStatus": status, "ResourceStatusReason": reason or None}
                 put(stack, record | told | {"Timestamp": time.time()})
             self._event(stack, record, status, reason)
 
@@ -86,7 +86,7 @@ class Stacks:
 
     def tell(self, stack: Document, status: str, reason: str) -> None:
         """Give a stack a status, and tell it."""
-        stack |= {"StackStatus": status, "StackStatusReason": reason}
+        stack |= {"StackStatus": status, "StackStatusReason": reason or None}
         named = {"LogicalResourceId": stack["StackName"], "PhysicalResourceId": stack["StackId"]}
         self._event(stack, {"ResourceType": ITSELF, **named}, status, reason)
 
@@ -101,7 +101,6 @@ class Stacks:
             "Timestamp": time.time(),
             "ResourceStatus": status,
             "ResourceStatusReason": reason or None,
-            "ClientRequestToken": stack.get("ClientRequestToken"),
         }
         self.platform.resources.create(EVENT, event["EventId"], event, stack["StackId"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
@@ -19,20 +18,24 @@ from boostline.local.store.resources import Document
 
 CHANGE_SET = "cloudformation.change-set"
 REVIEW = "REVIEW_IN_PROGRESS"
-UPDATABLE = {
-    *("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"),
-    *("CREATE_FAILED", "UPDATE_FAILED"),
-}
-NO_CHANGES = (
+UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+EMPTY = (
     "The submitted information didn't contain changes. Submit different information to create a "
     "change set."
+)
+NOT_HERE = (
+    *("ResourcesToImport", "IncludeNestedStacks", "StackPolicyBody", "StackPolicyURL"),
+    *("RollbackConfiguration", "ResourceTypes", "RetainExceptOnCreate", "UsePreviousTemplate"),
+    *("DisableRollback", "OnFailure", "OnStackFailure", "RetainResources"),
+    *("LogicalResourceId", "PhysicalResourceId"),
 )
 
 
 class CloudFormation(Service):
     """Stacks of the resource types that the project's templates have; others are refused.
 
-    Answers have one page.
+    To create a stack or to update it is to make a change set and to execute it. Answers have one
+    page.
     """
 
     def __init__(self, platform: Platform) -> None:
@@ -50,86 +53,45 @@ class CloudFormation(Service):
         """Let go of all stacks; their work goes on with the next platform."""
         self._engine.close()
 
-    def get_template_summary(self, request: Document) -> Document:
-        """Return what a template, or a stack's, asks for."""
-        if "StackName" in request:
-            return sources.summary(self._source(self._stack(request))["Body"])
-        return sources.summary(sources.body(request, self.platform.objects))
-
-    def validate_template(self, request: Document) -> Document:
-        """Return what a template asks for."""
-        return self.get_template_summary(request)
-
-    def get_template(self, request: Document) -> Document:
-        """Return a stack's or a change set's template, as it was given or with its inclusions."""
-        if "ChangeSetName" in request:
-            found = self._change_set(request)["Source"]
-        else:
-            found = self._source(self._stack(request))
-        stages = {"Original": found["Body"], "Processed": json.dumps(found["Template"])}
-        body = stages[request.get("TemplateStage", "Original")]
-        return {"TemplateBody": body, "StagesAvailable": [*stages]}
-
     def create_stack(self, request: Document) -> Document:
         """Make a stack, and begin to make its resources."""
-        name = request["StackName"]
         with self._turn:
-            if self._stacks.find(name) is not None:
-                raise refuse(f"Stack [{name}] already exists", "AlreadyExistsException")
-            stack = self._new(name)
-            source = self._wanted(stack, request, direct=True)
-            self._changes(stack, source)
-            self._begin(stack, source, request)
-        return {"StackId": stack["StackId"]}
+            if self._stacks.find(request["StackName"]) is not None:
+                raise refuse(
+                    f"Stack [{request['StackName']}] already exists", "AlreadyExistsException"
+                )
+            return self._execute(*self._plan({**request, "ChangeSetType": "CREATE"}))
 
     def update_stack(self, request: Document) -> Document:
         """Begin to change a stack."""
-        stack = self._stack(request)
-        _require(stack, UPDATABLE)
-        source = self._wanted(stack, request, direct=True)
-        if self._changes(stack, source) is None:
+        stack, plan = self._plan(request)
+        if plan["Status"] == "FAILED":
             raise refuse("No updates are to be performed.")
-        self._begin(stack, source, request)
-        return {"StackId": stack["StackId"]}
+        return self._execute(stack, plan)
 
     def cancel_update_stack(self, request: Document) -> None:
         """Bring a stack that is being updated back to what it was."""
-        stack = self._stack(request)
         self._engine.begin(
-            stack,
+            self._stack(request),
             "UPDATE_ROLLBACK_IN_PROGRESS",
             lambda stack: _require(stack, {"UPDATE_IN_PROGRESS"}),
         )
 
     def delete_stack(self, request: Document) -> None:
         """Begin to remove a stack; one that is not there is no error."""
+        _refuse_others(request)
         stack = self._stacks.find(request["StackName"])
-        if stack is None or stack["StackStatus"] in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
-            return
-
-        def retain(stack: Document) -> None:
-            if request.get("RetainResources"):
-                _require(stack, {"DELETE_FAILED"})
-            for name in request.get("RetainResources", []):
-                stack["Resources"][name]["DeletionPolicy"] = "Retain"
-
-        self._engine.begin(stack, "DELETE_IN_PROGRESS", retain)
-        self._forget(stack)
+        if stack and stack["StackStatus"] not in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
+            self._engine.begin(stack, "DELETE_IN_PROGRESS", self._forget)
 
     def describe_stacks(self, request: Document) -> Document:
         """Return a stack, or all that are not deleted, newest first."""
         if "StackName" in request:
-            return {"Stacks": [self._described(self._stack(request))]}
-        found = self._resources.list(STACK)[::-1]
-        there = [stack for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"]
-        return {"Stacks": [self._described(stack) for stack in there]}
-
-    def list_stacks(self, request: Document) -> Document:
-        """Return all stacks, also deleted ones, newest first."""
-        stacks = [self._described(stack) for stack in self._resources.list(STACK)[::-1]]
-        wanted = request.get("StackStatusFilter", [])
-        found = [stack for stack in stacks if stack["StackStatus"] in wanted or not wanted]
-        return {"StackSummaries": found}
+            found = [self._stack(request)]
+        else:
+            every = self._resources.list(STACK)[::-1]
+            found = [stack for stack in every if stack["StackStatus"] != "DELETE_COMPLETE"]
+        return {"Stacks": [stack | sources.told(_source(stack)) for stack in found]}
 
     def describe_stack_events(self, request: Document) -> Document:
         """Return what happened to a stack, newest first."""
@@ -137,35 +99,59 @@ class CloudFormation(Service):
         return {"StackEvents": events[::-1]}
 
     def describe_stack_resources(self, request: Document) -> Document:
-        """Return a stack's resources, or one of them."""
-        if "StackName" not in request:
-            raise refuse("the local platform finds resources by StackName")
-        stack, wanted = self._stack(request), request.get("LogicalResourceId")
-        found = [
-            _shown(stack, record)
-            for name, record in stack["Resources"].items()
-            if wanted in {None, name}
-        ]
-        if wanted is not None and not found:
-            raise refuse(f"Resource {wanted} does not exist for stack {request['StackName']}")
-        return {"StackResources": found}
-
-    def describe_stack_resource(self, request: Document) -> Document:
-        """Return one of a stack's resources."""
-        (found,) = self.describe_stack_resources(request)["StackResources"]
-        return {"StackResourceDetail": found}
-
-    def list_stack_resources(self, request: Document) -> Document:
         """Return a stack's resources."""
-        found = self.describe_stack_resources(request)["StackResources"]
-        return {"StackResourceSummaries": found}
+        _refuse_others(request)
+        stack = self._stack(request)
+        of = {member: stack[member] for member in ("StackName", "StackId")}
+        return {"StackResources": [record | of for record in stack["Resources"].values()]}
+
+    def get_template_summary(self, request: Document) -> Document:
+        """Return the parameters of a stack's template."""
+        declared = _source(self._stack(request)).get("Template", {}).get("Parameters", {})
+        return {
+            "Parameters": [
+                {"ParameterKey": name, "ParameterType": each["Type"]}
+                for name, each in declared.items()
+            ]
+        }
 
     def create_change_set(self, request: Document) -> Document:
         """Find out what a template would change of a stack, which need not be there yet."""
         with self._turn:
-            return self._plan(request)
+            stack, plan = self._plan(request)
+            with self.platform.database.transaction():
+                self._stacks.keep(stack)
+                taken = self._resources.list(CHANGE_SET, stack["StackId"])
+                if any(each["ChangeSetName"] == plan["ChangeSetName"] for each in taken):
+                    said = f"ChangeSet {plan['ChangeSetName']} already exists"
+                    raise refuse(said, "AlreadyExistsException")
+                self._resources.create(CHANGE_SET, plan["ChangeSetId"], plan, stack["StackId"])
+        return {"Id": plan["ChangeSetId"], "StackId": stack["StackId"]}
 
-    def _plan(self, request: Document) -> Document:
+    def describe_change_set(self, request: Document) -> Document:
+        """Return what a change set would change."""
+        found = self._change_set(request)
+        return found | sources.told(found["Source"])
+
+    def delete_change_set(self, request: Document) -> None:
+        """Remove a change set."""
+        self._resources.delete(CHANGE_SET, self._change_set(request)["ChangeSetId"])
+
+    def execute_change_set(self, request: Document) -> None:
+        """Begin to do what a change set says; the stack's others are void then."""
+        _refuse_others(request)
+        found = self._change_set(request)
+        if found["Status"] == "FAILED":
+            raise refuse(
+                f"ChangeSet [{found['ChangeSetId']}] cannot be executed in its current status of "
+                f"[{found['Status']}]",
+                "InvalidChangeSetStatus",
+            )
+        self._execute(self._stacks.get(found["StackId"]), found)
+
+    def _plan(self, request: Document) -> tuple[Document, Document]:
+        """Return a stack, which may be new, and its change set."""
+        _refuse_others(request)
         name, kind = request["StackName"], request.get("ChangeSetType", "UPDATE")
         stack = self._stacks.find(name)
         is_there = stack is not None and stack["StackStatus"] != REVIEW
@@ -177,88 +163,47 @@ class CloudFormation(Service):
             raise refuse(f"Stack [{name}] already exists and cannot be created again")
         made = stack or self._new(name)
         _require(made, {REVIEW, *UPDATABLE})
-        source = self._wanted(made, request, direct=False)
+        before, pseudo = made.get("Now") or {}, self._stacks.pseudo(made)
+        source = sources.source(request, before, pseudo, self.platform.objects)
         found = self._changes(made, source)
-        arn = self.platform.arn(
-            "cloudformation", f"changeSet/{request['ChangeSetName']}/{uuid.uuid4()}"
-        )
-        document = {
-            "ChangeSetName": request["ChangeSetName"],
-            "ChangeSetId": arn,
+        plan = request.get("ChangeSetName", "")
+        return made, {
+            "ChangeSetName": plan,
+            "ChangeSetId": self.platform.arn("cloudformation", f"changeSet/{plan}/{uuid.uuid4()}"),
             "StackId": made["StackId"],
             "StackName": name,
             "CreationTime": time.time(),
             "Status": "FAILED" if found is None else "CREATE_COMPLETE",
-            "StatusReason": NO_CHANGES if found is None else None,
+            "StatusReason": EMPTY if found is None else None,
             "ExecutionStatus": "UNAVAILABLE" if found is None else "AVAILABLE",
             "Changes": found or [],
-            "OnStackFailure": request.get("OnStackFailure"),
             "Source": source,
         }
-        with self.platform.database.transaction():
-            self._stacks.keep(made)
-            taken = self._resources.list(CHANGE_SET, made["StackId"])
-            if any(each["ChangeSetName"] == request["ChangeSetName"] for each in taken):
-                said = f"ChangeSet {request['ChangeSetName']} already exists"
-                raise refuse(said, "AlreadyExistsException")
-            self._resources.create(CHANGE_SET, arn, document, made["StackId"])
-        return {"Id": arn, "StackId": made["StackId"]}
 
-    def describe_change_set(self, request: Document) -> Document:
-        """Return what a change set would change."""
-        found = self._change_set(request)
-        return {**found, **sources.told(found["Source"])}
+    def _changes(self, stack: Document, source: Document) -> list[Document] | None:
+        """Return the changes of a stack's resources; None if nothing at all would change."""
+        deployment, now = self._stacks.deployment(stack, source), stack.get("Now")
+        found = list(changes(stack["Resources"], deployment, self._stacks.calls))
+        if found or now is None or now["Tags"] != source["Tags"]:
+            return found
+        outputs = deployment.outputs(self._stacks.attributes(stack))
+        return found if outputs != stack["Outputs"] else None
 
-    def delete_change_set(self, request: Document) -> None:
-        """Remove a change set."""
-        self._resources.delete(CHANGE_SET, self._change_set(request)["ChangeSetId"])
-
-    def execute_change_set(self, request: Document) -> None:
-        """Begin to do what a change set says; the stack's others are void then."""
-        found = self._change_set(request)
-        if found["ExecutionStatus"] != "AVAILABLE":
-            raise refuse(
-                f"ChangeSet [{found['ChangeSetId']}] cannot be executed in its current status of "
-                f"[{found['Status']}]",
-                "InvalidChangeSetStatus",
-            )
-        chosen = {"OnFailure": found["OnStackFailure"]} if found["OnStackFailure"] else {}
-        self._begin(self._stacks.get(found["StackId"]), found["Source"], {**chosen, **request})
-
-    def _begin(self, stack: Document, source: Document, request: Document) -> None:
+    def _execute(self, stack: Document, plan: Document) -> Document:
         verb = "CREATE" if stack["StackStatus"] == REVIEW else "UPDATE"
-        failing = "DO_NOTHING" if request.get("DisableRollback") else "ROLLBACK"
 
         def change(stack: Document) -> None:
             _require(stack, {REVIEW} if verb == "CREATE" else UPDATABLE)
-            stack |= {
-                "Next": source,
-                "OnFailure": request.get("OnFailure", failing),
-                "ClientRequestToken": request.get("ClientRequestToken"),
-            }
-            if verb == "UPDATE":
-                stack["LastUpdatedTime"] = time.time()
+            stack["Next"] = plan["Source"]
+            self._forget(stack)
 
         self._engine.begin(stack, f"{verb}_IN_PROGRESS", change)
-        self._forget(stack)
+        return {"StackId": stack["StackId"]}
 
     def _forget(self, stack: Document) -> None:
         """Remove the change sets of a stack, which is not what they were made for any more."""
         for each in self._resources.list(CHANGE_SET, stack["StackId"]):
             self._resources.delete(CHANGE_SET, each["ChangeSetId"])
-
-    def _wanted(self, stack: Document, request: Document, direct: bool) -> Document:
-        before, pseudo = stack.get("Now") or {}, self._stacks.pseudo(stack)
-        return sources.source(request, before, pseudo, self.platform.objects, direct)
-
-    def _changes(self, stack: Document, source: Document) -> list[Document] | None:
-        """Return the changes of a stack's resources; None if nothing at all would change."""
-        deployment, now = self._stacks.deployment(stack, source), stack.get("Now")
-        found = changes(stack, deployment, self._stacks.calls)
-        if found or now is None or now["Tags"] != source["Tags"]:
-            return found
-        outputs = deployment.outputs(self._stacks.attributes(stack))
-        return found if outputs != stack["Outputs"] else None
 
     def _new(self, name: str) -> Document:
         if not re.fullmatch("[a-zA-Z][-a-zA-Z0-9]{0,127}", name):
@@ -277,45 +222,31 @@ class CloudFormation(Service):
         }
 
     def _stack(self, request: Document) -> Document:
+        if "StackName" not in request:
+            raise refuse("the local platform finds what is a stack's by its StackName")
         found = self._stacks.find(request["StackName"])
         if found is None:
             raise _unknown(request["StackName"])
         return found
 
-    def _source(self, stack: Document) -> Document:
-        """Return what a stack was last brought to, or is first to become."""
-        if found := stack.get("Now") or stack.get("Next"):
-            return dict(found)
-        raise refuse(f"Stack [{stack['StackName']}] has no template: execute a change set first")
-
     def _change_set(self, request: Document) -> Document:
         name = request["ChangeSetName"]
-        found = self._resources.find(CHANGE_SET, name)
-        if found is None and "StackName" in request:
-            every = self._resources.list(CHANGE_SET, self._stack(request)["StackId"])
-            found = next((each for each in every if each["ChangeSetName"] == name), None)
-        if found is None:
-            raise refuse(f"ChangeSet [{name}] does not exist", "ChangeSetNotFound")
-        return found
-
-    def _described(self, stack: Document) -> Document:
-        return {
-            **stack,
-            **sources.told(stack.get("Now") or stack.get("Next") or {}),
-            "StackStatusReason": stack.get("StackStatusReason") or None,
-            "DisableRollback": stack.get("OnFailure") == "DO_NOTHING",
-            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
-        }
+        stack_id = self._stack(request)["StackId"] if "StackName" in request else None
+        for each in self._resources.list(CHANGE_SET, stack_id):
+            if name in {each["ChangeSetId"], each["ChangeSetName"]}:
+                return each
+        raise refuse(f"ChangeSet [{name}] does not exist", "ChangeSetNotFound")
 
 
-def _shown(stack: Document, record: Document) -> Document:
-    return {
-        **record,
-        "StackName": stack["StackName"],
-        "StackId": stack["StackId"],
-        "LastUpdatedTimestamp": record["Timestamp"],
-        "ResourceStatusReason": record["ResourceStatusReason"] or None,
-    }
+def _source(stack: Document) -> Document:
+    """Return what a stack was last brought to, or is first to become."""
+    found: Document = stack.get("Now") or stack.get("Next") or {}
+    return found
+
+
+def _refuse_others(request: Document) -> None:
+    if refused := [member for member in NOT_HERE if request.get(member)]:
+        raise refuse(f"the local platform does not have {', '.join(refused)} here")
 
 
 def _require(stack: Document, statuses: set[str]) -> None:

@@ -109,9 +109,7 @@ class Work:
                 self._retire(record, retired)
                 self._stacks.note(self._id, retired, "UPDATE_COMPLETE")
                 return
-        if status == "CREATE_FAILED":
-            self._remove([record], [])
-        if "PhysicalResourceId" not in record or status == "CREATE_FAILED":
+        if "PhysicalResourceId" not in record:
             self._create(record, wanted)
         elif changed & kind.replacing:
             self._replace(record, wanted)
