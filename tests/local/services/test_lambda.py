@@ -427,13 +427,6 @@ def test_reserved_concurrency_is_a_limit(
     assert "FunctionError" in invoke(shared_platform, name)
 
 
-def test_a_dry_run_runs_nothing(shared_platform: RunningPlatform, make: Make) -> None:
-    name = make("raise SystemExit('it was started')")
-    answer = invoke(shared_platform, name, InvocationType="DryRun")
-    assert (answer["StatusCode"], answer["Payload"]) == (204, None)
-    assert f"/aws/lambda/{name}" not in shared_platform.platform.logs.groups()
-
-
 def test_network_and_key_are_kept_and_shown(shared_platform: RunningPlatform, make: Make) -> None:
     key = "arn:aws:kms:us-east-1:000000000000:key/1"
     network = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}

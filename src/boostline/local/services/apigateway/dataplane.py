@@ -13,12 +13,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from boostline.local.platform import Platform
-from boostline.local.services.apigateway.document import GatewayResponse, Match
+from boostline.local.services.apigateway.document import GatewayResponse, Operation
 from boostline.local.services.apigateway.event import Call, response
-from boostline.local.services.apigateway.plans import Meter
+from boostline.local.services.apigateway.meter import Meter
 from boostline.local.services.apigateway.stages import Deployed
 from boostline.local.services.apigateway.validation import JSON
-from boostline.local.services.lambda_.errors import AccessDenied
 from boostline.local.services.lambda_.output import Lines
 from boostline.local.services.lambda_.service import Lambda
 from boostline.local.store.metrics import dimensions
@@ -88,7 +87,7 @@ class DataPlane:
     """Answers requests to `/restapis/<api id>/<stage>/<path>`."""
 
     def __init__(
-        self, platform: Platform, deployed: Callable[[str, str], Deployed | None], meter: Meter
+        self, platform: Platform, deployed: Callable[[str, str], Deployed], meter: Meter
     ) -> None:
         self._platform = platform
         self._deployed = deployed
@@ -98,8 +97,9 @@ class DataPlane:
     async def answer(self, request: Request) -> Response:
         """Answer a request; it never raises for what the caller or the function did wrong."""
         call = Call(request, self._platform.settings.account)
-        deployed = self._deployed(call.api, call.stage)
-        if deployed is None:
+        try:
+            deployed = self._deployed(call.api, call.stage)
+        except AwsError:  # there is no such stage
             answer = Refusal("INVALID_API_KEY").response(call, {})
         else:
             try:
@@ -119,35 +119,32 @@ class DataPlane:
         await asyncio.gather(*closing, return_exceptions=True)  # a full disk ends no platform
 
     async def _through(self, call: Call, deployed: Deployed) -> Response:
-        match = deployed.document.match(call.request.method, call.path)
-        if match is None:
+        operation = deployed.document.find(call.request.method, call.path)
+        if operation is None:
             raise Refusal("MISSING_AUTHENTICATION_TOKEN")
-        call.route(match, deployed.stage)
-        self._admit(call, match, deployed)
-        body = await _body(call.request)
-        models = match.operation.models
+        call.route(deployed.stage["deploymentId"])
+        self._admit(call, operation, deployed)
+        body, models = await _body(call.request), operation.models
         problems = models and models.problems(call.request.headers.get("content-type", ""), body)
         if problems:
             raise Refusal("BAD_REQUEST_BODY", problems)
         began = time.perf_counter()
         try:
-            return response(await self._invoke(call, match, deployed, body))
+            return response(await self._invoke(call, operation, body))
         except ValueError as error:
             why = f"{MISTAKE}: Malformed Lambda proxy response: {error}"
             raise Refusal("INTEGRATION_FAILURE", why=why) from error
         finally:
             call.context["integrationLatency"] = round((time.perf_counter() - began) * 1000)
 
-    def _admit(self, call: Call, match: Match, deployed: Deployed) -> None:
+    def _admit(self, call: Call, operation: Operation, deployed: Deployed) -> None:
         """Ask for an API key where one is needed, and count the request."""
-        method = f"{call.api}/{call.stage}/{match.resource}/{call.request.method}"
-        settings = deployed.settings(match.resource, call.request.method)
-        limits = [
-            (method, settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit"))
-        ]
+        method = f"{call.api}/{call.stage}{call.path}/{call.request.method}"
+        settings = deployed.settings
+        rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
         plan: Mapping[str, Any] = {}
-        name = ""
-        if match.operation.security:
+        limits, name = [(method, rate, burst)], ""
+        if operation.security:
             value = call.request.headers.get("x-api-key", "")
             if value not in deployed.keys:
                 raise Refusal("INVALID_API_KEY")
@@ -157,29 +154,27 @@ class DataPlane:
             limits = [(name, throttle.get("rateLimit"), throttle.get("burstLimit")), *limits]
         if any(self._meter.throttled(*limit) for limit in limits):
             raise Refusal("THROTTLED")
-        if self._meter.exhausted(name, plan):
+        if self._meter.exhausted(name, plan.get("quota")):
             raise Refusal("QUOTA_EXCEEDED")
 
-    async def _invoke(self, call: Call, match: Match, deployed: Deployed, body: bytes) -> bytes:
-        integration = match.operation.integration
-        resource = f"{call.api}/{call.stage}/{call.request.method}{match.resource}"
+    async def _invoke(self, call: Call, operation: Operation, body: bytes) -> bytes:
+        integration = operation.integration
+        resource = f"{call.api}/{call.stage}/{call.request.method}{call.path}"
         try:
             async with asyncio.timeout(integration.timeout_in_millis / 1000):
                 outcome = await self._platform.get(Lambda).invoke_for(
                     "apigateway.amazonaws.com",
                     self._platform.arn("execute-api", resource),
                     integration.function,
-                    json.dumps(call.event(match, deployed.stage, body)).encode(),
+                    json.dumps(call.event(body)).encode(),
                     call.trace,
                 )
         except TimeoutError:
             why = "Execution failed due to a timeout error"
             raise Refusal("INTEGRATION_TIMEOUT", why=why) from None
-        except (AccessDenied, AwsError) as error:
-            too_long = isinstance(error, AwsError) and error.status == 413
-            kind = "REQUEST_TOO_LARGE" if too_long else "API_CONFIGURATION_ERROR"
-            why = f"{MISTAKE}: {error}"
-            raise Refusal(kind, why=why) from error
+        except AwsError as error:
+            kind = "REQUEST_TOO_LARGE" if error.status == 413 else "API_CONFIGURATION_ERROR"
+            raise Refusal(kind, why=f"{MISTAKE}: {error}") from error
         if outcome.failed:
             why = f"Lambda execution failed: {outcome.payload.decode(errors='replace')}"
             raise Refusal("INTEGRATION_FAILURE", why=why)
@@ -187,8 +182,7 @@ class DataPlane:
 
     def _tell(self, deployed: Deployed, call: Call, refusal: Refusal) -> None:
         """Log what went wrong behind the API, if the stage's settings ask for it."""
-        settings = deployed.settings(call.context.get("resourcePath", ""), call.request.method)
-        if refusal.why and settings.get("loggingLevel", "OFF") != "OFF":
+        if refusal.why and deployed.settings.get("loggingLevel", "OFF") != "OFF":
             line = f"({call.context['requestId']}) {refusal.why}"
             self._log(f"API-Gateway-Execution-Logs_{call.api}/{call.stage}", line)
 
@@ -203,9 +197,8 @@ class DataPlane:
             self._log(log["destinationArn"].split(":")[6], call.line(log["format"]))
         api = {"ApiName": deployed.name}
         among = [api, api | {"Stage": call.stage}]
-        resource = context.get("resourcePath")
-        if resource and deployed.settings(resource, call.request.method).get("metricsEnabled"):
-            among.append(among[1] | {"Method": call.request.method, "Resource": resource})
+        if "resourcePath" in context and deployed.settings.get("metricsEnabled"):
+            among.append(among[1] | {"Method": call.request.method, "Resource": call.path})
         values = [
             ("Count", 1, 1),
             ("4XXError", int(400 <= status < 500), 1),

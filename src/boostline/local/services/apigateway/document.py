@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import unquote
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,13 +17,11 @@ from boostline.local.services.apigateway.validation import Models
 
 METHODS = frozenset("get put post delete options head patch".split())  # noqa: SIM905
 PREFIX = "x-amazon-apigateway-"
-ANY = f"{PREFIX}any-method"
 INTEGRATION = f"{PREFIX}integration"
 VALIDATOR = f"{PREFIX}request-validator"
 LONGEST = 29_000  # milliseconds that an integration may take
 
-# Texts, {parameters}, and a {greedy+} one at the end.
-_RESOURCE = re.compile(r"/|(?=/)(/([\w.$:-]+|\{[a-zA-Z_]\w*\}))*(/\{[a-zA-Z_]\w*\+\})?", re.ASCII)
+_PATH = re.compile(r"/|(/[\w.$:-]+)+", re.ASCII)
 _FUNCTION = r"lambda:path/2015-03-31/functions/(arn:aws:lambda:[^/]+)/invocations$"
 
 
@@ -53,12 +50,11 @@ class RequestBody(msgspec.Struct):
 
 
 class Operation(msgspec.Struct):
-    """A method of a resource; with `security`, it takes an API key."""
+    """A method of a path; with `security`, it takes an API key."""
 
     integration: Integration = msgspec.field(name=INTEGRATION)
     security: list[dict[str, list[str]]] = []
     body: RequestBody | None = msgspec.field(name="requestBody", default=None)
-    validator: str | None = msgspec.field(name=VALIDATOR, default=None)
     models: Models | None = None
 
 
@@ -116,14 +112,6 @@ class Root(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     )
 
 
-class Match(NamedTuple):
-    """Where a request goes, with the values of its path's parameters."""
-
-    resource: str
-    operation: Operation
-    parameters: dict[str, str]
-
-
 class Document:
     """The routes of an API's document, parsed from JSON.
 
@@ -134,7 +122,7 @@ class Document:
     """
 
     def __init__(self, content: Any) -> None:
-        self._resources: list[tuple[str, re.Pattern[str], dict[str, Operation]]] = []
+        self._operations: dict[tuple[str, str], Operation] = {}
         self.responses: Mapping[str, GatewayResponse] = {}
         problems = list(self._read(content))
         if problems:
@@ -144,65 +132,41 @@ class Document:
                 + "\n\t".join(problems)
             )
 
-    def match(self, method: str, path: str) -> Match | None:
-        """Return where a request goes by its path below the stage, still percent-encoded.
-
-        The most specific resource has to have the method.
-        """
-        for resource, pattern, operations in self._resources:
-            if found := pattern.fullmatch(path):
-                operation = operations.get(method.lower()) or operations.get(ANY)
-                parameters = {name: unquote(value) for name, value in found.groupdict().items()}
-                return Match(resource, operation, parameters) if operation else None
-        return None
+    def find(self, method: str, path: str) -> Operation | None:
+        """Return the operation that is asked for by its path below the stage."""
+        return self._operations.get((method.lower(), path))
 
     def _read(self, content: Any) -> Iterator[str]:
-        """Add a document's resources; give what is wrong with it."""
+        """Add a document's operations; give what is wrong with it."""
         try:
             root = msgspec.convert(content, Root)
         except msgspec.ValidationError as error:
             yield str(error)
             return
         self.responses = root.responses
-        # The most specific resource is asked first: texts, then parameters, then greedy ones.
-        for resource in sorted(root.paths, key=_specificity):
-            if not _RESOURCE.fullmatch(resource):
-                yield f"{resource!r} is not a path of texts, {{parameters}} and a last {{greedy+}}"
-                continue
-            operations = {}
-            for method in sorted(root.paths[resource].keys() & {*METHODS, ANY}):
+        if root.validator not in {None, *root.validators}:
+            yield f"there is no request validator {root.validator!r}"
+        if any(each.validate_request_parameters for each in root.validators.values()):
+            yield "the local platform does not have validateRequestParameters"
+        for path, methods in root.paths.items():
+            if not _PATH.fullmatch(path):
+                yield f"{path!r} is not a path of texts: the local platform has no {{parameters}}"
+            for method, operation in methods.items():
                 try:
-                    operations[method] = _operation(root, root.paths[resource][method])
+                    self._operations[method, path] = _operation(root, method, operation)
                 except ValueError as error:
-                    yield f"{method.upper()} {resource}: {error}"
-            self._resources.append((resource, _pattern(resource), operations))
+                    yield f"{method.upper()} {path}: {error}"
 
 
-def _operation(root: Root, content: Any) -> Operation:
+def _operation(root: Root, method: str, content: Any) -> Operation:
     operation = msgspec.convert(content, Operation)
     asked = {scheme for requirement in operation.security for scheme in requirement}
-    extensions = {name for name in content if name.startswith(PREFIX)}
-    unknown = (asked - root.components.security_schemes.keys()) | (
-        extensions - {INTEGRATION, VALIDATOR}
-    )
+    unknown = {method} - METHODS | asked - root.components.security_schemes.keys()
+    unknown |= {name for name in content if name.startswith(PREFIX)} - {INTEGRATION}
     if unknown:
         raise ValueError(f"the local platform does not have {', '.join(sorted(unknown))}")
-    name = operation.validator or root.validator
-    if name is not None and name not in root.validators:
-        raise ValueError(f"there is no request validator {name!r}")
-    checks = root.validators[name] if name is not None else Validator()
-    if checks.validate_request_parameters:
-        raise ValueError("the local platform does not have validateRequestParameters")
-    if checks.validate_request_body and operation.body:
+    checks = root.validators.get(root.validator or "")
+    if checks and checks.validate_request_body and operation.body:
         schemas = {"schemas": root.components.schemas}
         operation.models = Models(operation.body.content, schemas, operation.body.required)
     return operation
-
-
-def _specificity(resource: str) -> list[int]:
-    return [segment.startswith("{") + segment.endswith("+}") for segment in resource.split("/")]
-
-
-def _pattern(resource: str) -> re.Pattern[str]:
-    pattern = re.sub(r"\\\{(\w+)\\\+\\\}", r"(?P<\1>.+)", re.escape(resource))
-    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", pattern))

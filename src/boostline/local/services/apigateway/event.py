@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import unquote
 from uuid import uuid4
@@ -18,8 +18,6 @@ from uuid import uuid4
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-
-from boostline.local.services.apigateway.document import Match
 
 # Headers that API Gateway keeps to itself: a function's come out under another name.
 KEPT = {"connection", "content-length", "date", "host", "server", "www-authenticate"}
@@ -93,16 +91,16 @@ class Call:
             "X-Amzn-Trace-Id": self.trace,
         }
 
-    def route(self, match: Match, stage: Mapping[str, Any]) -> None:
-        """Take where the request goes into its context."""
+    def route(self, deployment: str) -> None:
+        """Take into the context that the deployment has the request's path."""
         self.context |= {
-            "deploymentId": stage["deploymentId"],
-            "resourceId": hashlib.sha256(match.resource.encode()).hexdigest()[:6],
-            "resourcePath": match.resource,
+            "deploymentId": deployment,
+            "resourceId": hashlib.sha256(self.path.encode()).hexdigest()[:6],
+            "resourcePath": self.path,
         }
 
-    def event(self, match: Match, stage: Mapping[str, Any], body: bytes) -> dict[str, Any]:
-        """Return the event for a method of a stage."""
+    def event(self, body: bytes) -> dict[str, Any]:
+        """Return the event for the function."""
         headers = _grouped(self.request.headers.items())  # lower case, as HTTP/2 clients send them
         query = _grouped(self.request.query_params.multi_items())
         url = self.request.url
@@ -114,15 +112,15 @@ class Call:
             "X-Forwarded-Proto": [url.scheme],
         }
         return {
-            "resource": match.resource,
-            "path": unquote(self.path),
+            "resource": self.path,
+            "path": self.path,
             "httpMethod": self.request.method,
             "headers": {name: values[-1] for name, values in headers.items()},
             "multiValueHeaders": headers,
             "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
             "multiValueQueryStringParameters": query or None,
-            "pathParameters": match.parameters or None,
-            "stageVariables": stage.get("variables") or None,
+            "pathParameters": None,
+            "stageVariables": None,
             "requestContext": self.context,
             "body": body.decode(errors="replace") if body else None,
             "isBase64Encoded": False,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from boostline.local.store.resources import Missing, Resources
@@ -13,7 +12,6 @@ from boostline.local.wire.errors import AwsError
 
 Members = dict[str, Any]
 Operation = Callable[[Any, Members], Members | None]
-Reader = Callable[[str], Any]  # of a text; ValueError if it means nothing
 
 
 class Kind(NamedTuple):
@@ -79,8 +77,14 @@ def getter(kind: Kind) -> Operation:
 
 
 def lister(kind: Kind) -> Operation:
-    """Return the operation that answers the documents of a kind."""
-    return lambda service, request: named(service.documents.list(kind), request)
+    """Return the operation that answers the documents of a kind, by their names if asked."""
+
+    def answer(service: Any, request: Members) -> Members:
+        refuse(request, "customerId", "keyId")
+        found, start = service.documents.list(kind), request.get("nameQuery", "")
+        return {"items": [one for one in found if one.get("name", "").startswith(start)]}
+
+    return answer
 
 
 def deleter(kind: Kind) -> Operation:
@@ -88,16 +92,14 @@ def deleter(kind: Kind) -> Operation:
     return lambda service, request: service.documents.delete(kind, request)
 
 
-def named(items: list[Members], request: Mapping[str, Any]) -> Members:
-    """Return those whose name begins as asked."""
-    refuse(request, "customerId", "keyId")
-    start = request.get("nameQuery", "")
-    return {"items": [one for one in items if one.get("name", "").startswith(start)]}
-
-
 def bad_request(message: str) -> AwsError:
     """Return the error for a request that cannot be done."""
     return AwsError("BadRequestException", message, 400)
+
+
+def conflict(message: str) -> AwsError:
+    """Return the error for a thing that is there already."""
+    return AwsError("ConflictException", message, 409)
 
 
 def not_found(what: str) -> AwsError:
@@ -105,9 +107,10 @@ def not_found(what: str) -> AwsError:
     return AwsError("NotFoundException", f"Invalid {what} specified", 404)
 
 
-def given(request: Mapping[str, Any], *names: str) -> Members:
-    """Return those members that a request has."""
-    return {name: request[name] for name in names if name in request}
+def given(request: Mapping[str, Any], names: str, besides: str = "") -> Members:
+    """Return those members that a request has; refuse all others that ask for something."""
+    refuse(request, *sorted(request.keys() - {*names.split(), *besides.split()}))
+    return {name: request[name] for name in names.split() if name in request}
 
 
 def refuse(request: Mapping[str, Any], *names: str) -> None:
@@ -115,53 +118,6 @@ def refuse(request: Mapping[str, Any], *names: str) -> None:
     asked = [name for name in names if request.get(name)]
     if asked:
         raise bad_request(f"the local platform does not have {', '.join(asked)} here")
-
-
-def patch(
-    document: Members,
-    request: Mapping[str, Any],
-    values: Mapping[str, Reader | None],
-    meant: Callable[[Mapping[str, str]], Mapping[str, str]] = dict,
-) -> None:
-    """Apply a request's patch operations to a document, or refuse them.
-
-    Parameters
-    ----------
-    values
-        How a value is read, by its path (a JSON pointer), in which `*` stands for any name. None is
-        for what can only be removed, as what ends in `*` can be too.
-    meant
-        Makes another operation of one first.
-    """
-    for operation in map(meant, request.get("patchOperations", [])):
-        op, path = operation.get("op"), operation.get("path", "")
-        slashes = path.count("/")
-        known = (each for each in values if each.count("/") == slashes and fnmatchcase(path, each))
-        found = next(known, "")
-        read = values.get(found)
-        removes = op == "remove" and (found.endswith("*") or (found and read is None))
-        if not removes and (read is None or op not in {"add", "replace"}):
-            has = f"replace of {', '.join(values)}"
-            raise bad_request(
-                f"Invalid patch: the local platform has no {op!r} of {path!r}; it has {has}"
-            )
-        place, names = document, path[1:].split("/")
-        *parents, name = (each.replace("~1", "/").replace("~0", "~") for each in names)
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        if removes or read is None:
-            place.pop(name, None)
-            continue
-        value = operation.get("value", "")
-        try:
-            place[name] = read(value)
-        except ValueError:
-            raise bad_request(f"Invalid patch value {value!r} for {path}") from None
-
-
-def boolean(text: str) -> bool:
-    """Read a patch's value."""
-    return bool(("false", "true").index(text.lower()))
 
 
 def new_id(length: int) -> str:

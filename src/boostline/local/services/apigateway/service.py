@@ -8,36 +8,32 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from boostline.local.platform import Platform
-from boostline.local.services.apigateway import plans, resources, stages
+from boostline.local.service import Service
+from boostline.local.services.apigateway import meter, resources
 from boostline.local.services.apigateway.dataplane import DataPlane
 from boostline.local.services.apigateway.document import Document
+from boostline.local.services.apigateway.patches import patch
 from boostline.local.services.apigateway.resources import (
     API,
     KEY,
     PLAN,
     Members,
-    Reader,
     bad_request,
+    conflict,
     given,
     new_id,
     not_found,
-    patch,
     refuse,
 )
-from boostline.local.services.apigateway.usage import Usage
-from boostline.local.wire.errors import AwsError
+from boostline.local.services.apigateway.stages import Deployed, check, deployed, of
 
 ACCOUNT = "apigateway.account"
-CHANGEABLE: dict[str, Reader | None] = {"/cloudwatchRoleArn": str}
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-LIMITS = {"rateLimit": plans.RATE, "burstLimit": plans.BURST}
+LIMITS = {"rateLimit": meter.RATE, "burstLimit": meter.BURST}
 
 
-class ApiGateway(Usage):
+class ApiGateway(Service):
     """REST APIs whose routes are Lambda functions (proxy integration).
 
     An OpenAPI document goes in; what the local platform does not have in it is refused by name. A
@@ -46,13 +42,18 @@ class ApiGateway(Usage):
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self._stages: dict[tuple[str, str], stages.Deployed] = {}
-        self._meter = plans.Meter(platform.resources)
+        self.documents = resources.Documents(platform.resources, self._changed)
+        self._stages: dict[tuple[str, str], Deployed] = {}
+        self._meter = meter.Meter(platform.resources)
         self._data_plane = DataPlane(platform, self._deployed, self._meter)
+        self.answer = self._data_plane.answer
 
     get_rest_api = resources.getter(API)
     get_rest_apis = resources.lister(API)
     delete_rest_api = resources.deleter(API)
+    delete_api_key = resources.deleter(KEY)
+    get_usage_plan = resources.getter(PLAN)
+    get_usage_plans = resources.lister(PLAN)
 
     def stop(self) -> None:
         """Keep what the quotas counted, and the last lines."""
@@ -60,10 +61,6 @@ class ApiGateway(Usage):
         if self.platform.loop is not None:
             done = self._data_plane.close()
             asyncio.run_coroutine_threadsafe(done, self.platform.loop).result()
-
-    async def answer(self, request: Request) -> Response:
-        """Answer an unsigned request to `/restapis/<api id>/<stage>/<path>`."""
-        return await self._data_plane.answer(request)
 
     def import_rest_api(self, request: Members) -> Members:
         """Make an API from an OpenAPI 3 document in JSON."""
@@ -80,76 +77,145 @@ class ApiGateway(Usage):
 
     def create_deployment(self, request: Members) -> Members:
         """Take a snapshot of the API's document, and put it on a stage if one is named."""
-        refuse(request, "cacheClusterEnabled", "cacheClusterSize", "canarySettings")
-        now = time.time()
-        deployment = {"id": new_id(6), "createdDate": now, **given(request, "description")}
-        shown = {"deploymentId": deployment["id"], "lastUpdatedDate": now}
-        shown |= given(request, "variables")
+        told, now = given(request, "description", "restApiId stageName"), time.time()
+        deployment = {"id": new_id(6), "createdDate": now, **told}
 
         def deploy(api: Members) -> None:
             api["deployments"][deployment["id"]] = {**deployment, "body": api["body"]}
-            if "stageName" in request:
-                made = {"stageName": request["stageName"], "createdDate": now}
-                api["stages"].setdefault(request["stageName"], made).update(shown)
+            if name := request.get("stageName"):
+                stage = api["stages"].setdefault(name, {"stageName": name, "createdDate": now})
+                stage |= {"deploymentId": deployment["id"], "lastUpdatedDate": now}
 
         self.documents.change(API, request, deploy)
         return deployment
 
-    def get_stage(self, request: Members) -> Members:
-        """Return a stage."""
-        stages = self.documents.get(API, request)["stages"]
-        if request["stageName"] not in stages:
-            raise not_found("Stage identifier")
-        return dict(stages[request["stageName"]])
-
-    def create_stage(self, request: Members) -> Members:
-        """Put a deployment on a new stage."""
-        refuse(request, "cacheClusterEnabled", "cacheClusterSize", "canarySettings")
-        now = time.time()
-        made = given(request, "stageName", "deploymentId", "description", "variables", "tags")
-        made |= given(request, "tracingEnabled")
-        made |= {"createdDate": now, "lastUpdatedDate": now}
-
-        def add(api: Members) -> None:
-            if made["stageName"] in api["stages"]:
-                raise AwsError("ConflictException", "Stage already exists", 409)
-            api["stages"][made["stageName"]] = made
-            _check_stages(api)
-
-        return dict(self.documents.change(API, request, add)["stages"][made["stageName"]])
-
-    def update_stage(self, request: Members) -> Members:
-        """Move a stage to another deployment, or change what is said of it."""
-        self.get_stage(request)
-
-        def change(api: Members) -> None:
-            stage = api["stages"][request["stageName"]]
-            patch(stage, request, stages.CHANGEABLE, stages.of_method)
-            stage["lastUpdatedDate"] = time.time()
-            _check_stages(api)
-
-        self.documents.change(API, request, change)
-        return self.get_stage(request)
-
-    def delete_stage(self, request: Members) -> None:
-        """Remove a stage: its routes are gone."""
-        self.get_stage(request)
-        self.documents.change(API, request, lambda api: api["stages"].pop(request["stageName"]))
-
     def delete_deployment(self, request: Members) -> None:
         """Remove a deployment that no stage shows."""
+        name = request["deploymentId"]
 
         def remove(api: Members) -> None:
-            if api["deployments"].pop(request["deploymentId"], None) is None:
+            if api["deployments"].pop(name, None) is None:
                 raise not_found("Deployment identifier")
-            if any(
-                one["deploymentId"] == request["deploymentId"] for one in api["stages"].values()
-            ):
+            if any(stage["deploymentId"] == name for stage in api["stages"].values()):
                 raise bad_request(
                     "Active stages pointing to this deployment must be moved or deleted"
                 )
 
         self.documents.change(API, request, remove)
+
+    def create_stage(self, request: Members) -> Members:
+        """Put a deployment on a new stage."""
+        names, now = "stageName deploymentId description tracingEnabled tags", time.time()
+        stage = given(request, names, "restApiId") | {"createdDate": now, "lastUpdatedDate": now}
+
+        def add(api: Members) -> None:
+            if api["stages"].setdefault(stage["stageName"], stage) is not stage:
+                raise conflict("Stage already exists")
+            check(api, stage)
+
+        self.documents.change(API, request, add)
+        return stage
+
+    def get_stage(self, request: Members) -> Members:
+        """Return a stage."""
+        return of(self.documents.get(API, request), request)
+
+    def update_stage(self, request: Members) -> Members:
+        """Move a stage to another deployment, or change what is said of it."""
+
+        def change(api: Members) -> None:
+            stage = of(api, request)
+            patch(stage, request, "Stage")
+            stage["lastUpdatedDate"] = time.time()
+            check(api, stage)
+
+        return of(self.documents.change(API, request, change), request)
+
+    def delete_stage(self, request: Members) -> None:
+        """Remove a stage: its routes are gone."""
+
+        def remove(api: Members) -> None:
+            del api["stages"][of(api, request)["stageName"]]
+
+        self.documents.change(API, request, remove)
+
+    def create_api_key(self, request: Members) -> Members:
+        """Make a key; its value is made here unless it is given."""
+        value, now = request.get("value") or new_id(40), time.time()
+        if not 20 <= len(value) <= 128:
+            raise bad_request("API Key value should be at least 20 characters, and at most 128")
+        if any(one["value"] == value for one in self.documents.list(KEY)):
+            raise conflict("API Key already exists")
+        made = {"id": new_id(10), "createdDate": now, "lastUpdatedDate": now, "enabled": False}
+        told = given(request, "name description enabled value tags")
+        return self.documents.create(KEY, made | told | {"value": value})
+
+    def get_api_key(self, request: Members) -> Members:
+        """Return a key, with its value if asked."""
+        return _shown(self.documents.get(KEY, request), request.get("includeValue"))
+
+    def get_api_keys(self, request: Members) -> Members:
+        """Return keys whose name begins as asked, with their values if asked."""
+        found = resources.lister(KEY)(self, request) or {}
+        return {"items": [_shown(key, request.get("includeValues")) for key in found["items"]]}
+
+    def update_api_key(self, request: Members) -> Members:
+        """Change what is said of a key, or switch it on or off."""
+
+        def change(key: Members) -> None:
+            patch(key, request, "ApiKey")
+            key["lastUpdatedDate"] = time.time()
+
+        return _shown(self.documents.change(KEY, request, change), with_value=False)
+
+    def create_usage_plan(self, request: Members) -> Members:
+        """Make a usage plan."""
+        told = given(request, "name description apiStages throttle quota tags")
+        plan = {"id": new_id(6), "apiStages": [], "keys": [], **told}
+        self._check_plan(plan)
+        return self.documents.create(PLAN, plan)
+
+    def update_usage_plan(self, request: Members) -> Members:
+        """Change a usage plan's name, stages, throttle or quota."""
+
+        def change(plan: Members) -> None:
+            patch(plan, request, "UsagePlan")
+            self._check_plan(plan)
+
+        return self.documents.change(PLAN, request, change)
+
+    def delete_usage_plan(self, request: Members) -> None:
+        """Remove a usage plan that has no stages any more."""
+        if self.documents.get(PLAN, request)["apiStages"]:
+            raise bad_request(
+                f"Cannot delete Usage Plan {request['usagePlanId']} because API stages are "
+                "associated with it: remove them first"
+            )
+        self.documents.delete(PLAN, request)
+
+    def create_usage_plan_key(self, request: Members) -> Members:
+        """Put a key in a usage plan."""
+        if request["keyType"] != "API_KEY":
+            raise bad_request("Invalid key type specified: keyType is API_KEY")
+        key = self.documents.get(KEY, {"apiKey": request["keyId"]})
+
+        def add(plan: Members) -> None:
+            if key["id"] in plan["keys"]:
+                raise conflict(f"{plan['id']} has the key {key['id']} already")
+            plan["keys"].append(key["id"])
+
+        self.documents.change(PLAN, request, add)
+        return {"type": "API_KEY", **key}
+
+    def delete_usage_plan_key(self, request: Members) -> None:
+        """Take a key out of a usage plan."""
+
+        def remove(plan: Members) -> None:
+            if request["keyId"] not in plan["keys"]:
+                raise not_found("API Key identifier")
+            plan["keys"].remove(request["keyId"])
+
+        self.documents.change(PLAN, request, remove)
 
     def get_account(self, _: Members) -> Members:
         """Return the account's settings."""
@@ -159,29 +225,30 @@ class ApiGateway(Usage):
     def update_account(self, request: Members) -> Members:
         """Change the role by which API Gateway writes logs: it is recorded."""
         account: Members = {}
-        patch(account, request, CHANGEABLE)
+        patch(account, request, "Account")
         self.platform.resources.put(ACCOUNT, ACCOUNT, account)
         return self.get_account({})
+
+    def _check_plan(self, plan: Members) -> None:
+        if any(limit < 0 for limit in plan.get("throttle", {}).values()):
+            raise bad_request("Usage Plan throttle limits must not be negative")
+        quota = plan.get("quota", {"limit": 1, "period": "DAY"})
+        if quota.get("limit", 0) < 1 or quota.get("period") != "DAY" or quota.get("offset"):
+            raise bad_request(
+                "Usage Plan quota needs a limit above 0 and, on the local platform, the period DAY "
+                "without an offset"
+            )
+        for each in plan["apiStages"]:
+            refuse(each, "throttle")
+            self.get_stage({"restApiId": each.get("apiId"), "stageName": each.get("stage")})
 
     def _changed(self) -> None:
         self._stages = {}  # the next request reads them anew
 
-    def _deployed(self, api: str, stage: str) -> stages.Deployed | None:
+    def _deployed(self, api: str, stage: str) -> Deployed:
         known = self._stages  # a change while this one is read puts another in its place
         if (api, stage) not in known:
-            found = self.platform.resources.find(API.name, api)
-            if found is None or stage not in found["stages"]:
-                return None
-            shown = found["stages"][stage]
-            keys = {
-                key["value"]: (key, plan)
-                for plan in self.documents.list(PLAN)
-                if {"apiId": api, "stage": stage} in plan["apiStages"]
-                for member in plan["keys"]
-                if (key := self.documents.get(KEY, {"apiKey": member}))["enabled"]
-            }
-            body = found["deployments"][shown["deploymentId"]]["body"]
-            known[api, stage] = stages.Deployed(found["name"], Document(body), shown, keys)
+            known[api, stage] = deployed(self.documents, api, stage)
         return known[api, stage]
 
 
@@ -196,9 +263,10 @@ def _imported(request: Mapping[str, Any]) -> Members:
     parameters.pop("mode", None)  # ImportRestApi's own `?mode=import` is among them
     endpoint = parameters.pop("endpointConfigurationTypes", "EDGE")
     refuse(parameters, *parameters)
+    info = content["info"]
     return {
-        "name": content["info"]["title"],
-        **given(content["info"], "description", "version"),
+        "name": info["title"],
+        **{name: info[name] for name in ("description", "version") if name in info},
         "apiKeySource": "HEADER",
         "endpointConfiguration": {"types": [endpoint]},
         "disableExecuteApiEndpoint": False,
@@ -206,7 +274,5 @@ def _imported(request: Mapping[str, Any]) -> Members:
     }
 
 
-def _check_stages(api: Members) -> None:
-    for stage in api["stages"].values():
-        if stage["deploymentId"] not in api["deployments"]:
-            raise bad_request("Deployment id does not exist")
+def _shown(key: Members, with_value: object) -> Members:
+    return {name: value for name, value in key.items() if with_value or name != "value"}

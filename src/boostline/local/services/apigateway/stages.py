@@ -1,4 +1,4 @@
-"""Stages: what can be changed of them, and how they answer."""
+"""Stages: the settings of their methods, and how they answer."""
 
 from __future__ import annotations
 
@@ -8,75 +8,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from boostline.local.services.apigateway.document import Document
-from boostline.local.services.apigateway.resources import Reader, boolean
+from boostline.local.services.apigateway.resources import (
+    API,
+    KEY,
+    PLAN,
+    Documents,
+    Members,
+    bad_request,
+    not_found,
+)
 
-_GROUP = re.compile(r"arn:aws:logs:[\w-]+:\d{12}:log-group:[\w./#-]+", re.ASCII)
-
-
-def _log_group(text: str) -> str:
-    if not _GROUP.fullmatch(text):
-        raise ValueError(text)  # a delivery stream of Firehose, or the ARN with its wildcard
-    return text
-
-
-def _log_format(text: str) -> str:
-    ids = ("$context.requestId", "$context.extendedRequestId")
-    if "\n" in text or not any(each in text for each in ids):
-        raise ValueError(text)
-    return text
-
-
-# A method's settings by their names in patches: https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html#UpdateStage-Patch
-SETTINGS: dict[str, tuple[str, Reader]] = {
-    "metrics/enabled": ("metricsEnabled", boolean),
-    "logging/loglevel": ("loggingLevel", str),
-    "logging/dataTrace": ("dataTraceEnabled", boolean),
-    "throttling/burstLimit": ("throttlingBurstLimit", int),
-    "throttling/rateLimit": ("throttlingRateLimit", float),
+# Settings by their names in patches: https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html#UpdateStage-Patch
+SETTINGS = {
+    "metrics/enabled": "metricsEnabled",
+    "logging/loglevel": "loggingLevel",
+    "logging/dataTrace": "dataTraceEnabled",
+    "throttling/burstLimit": "throttlingBurstLimit",
+    "throttling/rateLimit": "throttlingRateLimit",
 }
-CHANGEABLE: dict[str, Reader | None] = {
-    "/deploymentId": str,
-    "/description": str,
-    "/tracingEnabled": boolean,
-    "/variables/*": str,
-    "/accessLogSettings": None,
-    "/accessLogSettings/destinationArn": _log_group,
-    "/accessLogSettings/format": _log_format,
-    "/methodSettings/*": None,
-    **{f"/methodSettings/*/{name}": read for name, read in SETTINGS.values()},
+ALL_METHODS = "*/*"
+# What an access log is, neither a delivery stream of Firehose nor the ARN with its wildcard, and
+# its lines, each of which names its request.
+LOG = {
+    "destinationArn": re.compile(r"arn:aws:logs:[\w-]+:\d{12}:log-group:[\w./#-]+", re.ASCII),
+    "format": re.compile(r".*\$context\.(requestId|extendedRequestId).*"),
 }
-
-
-def of_method(operation: Mapping[str, str]) -> Mapping[str, str]:
-    """Return a patch of a method's setting as one of the stage's member; others as they are.
-
-    `/~1predict/POST/throttling/rateLimit` is about member `throttlingRateLimit` of
-    `methodSettings["~1predict/POST"]`, and `/*/*/…` about that of all methods.
-    """
-    resource, method, *setting = [*operation.get("path", "")[1:].split("/"), ""][:5]
-    member = SETTINGS.get("/".join(setting[:2]), ("",))[0]
-    whole = operation.get("op") == "remove" and resource[:1] in ("~", "*") and setting == [""]
-    if not member and not whole:
-        return operation
-    key = _escaped(f"{resource}/{method}")
-    return {**operation, "path": f"/methodSettings/{key}" + (f"/{member}" if member else "")}
 
 
 def by_path(settings: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the MethodSettings of a template as the paths of their patches below the stage's."""
-    paths = {member: path for path, (member, _) in SETTINGS.items()}
+    paths = {member: path for path, member in SETTINGS.items()}
     return {
-        f"{_escaped(each['ResourcePath']).replace('~1*', '*')}/{each['HttpMethod']}": {
+        f"{each['ResourcePath'].replace('/', '~1').replace('~1*', '*')}/{each['HttpMethod']}": {
             paths.get(name[:1].lower() + name[1:], name): value
             for name, value in each.items()
             if name not in ("ResourcePath", "HttpMethod")
         }
         for each in settings
     }
-
-
-def _escaped(text: str) -> str:
-    return text.replace("~", "~0").replace("/", "~1")
 
 
 @dataclass(frozen=True)
@@ -91,7 +60,41 @@ class Deployed:
     stage: Mapping[str, Any]
     keys: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
 
-    def settings(self, resource: str, method: str) -> dict[str, Any]:
-        """Return the settings of a method: its own, else those of all."""
-        found = self.stage.get("methodSettings", {})
-        return {**found.get("*/*", {}), **found.get(f"{_escaped(resource)}/{method}", {})}
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Those of its methods."""
+        found: Mapping[str, Any] = self.stage.get("methodSettings", {}).get(ALL_METHODS, {})
+        return found
+
+
+def deployed(documents: Documents, api: str, stage: str) -> Deployed:
+    """Return a stage as it answers now."""
+    found = documents.get(API, {"restApiId": api})
+    shown = of(found, {"stageName": stage})
+    enabled = {key["id"]: key for key in documents.list(KEY) if key["enabled"]}
+    keys = {
+        enabled[name]["value"]: (enabled[name], plan)
+        for plan in documents.list(PLAN)
+        if {"apiId": api, "stage": stage} in plan["apiStages"]
+        for name in plan["keys"]
+        if name in enabled
+    }
+    body = found["deployments"][shown["deploymentId"]]["body"]
+    return Deployed(found["name"], Document(body), shown, keys)
+
+
+def of(api: Members, request: Mapping[str, Any]) -> Members:
+    """Return the stage of an API that a request is about."""
+    stage: Members | None = api["stages"].get(request["stageName"])
+    if stage is None:
+        raise not_found("Stage identifier")
+    return stage
+
+
+def check(api: Members, stage: Members) -> None:
+    """Refuse a stage that shows or writes what is not there."""
+    if stage["deploymentId"] not in api["deployments"]:
+        raise bad_request("Deployment id does not exist")
+    for member, value in stage.get("accessLogSettings", {}).items():
+        if not LOG[member].fullmatch(value):
+            raise bad_request(f"Invalid patch value {value!r} for /accessLogSettings/{member}")

@@ -7,44 +7,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-mod
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 JSON = "application/json"
 MOST = 20  # problems that are told
 LENGTH = 500  # characters of all of them: they may go into a header
-# How API Gateway words a keyword, by its value in the schema and the instance.
-WORDS: dict[str, Callable[[Any, Any], str]] = {
-    "minItems": lambda least, found: (
-        f"array is too short: must have at least {least} elements "
-        f"but instance has {len(found)} elements"
-    ),
-    "maxItems": lambda most, found: (
-        f"array is too long: must have at most {most} elements "
-        f"but instance has {len(found)} elements"
-    ),
-    "uniqueItems": lambda _, __: "array must not contain duplicate elements",
-    "minLength": lambda least, found: (
-        f"string {_text(found)} is too short (length: {len(found)}, required minimum: {least})"
-    ),
-    "maxLength": lambda most, found: (
-        f"string {_text(found)} is too long (length: {len(found)}, maximum allowed: {most})"
-    ),
-    "pattern": lambda pattern, found: (
-        f"ECMA 262 regex {_text(pattern)} does not match input string {_text(found)}"
-    ),
-    "minimum": lambda least, found: (
-        "numeric instance is lower than the required minimum "
-        f"(minimum: {_text(least)}, found: {_text(found)})"
-    ),
-    "maximum": lambda most, found: (
-        "numeric instance is greater than the required maximum "
-        f"(maximum: {_text(most)}, found: {_text(found)})"
-    ),
-    "enum": lambda values, found: (
-        f"instance value ({_text(found)}) not found in enum (possible values: {_text(values)})"
-    ),
-}
 
 
 class Models:
@@ -104,7 +72,11 @@ class Models:
 
 
 def _sentence(error: Any) -> str:
-    """Word a problem as API Gateway does."""
+    """Word a problem as API Gateway does.
+
+    Of a keyword that our documents do not have only the name is told: the library's own words hold
+    the whole instance.
+    """
     wanted, found = error.validator_value, error.instance
     match error.validator:
         case "required":
@@ -119,9 +91,13 @@ def _sentence(error: Any) -> str:
                 f"instance type ({_type(found)}) does not match any allowed primitive "
                 f"type (allowed: {allowed})"
             )
-    worded = WORDS.get(error.validator)
-    # The library's own words hold the whole instance.
-    return worded(wanted, found) if worded else f"instance does not fit its {error.validator}"
+        case "minItems" | "maxItems" as bound:
+            how, limit = ("short", "least") if bound == "minItems" else ("long", "most")
+            return (
+                f"array is too {how}: must have at {limit} {wanted} elements "
+                f"but instance has {len(found)} elements"
+            )
+    return f"instance does not fit its {error.validator}"
 
 
 def _text(value: object) -> str:

@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Any
 
+from boostline.contracts.models import service_model
 from boostline.local.wire.errors import AwsError
-
-STATUSES = {
-    "ResourceNotFoundException": 404,
-    "ResourceConflictException": 409,
-    "RequestEntityTooLargeException": 413,
-    "TooManyRequestsException": 429,
-}
-
-
-class AccessDenied(Exception):
-    """The function's policy does not let this caller invoke it."""
 
 
 def refusal(code: str, message: str, **members: str) -> AwsError:
     """Return an error of Lambda's with its HTTP status."""
-    return AwsError(code, message, STATUSES.get(code, 400), Type="User", **members)
+    error = service_model("lambda").shape_for_error_code(code).metadata["error"]
+    return AwsError(code, message, error["httpStatusCode"], Type="User", **members)
+
+
+def too_large(message: str) -> AwsError:
+    """Return the error for a request that passes a limit, of which botocore does not know."""
+    return AwsError("RequestEntityTooLargeException", message, 413, Type="User")
 
 
 def invalid(message: str) -> AwsError:

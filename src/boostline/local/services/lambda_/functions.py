@@ -19,7 +19,7 @@ from boostline.contracts.archives import ArchiveError, Limits, unpack
 from boostline.local.platform import Platform
 from boostline.local.service import Service
 from boostline.local.services.lambda_ import permissions, runtime
-from boostline.local.services.lambda_.errors import invalid, refusal, refuse_others
+from boostline.local.services.lambda_.errors import invalid, refusal, refuse_others, too_large
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document, Exists, Missing
 
@@ -224,8 +224,9 @@ class Functions(Service):
         refuse_others(request, {"FunctionName", *CODE})
         if "ZipFile" in request:
             if len(request["ZipFile"]) > ZIPPED:
-                message = f"Request must be smaller than {ZIPPED} bytes: put the zip file in S3"
-                raise refusal("RequestEntityTooLargeException", message)
+                raise too_large(
+                    f"Request must be smaller than {ZIPPED} bytes: put the zip file in S3"
+                )
             blob = self.platform.blobs.write(request["ZipFile"])
             return blob.digest, blob.size
         if "S3Bucket" not in request or "S3Key" not in request:

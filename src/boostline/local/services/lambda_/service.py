@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import secrets
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Coroutine
 from typing import Any
 
 from boostline.local.platform import Platform
 from boostline.local.services.lambda_ import permissions
-from boostline.local.services.lambda_.errors import AccessDenied, invalid, refusal, refuse_others
+from boostline.local.services.lambda_.errors import invalid, refusal, refuse_others, too_large
 from boostline.local.services.lambda_.functions import Functions, name_of
-from boostline.local.services.lambda_.pool import Pool
 from boostline.local.services.lambda_.runtime import Launch
-from boostline.local.services.lambda_.worker import Outcome
+from boostline.local.services.lambda_.worker import Outcome, Worker
 from boostline.local.store.metrics import dimensions
 from boostline.local.store.resources import Document
+from boostline.local.wire.errors import AwsError
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-LARGEST = {"RequestResponse": 6_291_456, "Event": 1_048_576, "DryRun": 6_291_456}
+LARGEST = {"RequestResponse": 6_291_456, "Event": 1_048_576}
 CONCURRENCY = 1_000
+MOST_WORKERS = max(4, 2 * (os.cpu_count() or 1))  # of a function: then invocations queue
 INVOKE = {"FunctionName", "Qualifier", "InvocationType", "LogType", "Payload"}
 
 
@@ -37,9 +39,10 @@ class Lambda(Functions):
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self._pools: dict[str, Pool] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._warm: defaultdict[str, list[Worker]] = defaultdict(list)
+        self._places = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(MOST_WORKERS))
         self._running: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def stop(self) -> None:
         """End all workers."""
@@ -52,14 +55,12 @@ class Lambda(Functions):
         return answer
 
     async def invoke(self, request: dict[str, Any]) -> Document:
-        """Run a function, leave it to run (`Event`), or only look at the request (`DryRun`)."""
+        """Run a function, or leave it to run (`Event`)."""
         refuse_others(request, INVOKE)
         document = self._function(request["FunctionName"], request.get("Qualifier"))
         kind = request.get("InvocationType", "RequestResponse")
         payload = request.get("Payload") or b"{}"
         _check(payload, kind)
-        if kind == "DryRun":
-            return {"StatusCode": 204}
         running = self._run(document, payload)
         if kind == "Event":
             return {"StatusCode": 202}
@@ -85,14 +86,14 @@ class Lambda(Functions):
 
         Raises
         ------
-        AccessDenied
-            If no statement of the policy matches.
         AwsError
-            If there is no such function, the event is too large, or too much runs already.
+            If no statement of the policy matches, there is no such function, the event is too
+            large, or too much runs already.
         """
         document = self._function(function)
         if not any(permissions.allows(one, service, source) for one in document["Policy"]):
-            raise AccessDenied(f"{service} may not invoke {function} for {source}")
+            message = f"{service} may not invoke {function} for {source}"
+            raise AwsError("AccessDeniedException", message, 403)
         _check(payload, "RequestResponse")
         return await asyncio.shield(self._run(document, payload, trace))
 
@@ -107,33 +108,42 @@ class Lambda(Functions):
             raise refusal("TooManyRequestsException", "Rate Exceeded.", Reason=reason)
         self._running[name] += 1
         trace = trace or f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Sampled=0"
-        running = self._pool(document["Configuration"]).run(payload, trace)
-        return self._task(self._counted(name, running))
+        return self._task(self._counted(name, payload, trace))
 
-    async def _counted(self, name: str, running: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def _counted(self, name: str, payload: bytes, trace: str) -> Outcome:
         try:
-            outcome = await running
+            async with self._places[name]:
+                outcome = await self._work(name, payload, trace)
         finally:
             self._running[name] -= 1
         milliseconds = 1000 * outcome.seconds
         self._measure(name, Invocations=1, Errors=outcome.failed, Duration=milliseconds)
         return outcome
 
+    async def _work(self, name: str, payload: bytes, trace: str) -> Outcome:
+        """Run an invocation on a warm worker of the function's present state, or a new one."""
+        configuration = self._function(name)["Configuration"]
+        launch = Launch(self.platform, configuration, self._code_folder(configuration))
+        warm = self._warm[name]
+        while warm:
+            worker = warm.pop()
+            if worker.launch == launch and await worker.ready():
+                break
+            await worker.stop()
+        else:
+            worker = Worker(launch)
+        try:
+            return await worker.run(payload, trace)
+        finally:
+            if worker.fit and warm is self._warm.get(name):  # another, if it was deleted meanwhile
+                warm.append(worker)
+            else:
+                await worker.stop()
+
     def _measure(self, name: str, **values: float) -> None:
         named = dimensions(FunctionName=name)
         counted = tuple((name, value, 1) for name, value in values.items())
         self.platform.metrics.record("AWS/Lambda", (named,), counted)
-
-    def _pool(self, configuration: Document) -> Pool:
-        """Return the workers of a function's present state; those of another are retired."""
-        name = configuration["FunctionName"]
-        pool = self._pools.get(name)
-        if pool is None or pool.revision != configuration["RevisionId"]:
-            if pool is not None:
-                self._task(pool.retire())
-            launch = Launch(self.platform, configuration, self._code_folder(configuration))
-            pool = self._pools[name] = Pool(launch)
-        return pool
 
     def _task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
@@ -149,15 +159,13 @@ class Lambda(Functions):
             asyncio.run_coroutine_threadsafe(work, self.platform.loop).result()
 
     async def _retire(self, name: str) -> None:
-        pool = self._pools.pop(name, None)
-        if pool is not None:
-            await pool.retire()
+        await asyncio.gather(*(worker.stop() for worker in self._warm.pop(name, [])))
 
     async def _close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(pool.retire() for pool in self._pools.values()))
+        await asyncio.gather(*map(self._retire, list(self._warm)))
 
 
 def _check(payload: bytes, kind: str) -> None:
@@ -166,9 +174,8 @@ def _check(payload: bytes, kind: str) -> None:
     if limit is None:
         raise invalid(f"the local platform has {', '.join(LARGEST)}, not InvocationType {kind}")
     if len(payload) > limit:
-        raise refusal(
-            "RequestEntityTooLargeException",
-            f"Request must be smaller than {limit} bytes for the InvokeFunction operation",
+        raise too_large(
+            f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
         )
     try:
         json.loads(payload)

@@ -16,9 +16,8 @@ import signal
 import time
 import uuid
 from datetime import UTC, datetime
-from enum import Enum, auto
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from boostline.local.services.lambda_.output import TAIL, Output
 from boostline.local.services.lambda_.runtime import Launch
@@ -41,12 +40,9 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
 
 
-class Sign(Enum):
-    """What a process does besides answering."""
-
-    ASKS = auto()  # for its next event
-    ENDED = auto()
-    LATE = auto()  # it did nothing in the time it had
+# What a process does: it answers, asks over a connection for its next event, ends with a code, or
+# nothing of that in the time it has.
+Sign: TypeAlias = Outcome | asyncio.StreamWriter | int | None
 
 
 class Worker:
@@ -58,7 +54,7 @@ class Worker:
 
     def __init__(self, launch: Launch) -> None:
         self.fit = False
-        self._launch = launch
+        self.launch = launch
         self._timeout = float(launch.configuration["Timeout"])
         self._memory = int(launch.configuration["MemorySize"])
         self._peak = 0  # MB
@@ -67,34 +63,34 @@ class Worker:
         self._server: asyncio.Server | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._ended: asyncio.Task[int]
-        self._signs: asyncio.Queue[Outcome | Sign] = asyncio.Queue()
-        self._asking: asyncio.StreamWriter | None = None
+        self._signs: asyncio.Queue[Sign] = asyncio.Queue()
+        self._last: Sign = None
         self._request_id = ""
         self._init_seconds: float | None = None
 
     async def ready(self) -> bool:
         """Wait until the process, which has answered, asks again; False if it does not."""
-        return await self._next_sign(RETURN_SECONDS) is Sign.ASKS and self._asking is not None
+        self._last = await self._next_sign(RETURN_SECONDS)
+        return isinstance(self._last, asyncio.StreamWriter) and not self._last.is_closing()
 
     async def run(self, payload: bytes, trace: str) -> Outcome:
         """Run an invocation to its end."""
-        sign = Sign.ASKS if self._process else await self._start()
+        sign = self._last if self._process else await self._start()
         self._request_id = str(uuid.uuid4())
         self._output.tail = ""
         self._output.write(f"START RequestId: {self._request_id} Version: $LATEST")
         started = time.perf_counter()
         self.fit = False
-        if sign is Sign.ASKS:
-            self._hand_out(payload, trace)
+        if isinstance(sign, asyncio.StreamWriter):
+            self._hand_out(sign, payload, trace)
             sign = await self._next_sign(self._timeout)
-            self.fit = isinstance(sign, Outcome) and not self._is_too_large()
-            if isinstance(sign, Outcome) and not self.fit:  # on AWS it had not lived to answer
-                await self._ended
-                sign = Sign.ENDED
+            if isinstance(sign, Outcome) and self._is_too_large():
+                sign = await self._ended  # on AWS it had not lived to answer
+            self.fit = isinstance(sign, Outcome)
         seconds = time.perf_counter() - started
         # The runtime flushes before it answers: what it wrote is in the pipe by now.
         self._output.end()
-        outcome = self._failure(sign) if isinstance(sign, Sign) else sign
+        outcome = sign if isinstance(sign, Outcome) else self._failure(sign)
         self._report(seconds)
         return outcome._replace(log=self._output.tail.encode()[-TAIL:], seconds=seconds)
 
@@ -108,21 +104,21 @@ class Worker:
             self._server.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
 
-    async def _start(self) -> Outcome | Sign:
+    async def _start(self) -> Sign:
         started = time.perf_counter()
-        self._scratch = self._launch.scratch()
+        self._scratch = self.launch.scratch()
         self._server = await asyncio.start_server(self._converse, "127.0.0.1", 0)
         api = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         environment = await asyncio.to_thread(
-            self._launch.environment, api, self._output.stream, self._scratch
+            self.launch.environment, api, self._output.stream, self._scratch
         )
         self._output.write(f"INIT_START Runtime Version: {environment['AWS_EXECUTION_ENV']}")
         pipe = self._output.open()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self._launch.command(),
+                *self.launch.command(),
                 env=environment,
-                cwd=self._launch.code,
+                cwd=self.launch.code,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=pipe,
                 stderr=pipe,
@@ -130,8 +126,7 @@ class Worker:
             )
         finally:
             os.close(pipe)
-        self._ended = asyncio.create_task(self._process.wait())
-        self._ended.add_done_callback(lambda _: self._signs.put_nowait(Sign.ENDED))
+        self._ended = asyncio.create_task(self._end(self._process))
         # AWS starts a process anew that takes more than 10 s, on the time of the invocation: what
         # becomes of the invocation is the same.
         sign = await self._next_sign(max(INIT_SECONDS, self._timeout))
@@ -139,14 +134,19 @@ class Worker:
         self._output.read()
         return sign
 
-    async def _next_sign(self, limit: float) -> Outcome | Sign:
+    async def _end(self, process: asyncio.subprocess.Process) -> int:
+        code = await process.wait()
+        self._signs.put_nowait(code)
+        return code
+
+    async def _next_sign(self, limit: float) -> Sign:
         end = time.perf_counter() + limit
         while (left := end - time.perf_counter()) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LOOK_SECONDS)):
                     return await self._signs.get()
             self._is_too_large()
-        return Sign.LATE
+        return None
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -169,8 +169,7 @@ class Worker:
                 body = await reader.readexactly(int(length[1]) if length else 0)
                 method, path, _ = head.split(" ", 2)
                 if (method, path) == ("GET", f"{API}invocation/next"):
-                    self._asking = writer
-                    self._signs.put_nowait(Sign.ASKS)
+                    self._signs.put_nowait(writer)
                     continue
                 status, outcome = self._answered(path.removeprefix(API).split("/"), body)
                 if outcome is not None:
@@ -179,14 +178,9 @@ class Worker:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the process has ended, or goes on over another connection
         finally:
-            if self._asking is writer:
-                self._asking = None
             writer.close()
 
-    def _hand_out(self, payload: bytes, trace: str) -> None:
-        if self._asking is None:
-            return  # it has just ended, which is its next sign
-        writer, self._asking = self._asking, None
+    def _hand_out(self, writer: asyncio.StreamWriter, payload: bytes, trace: str) -> None:
         deadline = int((time.time() + self._timeout) * 1000)
         _send(
             writer,
@@ -194,7 +188,7 @@ class Worker:
             payload,
             f"Lambda-Runtime-Aws-Request-Id: {self._request_id}",
             f"Lambda-Runtime-Deadline-Ms: {deadline}",
-            f"Lambda-Runtime-Invoked-Function-Arn: {self._launch.configuration['FunctionArn']}",
+            f"Lambda-Runtime-Invoked-Function-Arn: {self.launch.configuration['FunctionArn']}",
             f"Lambda-Runtime-Trace-Id: {trace}",
         )
 
@@ -210,14 +204,13 @@ class Worker:
         return 404, None
 
     def _failure(self, sign: Sign) -> Outcome:
-        if sign is Sign.LATE:
+        if sign is None:
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             kind, words = "Sandbox.Timedout", f"Task timed out after {self._timeout:.2f} seconds"
             self._output.write(f"{now} {self._request_id} {words}")
         else:
             kind = "Runtime.OutOfMemory" if self._peak > self._memory else "Runtime.ExitError"
-            code = self._ended.result() if self._ended.done() else 0
-            words = f"Runtime exited {_exit_words(code)}"
+            words = f"Runtime exited {_exit_words(sign if isinstance(sign, int) else 0)}"
             self._output.write(f"RequestId: {self._request_id} Error: {words}", kind)
         return _error(f"RequestId: {self._request_id} Error: {words}", errorType=kind)
 
