@@ -302,23 +302,18 @@ def test_a_stage_is_changed_by_patches(stack: Stack) -> None:
         names = ("accessLogSettings", "methodSettings", "tracingEnabled")
         return {name: found[name] for name in names if name in found}
 
-    def method(path: str, verb: str, **settings: object) -> dict[str, object]:
-        return {"ResourcePath": path, "HttpMethod": verb, **settings}
-
-    every = method("/*", "*", ThrottlingRateLimit="2.5", MetricsEnabled=True)
+    every = {"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": "2.5"}
+    every["MetricsEnabled"] = "true"
     first = api(
         AccessLogSetting={"DestinationArn": f"{log}one", "Format": "$context.requestId"},
-        MethodSettings=[every, method("/a/b", "GET", LoggingLevel="INFO")],
+        MethodSettings=[every],
         TracingEnabled=True,
     )
     assert stack.create(first) == "CREATE_COMPLETE", stack.events()
     assert gateway.get_account()["cloudwatchRoleArn"] == log
     assert shown() == {
         "accessLogSettings": {"destinationArn": f"{log}one", "format": "$context.requestId"},
-        "methodSettings": {
-            "*/*": {"throttlingRateLimit": 2.5, "metricsEnabled": True},
-            "~1a~1b/GET": {"loggingLevel": "INFO"},
-        },
+        "methodSettings": {"*/*": {"throttlingRateLimit": 2.5, "metricsEnabled": True}},
         "tracingEnabled": True,
     }
     second = api(MethodSettings=[every | {"ThrottlingRateLimit": 5, "ThrottlingBurstLimit": 7}])
@@ -327,6 +322,9 @@ def test_a_stage_is_changed_by_patches(stack: Stack) -> None:
     assert shown() == {"methodSettings": {"*/*": settings}, "tracingEnabled": False}
     assert stack.update(api()) == "UPDATE_COMPLETE", stack.events()
     assert shown() == {"methodSettings": {}, "tracingEnabled": False}
+    one = {"ResourcePath": "/a/b", "HttpMethod": "GET", "LoggingLevel": "INFO"}
+    assert stack.update(api(MethodSettings=[one])) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "no 'replace' of '/~1a~1b/GET/logging/loglevel'" in stack.reasons("S")
     wrong = {"DestinationArn": f"{log}one:*", "Format": "$context.requestId"}
     assert stack.update(api(AccessLogSetting=wrong)) == "UPDATE_ROLLBACK_COMPLETE"
     assert "Invalid patch value" in stack.reasons("S")
