@@ -31,6 +31,14 @@ class Image:
         described: list[dict[str, Any]] = json.loads(done.stdout)
         return described[0]
 
+    @property
+    def above_base(self) -> int:
+        """How many bytes its layers add to those of the base, uncompressed."""
+        described = self.inspect()
+        base = described["Config"]["Labels"]["org.opencontainers.image.base.name"]
+        size: int = described["Size"] - self.inspect(base)["Size"]
+        return size
+
     def command(self, arguments: Sequence[str], *options: str) -> list[str]:
         """Return the command that runs it on the host's network."""
         return [self.tool, "run", "--rm", "--network=host", *options, self.name, *arguments]
