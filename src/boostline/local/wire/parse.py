@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qsl
 from xml.etree.ElementTree import Element, SubElement
@@ -36,21 +35,17 @@ def parse(
     shape = operation.input_shape
     if shape is None:
         return {}
-    if isinstance(body, bytes) and protocol == "json":
-        return from_json(shape, body)
     if isinstance(body, bytes) and protocol == "query":
         pairs = head.parameters + parse_qsl(_text(body), keep_blank_values=True)
-        members: dict[str, Any] = from_text(shape, _form(pairs))
-        return members
+        form: dict[str, Any] = from_text(shape, _form(pairs))
+        return form
     members = _body(shape, protocol, body) | from_headers(shape, head.headers)
-    query = _free_query(operation, head)
+    places = {"uri": labels, "querystring": dict(head.parameters)}
     for name, member in shape.members.items():
+        found = places.get(member.serialization.get("location"), {})
         wire = member.serialization.get("name", name)
-        match member.serialization.get("location"):
-            case "uri" if wire in labels:
-                members[name] = from_text(member, labels[wire])
-            case "querystring" if found := _query(shape, member, query, wire):
-                members[name] = found[0]
+        if wire in found and member.type_name != "map":  # no operation here heeds what is left over
+            members[name] = from_text(member, found[wire])
     return members
 
 
@@ -66,12 +61,8 @@ def _body(shape: AnyShape, protocol: str, body: Body) -> dict[str, Any]:
     found = from_xml(member, body) if protocol == "rest-xml" else from_json(member, body)
     if payload is not None:
         return {payload: found}
-    inside = shape.members.items()
-    return {name: found[name] for name, m in inside if name in found and not _located(m)}
-
-
-def _located(member: AnyShape) -> bool:
-    return "location" in member.serialization
+    inside = {name for name, m in shape.members.items() if "location" not in m.serialization}
+    return {name: found[name] for name in inside & found.keys()}
 
 
 def _text(body: bytes) -> str:
@@ -79,31 +70,6 @@ def _text(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError as error:
         raise malformed(f"The body is not UTF-8: {error}") from None
-
-
-def _free_query(operation: Operation, head: Head) -> dict[str, list[str]]:
-    """Return the query without what names the operation itself, for example `mode=import`."""
-    fixed = parse_qsl(operation.http["requestUri"].partition("?")[2], keep_blank_values=True)
-    query = defaultdict(list)
-    for name, value in head.parameters:
-        if (name, value) not in fixed:
-            query[name].append(value)
-    return query
-
-
-def _query(
-    shape: AnyShape, member: AnyShape, query: dict[str, list[str]], wire: str
-) -> tuple[Any, ...]:
-    """Return the value of a member in the query, if it is there."""
-    if member.type_name == "map":
-        others = {each.serialization.get("name") for each in shape.members.values()}
-        free = {name: found[-1] for name, found in query.items() if name not in others}
-        return (free,) if free else ()
-    if wire not in query:
-        return ()
-    if member.type_name == "list":
-        return ([from_text(member.member, text) for text in query[wire]],)
-    return (from_text(member, query[wire][-1]),)
 
 
 def _form(pairs: list[tuple[str, str]]) -> Element:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
@@ -17,6 +16,13 @@ from boostline.local.wire.head import Head
 _RUNTIME = "sagemaker-runtime"
 _SIGNED = {"monitoring": "cloudwatch"}  # names in signatures that are not botocore's
 _LABEL = r"\{([^}+]*)(\+?)\}"  # in a path: `{label}`, or `{label+}` for the rest of it
+# What a protocol calls an operation that there is not.
+_UNKNOWN = {
+    "json": ("UnknownOperationException", 400),
+    "query": ("InvalidAction", 400),
+    "rest-json": ("UnknownOperationException", 404),
+    "rest-xml": ("MethodNotAllowed", 405),
+}
 
 
 class Route(NamedTuple):
@@ -27,14 +33,12 @@ class Route(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """How a request of the REST protocols names an operation."""
+    """How a request of the REST protocols names an operation: what it has to have, and may lack."""
 
     name: str
-    path: re.Pattern[str]
-    labels: list[str]
+    path: re.Pattern[str]  # with its labels as groups
     fixed: frozenset[tuple[str, str]]
-    query: frozenset[str]
-    headers: frozenset[str]
+    asked: frozenset[str]
     rank: tuple[int, ...]
 
 
@@ -87,22 +91,17 @@ def route(service: str, head: Head, form: bytes) -> Route:
     protocol = protocol_of(service)
     labels: dict[str, str] = {}
     if protocol == "json":
-        name = head.target.removeprefix(f"{model.metadata['targetPrefix']}.")
-        unknown = AwsError("UnknownOperationException", f"Unknown operation {head.target!r}")
+        asked = head.target
+        name = asked.removeprefix(f"{model.metadata['targetPrefix']}.")
     elif protocol == "query":
         named = dict(head.parameters + parse_qsl(form.decode(errors="replace")))
-        name = named.get("Action", "")
-        unknown = AwsError("InvalidAction", f"Could not find operation {name!r} of {service}")
+        name = asked = named.get("Action", "")
     else:
+        asked = f"{head.method} {head.path}"
         name, labels = _rest(service, head)
-        unknown = AwsError(
-            "UnknownOperationException", f"No operation is {head.method} {head.path}", 404
-        )
-        if protocol == "rest-xml":
-            message = "The specified method is not allowed against this resource."
-            unknown = AwsError("MethodNotAllowed", message, 405)
     if name not in model.operation_names:
-        raise unknown
+        code, status = _UNKNOWN[protocol]
+        raise AwsError(code, f"Could not find operation {asked!r} of {service}", status)
     if name not in SERVICES[service].operations:
         had = ", ".join(SERVICES[service].operations)
         message = f"the local platform does not have {service}:{name}; it has {had}"
@@ -111,18 +110,18 @@ def route(service: str, head: Head, form: bytes) -> Route:
 
 
 def _rest(service: str, head: Head) -> tuple[str, dict[str, str]]:
-    given = head.parameters
-    names = {name for name, _ in given}
+    pairs = set(head.parameters)
+    given = {name for name, _ in pairs} | {*head.headers}
     matches = [
-        (rule.query <= names and rule.headers <= {*head.headers}, rule.rank, rule, found)
+        (rule.asked <= given, rule.rank, rule.name, found)
         for rule in _rules(service).get(head.method, ())
-        if rule.fixed <= set(given) and (found := rule.path.fullmatch(head.path))
+        if rule.fixed <= pairs and (found := rule.path.fullmatch(head.path))
     ]
     if not matches:
         return "", {}
     # Whatever lacks a required parameter yields to what lacks none; then the most particular wins.
-    _, _, rule, found = max(matches, key=lambda match: match[:2])
-    return rule.name, dict(zip(rule.labels, map(unquote, found.groups()), strict=True))
+    _, _, name, found = max(matches, key=lambda match: match[:2])
+    return name, {label: unquote(text) for label, text in found.groupdict().items()}
 
 
 @functools.cache
@@ -139,33 +138,20 @@ def _rule(service: str, operation: Operation) -> _Rule:
     path, _, query = operation.http["requestUri"].partition("?")
     fixed = frozenset(parse_qsl(query, keep_blank_values=True))
     shape = operation.input_shape
-    required = (
-        [shape.members[each].serialization for each in shape.required_members] if shape else []
-    )
-    names, headers = (
-        frozenset(
-            each["name"].lower() if where == "header" else each["name"]
-            for each in required
-            if each.get("location") == where
-        )
-        for where in ("querystring", "header")
-    )
+    places = [shape.members[each].serialization for each in shape.required_members] if shape else []
+    asked = {each["name"] for each in places if each.get("location") == "querystring"}
+    asked |= {each["name"].lower() for each in places if each.get("location") == "header"}
     declared = operation.name in SERVICES[service].operations
-    literal, asked = len(re.sub(_LABEL, "", path)), len(fixed) + len(names) + len(headers)
+    literal = len(re.sub(_LABEL, "", path))
     return _Rule(
         operation.name,
-        re.compile(_pattern(path)),
-        [label for label, _ in re.findall(_LABEL, path)],
+        re.compile(re.sub(_LABEL, _group, path.rstrip("/")) + "/?"),
         fixed,
-        names,
-        headers,
-        (literal, asked, declared, not operation.deprecated),
+        frozenset(asked),
+        (literal, len(fixed) + len(asked), declared, not operation.deprecated),
     )
 
 
-def _pattern(path: str) -> str:
-    """Return a path template's regular expression: `{label}` a segment, `{label+}` the rest."""
-    parts = (re.escape(part) for part in re.split(_LABEL, path.rstrip("/"))[::3])
-    groups = ("(.+)" if more else "([^/]+)" for _, more in re.findall(_LABEL, path))
-    pattern = "".join(itertools.chain(*itertools.zip_longest(parts, groups, fillvalue="")))
-    return pattern if path.endswith("+}") else f"{pattern}/?"
+def _group(label: re.Match[str]) -> str:
+    """Return a label's part of a regular expression: `{label}` a segment, `{label+}` the rest."""
+    return f"(?P<{label[1]}>{'.+' if label[2] else '[^/]+'})"
