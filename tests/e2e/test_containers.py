@@ -15,7 +15,7 @@ import pytest
 import boostline
 from boostline.local.platform import Credentials
 from tests.e2e.line import ROOT, Line
-from tests.local.runners.engine_bench import engine, missing
+from tests.local.runners.engine_bench import engine, missing, must_run
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +34,7 @@ def client(url: str) -> Iterator[Any]:
     client = docker.APIClient(base_url=url, version="auto")
     if not client.images(f"localhost/{IMAGE}"):
         missing(f"no image {IMAGE}: run `make images`")
+    must_run(client, f"localhost/{IMAGE}")
     yield client
     client.close()
 

@@ -54,9 +54,10 @@ def launch(
     platform: RunningPlatform, contract: FeatureContract, tmp_path: Path
 ) -> Iterator[ImageLaunch]:
     """A container's program, of an image with a contract of its own."""
-    tools = [tool for tool in ("docker", "podman") if answers(tool, "image", "inspect", IMAGE)]
+    run = ("run", "--rm", "--network=host", "--entrypoint=python", IMAGE, "--version")
+    tools = [tool for tool in ("docker", "podman") if answers(tool, *run)]
     if not tools:
-        reason = f"no image {IMAGE}: run `make images`"
+        reason = f"neither docker nor podman can run {IMAGE}: `make images` makes it"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     (tmp_path / "features.json").write_bytes(contract.to_json())
     (tmp_path / "Dockerfile").write_text(DOCKERFILE)

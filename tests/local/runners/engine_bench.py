@@ -21,8 +21,6 @@ import pytest
 
 from tests.local.services import sagemaker_bench
 
-ROOT = Path(__file__).parents[3]
-CONFIGURATION = ROOT.parent / "shared/tools/containers.conf"  # for hosts of low limits
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LEFT_OUT = ("test", "site-packages", "__pycache__", "idlelib", "ensurepip", "lib2to3")
 REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
@@ -55,11 +53,10 @@ def engine() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)  # an ordinary user is let in, too
     url = f"unix://{folder}/engine.sock"
-    variables = {"CONTAINERS_CONF": str(CONFIGURATION)} if CONFIGURATION.exists() else {}
     process = subprocess.Popen(
         ["podman", "system", "service", "--time=0", url],
         # What Podman would pass on to containers of its own accord.
-        env={**os.environ, **variables, "HTTP_PROXY": "http://127.0.0.1:9"},
+        env={**os.environ, "HTTP_PROXY": "http://127.0.0.1:9"},
     )
     try:
         await_engine(url, process)
@@ -82,6 +79,19 @@ def await_engine(url: str, process: subprocess.Popen[bytes]) -> None:
             process.wait(0.05)
 
 
+def must_run(client: docker.APIClient, image: str) -> None:
+    """Leave a test out where the engine, though it answers, cannot run a container."""
+    host = client.create_host_config(network_mode="host")
+    command = ["/bin/sh", "-c", ":"]
+    made = client.create_container(image, entrypoint=command, host_config=host)["Id"]
+    try:
+        client.start(made)
+    except docker.errors.APIError as error:
+        missing(f"podman cannot run a container: {error.explanation}")
+    finally:
+        client.remove_container(made, force=True)
+
+
 @contextlib.contextmanager
 def images(url: str) -> Iterator[None]:
     """Have the images of `CHANGES` while it is entered."""
@@ -90,6 +100,7 @@ def images(url: str) -> Iterator[None]:
         repository, _, tag = name.removeprefix(f"{REGISTRY}/").partition(":")
         made = json.loads(client.import_image_from_data(packed, changes=changes))["status"]
         client.tag(made, f"localhost/{repository}", tag)
+    must_run(client, PLAIN.replace(REGISTRY, "localhost"))
     yield
     for name in CHANGES:
         client.remove_image(name.replace(REGISTRY, "localhost"), force=True)
