@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from boostline.contracts.pipeline import ConditionUnion, Parameter, Processing, get, join, json_get
-from boostline.local.engine.conditions import holds
-from boostline.local.engine.values import ParameterError, ResolveError, Resolver, arguments
+from boostline.local.engine.values import ResolveError, Resolver, arguments, holds
 from boostline.local.store.objects import NoSuchKey
+from boostline.local.wire.errors import AwsError
 
 FILES = {
     "s3://b/out/report.json": {
@@ -180,6 +180,6 @@ def test_argument_is_read_by_its_type(kind: str, text: str, expected: Any) -> No
 def test_argument_that_does_not_fit_is_refused(
     declared: Parameter, given: dict[str, str], problem: str
 ) -> None:
-    with pytest.raises(ParameterError) as error:
+    with pytest.raises(AwsError) as error:
         arguments([declared], given)
     assert problem in str(error.value)

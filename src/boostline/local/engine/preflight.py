@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from boostline.contracts.pipeline import DefinitionError, Lambda, PipelineDefinition
+from boostline.contracts.pipeline import Lambda, PipelineDefinition
 from boostline.contracts.strict import message, problems
 from boostline.local.engine.kinds import KINDS
 from boostline.local.engine.values import Resolver
 from boostline.local.store.resources import Document
-from boostline.local.wire.errors import AwsError
+from boostline.local.wire.errors import AwsError, invalid
 
 LATER = "s3://set-later/x"  # stands for what is not known yet: it fits the patterns of URIs
 SHAPES = ("structure", "list", "map")
@@ -24,7 +24,7 @@ def check(
     """Refuse what is bound to fail: requests are looked at as far as their values are known.
 
     `parameters` are those of the pipeline that are known, `checks` what the platform itself
-    refuses, by the kind of resource. The `DefinitionError` names the step and the reason.
+    refuses, by the kind of resource. The `AwsError` names the step and the reason.
     """
     resolver = Known(parameters, {}, lambda _: {}, {}, lambda _: b"")
     for step, _ in definition.walk():
@@ -37,12 +37,12 @@ def check(
         known = [problem for problem in found if LATER not in problem]
         try:
             if known:
-                raise DefinitionError(f"step {step.name}: Create{kind.stem}: {message(known)}")
+                raise invalid(f"Create{kind.stem}: {message(known)}")
             if kind.resource in checks and not any(p.endswith(SHAPES) for p in found):
                 checks[kind.resource](request)
         except AwsError as error:
             if LATER not in error.message:
-                raise DefinitionError(f"step {step.name}: {error.message}") from None
+                raise invalid(f"step {step.name}: {error.message}") from None
 
 
 class Known(Resolver):

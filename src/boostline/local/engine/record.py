@@ -16,6 +16,7 @@ from boostline.local.store.resources import Document
 EXECUTION, STEP = "pipeline-execution", "pipeline-step"
 DONE = ("Succeeded", "Failed", "Stopped")
 REASON_LENGTH = 1300  # characters of PipelineExecutionFailureReason
+INTERNAL = "InternalServerError: see the platform's own log"
 
 
 class Record:
@@ -36,10 +37,21 @@ class Record:
         self.steps = {step.name: step for step, _ in walked}
         self.branches = {step.name: branch for step, branch in walked}
 
+    def create(self) -> None:
+        """Store a new execution."""
+        with self.platform.database.transaction():
+            self.platform.resources.create(EXECUTION, self.number, self.document, self.pipeline)
+            self._tell(self.document, "")
+
     def documents(self) -> dict[str, Document]:
         """Return what is known of each step that was reached."""
         found = self.platform.resources.list(STEP, self.number)
         return {document["StepName"]: document for document in found}
+
+    def running(self) -> dict[str, Document]:
+        """Return what is known of each step that has not come to its end."""
+        known = self.documents().items()
+        return {name: document for name, document in known if document["StepStatus"] not in DONE}
 
     def new(self, step: StepUnion, **members: Any) -> Document:
         """Store a step that is reached."""
@@ -94,9 +106,9 @@ class Record:
             before = self.platform.resources.get(EXECUTION, self.number)["PipelineExecutionStatus"]
             now = self.platform.resources.change(EXECUTION, self.number, change)
             if status != before:
-                self.tell(now, before)
+                self._tell(now, before)
 
-    def tell(self, execution: Document, before: str) -> None:
+    def _tell(self, execution: Document, before: str) -> None:
         """Send the event of the execution's new status."""
         status = execution["PipelineExecutionStatus"]
         detail = {

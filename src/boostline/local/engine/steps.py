@@ -14,22 +14,34 @@ from typing import Any
 
 from boostline.contracts.pipeline import CacheConfig, Condition, Fail, Lambda, StepUnion
 from boostline.local.engine.cache import Cache
-from boostline.local.engine.conditions import holds
 from boostline.local.engine.jobs import Jobs
 from boostline.local.engine.kinds import KINDS, Kind
-from boostline.local.engine.record import Record, resource_name
-from boostline.local.engine.retry import SERVICE_FAULT, StepFailed, pause
-from boostline.local.engine.values import ResolveError, parse
+from boostline.local.engine.record import INTERNAL, Record, resource_name
+from boostline.local.engine.values import ResolveError, holds, parse
 from boostline.local.engine.work import Work, status_of
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
 
 LOG = logging.getLogger(__name__)
 ALPHABET = string.ascii_letters + string.digits
+MAX_ATTEMPTS = 5  # where a retry policy says nothing
+SERVICE_FAULT = "Step.SERVICE_FAULT"
+# What a job's failure begins with, or the code of a refusal → the exception type of a policy.
+TYPES = {
+    "InternalServerError": "SageMaker.JOB_INTERNAL_ERROR",
+    "CapacityError": "SageMaker.CAPACITY_ERROR",
+    "ResourceLimitExceeded": "SageMaker.RESOURCE_LIMIT",
+    "ThrottlingException": "Step.THROTTLING",
+}
 
 
-class StepStopped(Exception):
-    """A step was stopped."""
+class StepFailed(Exception):
+    """Why a step failed; `kind` is the exception type that a retry policy names, or nothing."""
+
+    def __init__(self, reason: str, kind: str = "", *, stopped: bool = False) -> None:
+        super().__init__(reason)
+        self.kind = kind or TYPES.get(reason.removeprefix("ClientError: ").partition(":")[0], "")
+        self.stopped = stopped
 
 
 class Unfinished(Exception):
@@ -49,7 +61,7 @@ class Steps:
     def do(self, step: StepUnion, document: Document) -> None:
         """Do a step to its end, or go on with one that an earlier platform began.
 
-        Raises `StepFailed`, `StepStopped` or `Unfinished` if it does not succeed.
+        Raises `StepFailed` or `Unfinished` if it does not succeed.
         """
         attempt = document["AttemptCount"]
         while True:
@@ -58,14 +70,14 @@ class Steps:
                 break
             except StepFailed as error:
                 elapsed = time.time() - document["StartTime"]
-                wait = pause(getattr(step, "retry_policies", ()), error, attempt, elapsed)
+                wait = _pause(step, error.kind, attempt, elapsed)
                 if wait is None:
                     raise
             attempt += 1
             document |= {"AttemptCount": attempt, "Metadata": {}}
             self._record.note(step.name, AttemptCount=attempt, Metadata={}, StepStatus="Starting")
             if self._halted.wait(wait):
-                raise StepStopped("ClientError: stopped before the next attempt")
+                raise StepFailed("ClientError: stopped before the next attempt", stopped=True)
 
     def stop(self, step: StepUnion, document: Document) -> None:
         """Ask what a step runs to end."""
@@ -88,16 +100,14 @@ class Steps:
         except ResolveError as error:
             raise StepFailed(f"ClientError: {error}") from None
         except AwsError as error:
-            kind = StepFailed(f"{error.code}:").kind
-            raise StepFailed(f"ClientError: {error.code}: {error.message}", kind) from None
-        except (StepFailed, StepStopped, Unfinished):
+            raise StepFailed(f"ClientError: {error.code}: {error.message}") from None
+        except (StepFailed, Unfinished):
             raise
         except CancelledError:
             raise Unfinished(step.name) from None
         except Exception:
             LOG.exception("%s, step %s", self._record.arn, step.name)
-            reason = "InternalServerError: see the platform's own log"
-            raise StepFailed(reason, SERVICE_FAULT) from None
+            raise StepFailed(INTERNAL, SERVICE_FAULT) from None
 
     def _condition(self, step: Condition) -> None:
         resolver = self._record.resolver()
@@ -187,12 +197,24 @@ class Steps:
         status = status_of(work, job)
         if status in ("InProgress", "Stopping"):
             raise Unfinished(name)
-        if status == "Stopped":
-            reason = job.get("SecondaryStatus", "Stopped")
-            stopped = f"ClientError: the job {name} was stopped: {reason}"
-            raise StepStopped(job.get("FailureReason", stopped))
         if status != "Completed":
-            raise StepFailed(job.get("FailureReason", f"ClientError: the job {name} is {status}"))
+            ended = job.get("SecondaryStatus", status)
+            reason = job.get("FailureReason", f"ClientError: the job {name} is {ended}")
+            raise StepFailed(reason, stopped=status == "Stopped")
+
+
+def _pause(step: StepUnion, kind: str, attempt: int, elapsed: float) -> float | None:
+    """Return the seconds until a step is done again, or None if it has failed for good.
+
+    `attempt` is how many attempts there were, `elapsed` the seconds since the first one began.
+    """
+    for policy in getattr(step, "retry_policies", ()):
+        if kind in policy.exception_type:
+            wait = float(policy.interval_seconds * policy.backoff_rate ** (attempt - 1))
+            if policy.expire_after_min:
+                return wait if elapsed + wait <= 60 * policy.expire_after_min else None
+            return wait if attempt <= (policy.max_attempts or MAX_ATTEMPTS) else None
+    return None
 
 
 def job_name(execution: str, step: str) -> str:

@@ -1,9 +1,10 @@
-"""The values of a definition in an execution: references, functions, parameters."""
+"""The values of a definition in an execution: references, functions, parameters, conditions."""
 
 from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,16 +12,29 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from boostline.contracts.pipeline import Parameter, StepUnion, Value, step_of
+from boostline.contracts.pipeline import (
+    ConditionUnion,
+    Equals,
+    In,
+    Not,
+    Or,
+    Parameter,
+    StepUnion,
+    Value,
+    step_of,
+)
 from boostline.local.engine.paths import PathError, look_up
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
+from boostline.local.wire.errors import invalid
 
 TYPES = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
+ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
+    "GreaterThan": operator.gt,
+    "GreaterThanOrEqualTo": operator.ge,
+    "LessThan": operator.lt,
+    "LessThanOrEqualTo": operator.le,
+}
 Properties = Callable[[str], dict[str, Any]]
-
-
-class ParameterError(ValueError):
-    """Arguments that do not fit the parameters of a pipeline."""
 
 
 class ResolveError(LookupError):
@@ -30,28 +44,27 @@ class ResolveError(LookupError):
 def arguments(parameters: Iterable[Parameter], given: Mapping[str, str]) -> dict[str, Any]:
     """Return the value of each parameter: what is given, as text, or its default.
 
-    Raises `ParameterError` if one is unknown, missing, of another type, or not allowed.
+    Raises `AwsError` if one is unknown, missing, of another type, or not allowed.
     """
     known = {parameter.name: parameter for parameter in parameters}
     for name in given:
         if name not in known:
-            raise ParameterError(
-                f"Unknown pipeline parameter {name!r}; there are: {', '.join(known) or 'none'}"
-            )
+            there = ", ".join(known) or "none"
+            raise invalid(f"Unknown pipeline parameter {name!r}; there are: {there}")
     return {name: _argument(parameter, given.get(name)) for name, parameter in known.items()}
 
 
 def _argument(parameter: Parameter, given: str | None) -> Any:
     where = f"Pipeline parameter {parameter.name!r}"
     if given is None and parameter.default_value is UNSET:
-        raise ParameterError(f"{where} has no default: give a value")
+        raise invalid(f"{where} has no default: give a value")
     try:
         value = parameter.default_value if given is None else parse(parameter.type, given)
     except ValueError:
-        raise ParameterError(f"{where}: {given!r} is not of type {parameter.type}") from None
+        raise invalid(f"{where}: {given!r} is not of type {parameter.type}") from None
     allowed = parameter.enum_values
     if allowed is not UNSET and value not in allowed:
-        raise ParameterError(f"{where}: {value!r} is not one of {allowed}")
+        raise invalid(f"{where}: {value!r} is not one of {allowed}")
     return value
 
 
@@ -155,6 +168,35 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number; a truth value is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def holds(condition: ConditionUnion, resolver: Resolver) -> bool:
+    """Return whether a condition holds.
+
+    Raises `ResolveError` if a value is missing, or no finite number where numbers are compared:
+    nothing is taken for false, or a metric that is not there would pass by `Not` or `LessThan`.
+    """
+    match condition:
+        case Not():
+            return not holds(condition.condition, resolver)
+        case Or():
+            results = [holds(inner, resolver) for inner in condition.conditions]
+            return any(results)
+        case In():
+            found = _value(condition.query_value, resolver)
+            return any(_equal(found, _value(value, resolver)) for value in condition.values)
+    sides = condition.left_value, condition.right_value
+    ordered = not isinstance(condition, Equals)
+    left, right = (_value(side, resolver, number=ordered) for side in sides)
+    return ORDERINGS[type(condition).__name__](left, right) if ordered else _equal(left, right)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
+
+
+def _value(value: Any, resolver: Resolver, *, number: bool = False) -> Any:
+    found = resolver.resolve(value)
+    real = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
+    if (number or isinstance(found, float)) and not real:
+        where = resolver.origin(value)
+        raise ResolveError(f"{where} is {found!r}, not a finite number")
+    return found

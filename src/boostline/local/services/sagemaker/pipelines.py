@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from boostline.contracts.pipeline import DefinitionError, decode
 from boostline.local.engine import preflight
-from boostline.local.engine.executions import Executions
+from boostline.local.engine.execution import Executions
 from boostline.local.engine.record import EXECUTION, STEP, number_of
-from boostline.local.engine.selection import ExecutionError
-from boostline.local.engine.values import ParameterError, arguments, text
+from boostline.local.engine.values import arguments, text
 from boostline.local.services.sagemaker.jobs import JobOperations
 from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.part import describing, listed, once
@@ -76,28 +75,20 @@ class PipelineOperations(JobOperations):
             if member in request:
                 raise invalid(f"{member}: the local platform does not have this")
         given = {pair["Name"]: pair["Value"] for pair in request.get("PipelineParameters", [])}
-        try:
-            definition = decode(pipeline["PipelineDefinition"])
-            values = arguments(definition.parameters, given)
-            preflight.check(definition, values, self.checks)
-            execution = self.executions.create(pipeline, request, values)
-        except (ParameterError, DefinitionError, ExecutionError) as error:
-            raise invalid(str(error)) from None
+        definition = decode(pipeline["PipelineDefinition"])
+        values = arguments(definition.parameters, given)
+        preflight.check(definition, values, self.checks)
+        execution = self.executions.begin(pipeline, request, values)
         ran = dict.fromkeys(("LastRunTime", "LastExecutionTime"), execution["CreationTime"])
         name = pipeline["PipelineName"]
         self.platform.resources.change(PIPELINE.kind, name, lambda found: found.update(ran))
-        self.executions.start(execution)
         return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
 
     @once
     def retry_pipeline_execution(self, request: Document) -> Document:
         """Go on with an execution that failed or was stopped, from what has succeeded."""
         execution = self._in_status(request, "Failed", "Stopped")
-        try:
-            execution = self.executions.retry(execution, request)
-        except ExecutionError as error:
-            raise invalid(str(error)) from None
-        self.executions.start(execution)
+        self.executions.retry(execution, request)
         return {"PipelineExecutionArn": execution["PipelineExecutionArn"]}
 
     def stop_pipeline_execution(self, request: Document) -> Document:
@@ -138,9 +129,10 @@ class PipelineOperations(JobOperations):
             raise invalid("Give either PipelineDefinition or PipelineDefinitionS3Location")
         definition = str(inline if location is None else self._stored(location))
         try:
-            preflight.check(decode(definition), {}, self.checks)
+            decoded = decode(definition)
         except DefinitionError as error:
             raise invalid(f"Unable to parse pipeline definition: {error}") from None
+        preflight.check(decoded, {}, self.checks)
         return definition
 
     def _stored(self, location: Document) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from boostline.local.engine.executions import Executions
+from boostline.local.engine.execution import Executions
 from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
 from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.hosting.transform import TRANSFORM
