@@ -16,6 +16,7 @@ from boostline.contracts.pipeline import encode
 from boostline.pipeline.definition import Place, build
 from boostline.project import file
 
+ROOT = Path(__file__).parents[2]
 VARIABLE = "PIPELINE_SCHEMA"  # the schema's file, which is AWS's and not in this repository
 PLACE = Place(
     role="arn:aws:iam::000000000000:role/r",
