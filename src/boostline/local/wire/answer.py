@@ -12,6 +12,13 @@ from boostline.local.store.blobs import FileRange
 from boostline.local.wire.errors import AwsError
 from boostline.local.wire.shapes import add_xml, document, to_json, to_rest
 
+CONTENT = {
+    "json": "application/x-amz-json-1.1",
+    "query": "text/xml",
+    "rest-json": "application/json",
+    "rest-xml": "application/xml",
+}
+
 
 @dataclass
 class Answer:
@@ -24,27 +31,22 @@ class Answer:
 
 def output(operation: Operation, protocol: str, members: dict[str, Any], request_id: str) -> Answer:
     """Return a handler's result on the wire: the members that the output shape knows."""
-    status = members.get("ResponseMetadata", {}).get(
-        "HTTPStatusCode", operation.http.get("responseCode", 200)
-    )
+    asked = members.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    status = asked or operation.http.get("responseCode", 200)
     answer = Answer(status, _request_id(protocol, request_id))
     shape = operation.output_shape
-    if protocol == "json":
-        answer.headers["content-type"] = "application/x-amz-json-1.1"
-        answer.body = json.dumps(to_json(shape, members)).encode() if shape else b""
-    elif protocol == "query":
-        answer.headers["content-type"] = "text/xml"
+    if protocol == "query":
+        answer.headers["content-type"] = CONTENT[protocol]
         root = Element(f"{operation.name}Response", xmlns=_namespace(operation.service_model))
         if shape is not None:
-            wrapper = shape.serialization.get("resultWrapper", f"{operation.name}Result")
-            add_xml(root, wrapper, shape, members)
+            add_xml(root, f"{operation.name}Result", shape, members)
         SubElement(SubElement(root, "ResponseMetadata"), "RequestId").text = request_id
         answer.body = document(root)
     elif shape is not None:
         headers, answer.body = to_rest(shape, protocol, members)
         answer.headers |= {name.lower(): _header(text) for name, text in headers.items()}
-        if protocol == "rest-xml" and "payload" not in shape.serialization and answer.body:
-            answer.headers.setdefault("content-type", "application/xml")
+        if answer.body and "payload" not in shape.serialization:
+            answer.headers["content-type"] = CONTENT[protocol]
         for name, member in shape.members.items():
             if member.serialization.get("location") == "statusCode" and name in members:
                 answer.status = members[name]
@@ -55,24 +57,19 @@ def failure(
     error: AwsError, model: Service | None, protocol: str, head_only: bool, request_id: str
 ) -> Answer:
     """Return an error on the wire; `model` knows the members and names of its shape, if any."""
-    shape = model.shape_for_error_code(error.code) if model is not None else None
     answer = Answer(error.status, _request_id(protocol, request_id))
     hints = {name: text for name, text in error.members.items() if name.startswith("x-")}
     members = {name: value for name, value in error.members.items() if name not in hints}
     answer.headers |= hints
-    if protocol in {"json", "rest-json"}:
-        json_type = "application/x-amz-json-1.1" if protocol == "json" else "application/json"
-        if shape is not None:
-            headers, _ = to_rest(shape, "rest-json", members)
-            answer.headers |= {name.lower(): _header(text) for name, text in headers.items()}
-            members = to_json(shape, members)
-        names = shape.members if shape is not None else ()
+    if "json" in protocol:
+        shape = model.shape_for_error_code(error.code) if model is not None else None
+        names = shape.members if shape is not None else {}
         message = next((name for name in names if name.lower() == "message"), "message")
-        kind = {"__type": error.code} if protocol == "json" else {}
-        answer.headers |= {"content-type": json_type, "x-amzn-errortype": error.code}
-        answer.body = json.dumps({**kind, **members, message: error.message}).encode()
+        told = to_json(shape, members) if shape is not None else members
+        answer.headers |= {"content-type": CONTENT[protocol], "x-amzn-errortype": error.code}
+        answer.body = json.dumps({"__type": error.code, **told, message: error.message}).encode()
     elif not head_only and error.status != 304:
-        answer.headers["content-type"] = "application/xml"
+        answer.headers["content-type"] = CONTENT[protocol]
         answer.body = _error_xml(error, model, protocol, members, request_id)
     return answer
 

@@ -177,10 +177,7 @@ class _Reply(NamedTuple):
     endpoint: None = None
 
 
-_WRITERS: dict[str, Any] = {
-    "rest-json": _JsonWriter("millisecond"),
-    "rest-xml": _XmlWriter("millisecond"),
-}
+_JSON_WRITER, _XML_WRITER = _JsonWriter("millisecond"), _XmlWriter("millisecond")
 
 
 def to_rest(shape: AnyShape, protocol: str, members: dict[str, Any]) -> tuple[dict[str, str], Any]:
@@ -190,7 +187,7 @@ def to_rest(shape: AnyShape, protocol: str, members: dict[str, Any]) -> tuple[di
         for name, value in known(shape, members).items()
         if shape.members[name].serialization.get("location") != "statusCode"
     }
-    writer = _WRITERS[protocol]
+    writer = _XML_WRITER if protocol == "rest-xml" else _JSON_WRITER
     made = writer.serialize_to_request(located, _Reply(shape, {"requestUri": "/"}))
     bare = "payload" not in shape.serialization and not made["body"]
     if bare and any("location" not in each.serialization for each in shape.members.values()):
@@ -201,13 +198,13 @@ def to_rest(shape: AnyShape, protocol: str, members: dict[str, Any]) -> tuple[di
 def to_json(shape: AnyShape, value: Any) -> Any:
     """Return a value as its shape's JSON; what the shape does not know is left out."""
     made: dict[str, Any] = {}
-    _WRITERS["rest-json"]._serialize(made, known(shape, value), shape, "it")  # noqa: SLF001
+    _JSON_WRITER._serialize(made, known(shape, value), shape, "it")  # noqa: SLF001
     return made["it"]
 
 
 def add_xml(parent: Element, name: str, shape: AnyShape, value: Any) -> None:
     """Add a value to an element, under a name; what the shape does not know is left out."""
-    _WRITERS["rest-xml"]._serialize(shape, known(shape, value), parent, name)  # noqa: SLF001
+    _XML_WRITER._serialize(shape, known(shape, value), parent, name)  # noqa: SLF001
 
 
 def known(shape: AnyShape, value: Any) -> Any:
