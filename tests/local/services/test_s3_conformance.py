@@ -825,7 +825,7 @@ def test_a_part_is_copied(s3: Any, bucket: str) -> None:
     assert refused(s3.list_parts, **again) == ("NoSuchUpload", 404)
 
 
-@covers("ListMultipartUploads", "Prefix Delimiter KeyMarker UploadIdMarker MaxUploads EncodingType")
+@covers("ListMultipartUploads", "Prefix KeyMarker UploadIdMarker MaxUploads EncodingType")
 def test_uploads_are_listed(s3: Any, bucket: str) -> None:
     made = [
         (key, s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"])
@@ -833,14 +833,10 @@ def test_uploads_are_listed(s3: Any, bucket: str) -> None:
     ]
     for size in (1, 2, 1_000):
         listed = s3.get_paginator("list_multipart_uploads").paginate(
-            Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": size}
+            Bucket=bucket, PaginationConfig={"PageSize": size}
         )
-        found = list(listed)
-        uploads = [each for page in found for each in page.get("Uploads", [])]
-        expected = [made[0], made[1], made[3]]
-        assert [(each["Key"], each["UploadId"]) for each in uploads] == expected
-        prefixes = [each["Prefix"] for page in found for each in page.get("CommonPrefixes", [])]
-        assert prefixes == ["d/"]
+        uploads = [each for page in listed for each in page.get("Uploads", [])]
+        assert [(each["Key"], each["UploadId"]) for each in uploads] == made
     some = s3.list_multipart_uploads(
         Bucket=bucket,
         Prefix="a",

@@ -15,7 +15,7 @@ from boostline.local.wire.errors import AwsError, invalid
 Members = dict[str, Any]
 
 # How many a page holds where the caller does not say, and at most, by operation or service. What is
-# not here is not cut: S3's listings and the events of logs have positions of their own.
+# not here is not cut: S3's other listings and the events of logs have positions of their own.
 SIZES = {
     "apigateway": (25, 500),
     "application-autoscaling": (50, 50),
@@ -26,6 +26,7 @@ SIZES = {
     "lambda": (50, 50),
     "logs:DescribeLogGroups": (50, 50),
     "logs:DescribeLogStreams": (50, 50),
+    "s3:ListBuckets": (10_000, 10_000),
     "sagemaker": (10, 100),
     "sagemaker:ListTags": (50, 50),
 }

@@ -10,32 +10,29 @@ import functools
 import hashlib
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from io import BufferedReader, BytesIO
+from pathlib import Path
 from typing import Any
 
-from boostline.local.store.blobs import Blob, FileRange
+from boostline.local.store.blobs import CHUNK, Blob
 from boostline.local.wire.errors import AwsError
 
 FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 TYPE = "ChecksumType"
 # Checksums by the names of botocore's members, the type included.
 Sums = dict[str, str]
-Sum = Callable[[Iterable[bytes]], bytes]
+File = BufferedReader | BytesIO
+Sum = Callable[[File], bytes]
 
 
 def _hash(name: str) -> Sum:
-    def digest(chunks: Iterable[bytes]) -> bytes:
-        made = hashlib.new(name, usedforsecurity=False)
-        for data in chunks:
-            made.update(data)
-        return made.digest()
-
-    return digest
+    return lambda file: hashlib.file_digest(file, name).digest()
 
 
-def _crc32(chunks: Iterable[bytes]) -> bytes:
+def _crc32(file: File) -> bytes:
     value = 0
-    for data in chunks:
+    while data := file.read(CHUNK):
         value = zlib.crc32(data, value)
     return value.to_bytes(4, "big")
 
@@ -55,10 +52,10 @@ def _crc(polynomial: int, width: int) -> Sum:
             made.append([made[0][value & 255] ^ value >> 8 for value in made[-1]])
         return made
 
-    def digest(chunks: Iterable[bytes]) -> bytes:
+    def digest(file: File) -> bytes:
         a, b, c, d, e, f, g, h = tables()
         value = ones = (1 << width) - 1
-        for data in chunks:
+        while data := file.read(CHUNK):
             whole = len(data) & ~7
             for (x,) in struct.iter_unpack("<Q", data[:whole]):
                 x ^= value  # noqa: PLW2901
@@ -86,17 +83,19 @@ TYPES = dict.fromkeys(ALGORITHMS, (COMPOSITE,)) | {
 }
 
 
-def checksum(algorithm: str, content: FileRange, blob: Blob | None = None) -> str:
+def checksum(algorithm: str, path: Path, blob: Blob | None = None) -> str:
     """Return a stored content's checksum as S3 writes it; read only if `blob` does not know it."""
     if blob is not None and algorithm in {"CRC32", "SHA256"}:
         known = {"CRC32": f"{blob.crc32:08x}", "SHA256": blob.digest}
         return _text(bytes.fromhex(known[algorithm]))
-    return _text(ALGORITHMS[algorithm](content.pieces()))
+    with path.open("rb") as file:
+        return _text(ALGORITHMS[algorithm](file))
 
 
 def composite(algorithm: str, parts: list[str]) -> str:
     """Return the checksum of parts' checksums, with their number: a multipart upload's."""
-    return f"{_text(ALGORITHMS[algorithm](map(base64.b64decode, parts)))}-{len(parts)}"
+    file = BytesIO(b"".join(map(base64.b64decode, parts)))
+    return f"{_text(ALGORITHMS[algorithm](file))}-{len(parts)}"
 
 
 def declared(members: dict[str, Any]) -> Sums:
@@ -105,44 +104,35 @@ def declared(members: dict[str, Any]) -> Sums:
     return {name: members[name] for name in names if members.get(name)}
 
 
-def verify(request: dict[str, Any], blob: Blob, content: FileRange) -> Sums:
+def verify(request: dict[str, Any], asked: str | None, path: Path, blob: Blob) -> Sums:
     """Return the checksums that a request declares or asks for of its body, and their type.
 
     Raises
     ------
     AwsError
-        `BadDigest` if one is not that of the body; `NotImplemented` for an algorithm that the
-        platform cannot compute.
+        `BadDigest` if one is not that of the body.
     """
-    given, asked = declared(request), supported(request.get("ChecksumAlgorithm"))
-    names = given or ({f"Checksum{asked}": ""} if asked else {})
-    found = {name: checksum(name.removeprefix("Checksum"), content, blob) for name in names}
+    given = declared(request)
+    names = given or ([f"Checksum{asked}"] if asked else [])
+    found = {name: checksum(name.removeprefix("Checksum"), path, blob) for name in names}
     check_equal(given, found)
     return {**found, TYPE: FULL} if found else {}
 
 
-def copied(headers: dict[str, Any], asked: str | None, content: FileRange) -> Sums:
+def copied(headers: dict[str, Any], asked: str | None, path: Path) -> Sums:
     """Return a copy's checksum: of the algorithm that is asked for, else of the source's."""
     sums = declared(headers)
-    name = f"Checksum{asked}" if supported(asked) else next(iter(sums), None)
+    name = f"Checksum{asked}" if asked else next(iter(sums), None)
     if name is None:
         return {}
     if name not in sums or headers[TYPE] != FULL:
-        sums[name] = checksum(name.removeprefix("Checksum"), content)
+        sums[name] = checksum(name.removeprefix("Checksum"), path)
     return {name: sums[name], TYPE: FULL}
 
 
-def supported(algorithm: str | None) -> str | None:
-    """Return the name of an algorithm, if any; raise `NotImplemented` for one there is not."""
-    if algorithm is not None and algorithm not in ALGORITHMS:
-        known = ", ".join(ALGORITHMS)
-        raise AwsError("NotImplemented", f"{algorithm} is not computed here: use {known}", 501)
-    return algorithm
-
-
-def check_equal(declared: Sums, found: Sums) -> None:
+def check_equal(given: Sums, found: Sums) -> None:
     """Raise `BadDigest` if a checksum that was declared is not the one that was found."""
-    for name, value in declared.items():
+    for name, value in given.items():
         if value != found.get(name):
             algorithm = name.removeprefix("Checksum")
             message = f"The {algorithm} you specified did not match the calculated checksum."

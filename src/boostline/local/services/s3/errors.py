@@ -18,13 +18,13 @@ UNSUPPORTED = re.compile(
     r".*\.(AnnotationDirective|BucketNamespace|BypassGovernanceRetention|ChecksumXXHASH|Grant"
     r"|IfMatch(InitiatedTime|LastModifiedTime|Size)|MFA|ObjectLock|ObjectOwnership"
     r"|(CopySource)?SSECustomer|WebsiteRedirectLocation|WriteOffsetBytes)"
-    r"|(Get|Head)Object\.PartNumber"
+    r"|(Get|Head)Object\.PartNumber|ListMultipartUploads\.Delimiter"
 )
 
 
 def check_supported(operation: str, request: Members) -> None:
     """Raise `NotImplemented` (501) for a member that asks for what the platform does not have."""
-    for name in request:
+    for name in (*request, f"Checksum{request.get('ChecksumAlgorithm')}"):
         if UNSUPPORTED.match(f"{operation}.{name}"):
             message = f"A header you provided implies functionality that is not implemented: {name}"
             raise AwsError("NotImplemented", message, 501, Header=name)

@@ -1,4 +1,4 @@
-"""Pages of what there is: buckets, and in them objects, versions, uploads and their parts.
+"""Pages of the objects in a bucket and of their versions.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 """
@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -16,22 +16,12 @@ from boostline.local.services.s3.settings import SettingsService
 from boostline.local.store.objects import Object, Place, beyond
 
 PAGE = 1_000
-# Gives up to PAGE entries after a place. Entries have a `key` and a `number`, and come by key,
-# those of a key by falling number.
-Fetch = Callable[[Place], list[Any]]
+Fetch = Callable[[Place], list[Object]]  # gives up to PAGE objects after a place
 # What is written as in a URL, where that is asked for: any XML parser can read it then.
 ENCODED = {
     *("Delimiter", "Key", "KeyMarker", "Marker", "NextKeyMarker", "NextMarker", "Prefix"),
     "StartAfter",
 }
-
-
-class Entry(NamedTuple):
-    """A bucket or an upload, as objects are listed; what was made later has a smaller `number`."""
-
-    key: str
-    number: int
-    members: Members
 
 
 class Page(NamedTuple):
@@ -47,17 +37,15 @@ class Page(NamedTuple):
         return None if self.last is None else str(getattr(self.last, "key", self.last))
 
 
-def page(fetch: Fetch, request: Members, after: Place, limit: int) -> Page:
-    """Return up to `limit` entries and common prefixes together, after a place."""
-    walk = _walk(fetch, request.get("Prefix", ""), request.get("Delimiter", ""), after)
-    found = list(itertools.islice(walk, limit + 1))
+def cut(found: list[Any], limit: int) -> Page:
+    """Return the first entries and common prefixes, `limit` together."""
     prefixes = [each for each in found[:limit] if isinstance(each, str)]
     entries = [each for each in found[:limit] if not isinstance(each, str)]
     return Page(entries, prefixes, found[limit - 1] if len(found) > limit > 0 else None)
 
 
-def _walk(fetch: Fetch, prefix: str, delimiter: str, after: Place) -> Iterator[Any]:
-    """Give the entries after a place; instead of those with a common prefix, that, once."""
+def _walk(fetch: Fetch, prefix: str, delimiter: str, after: Place) -> Iterator[Object | str]:
+    """Give the objects after a place; instead of those with a common prefix, that, once."""
 
     def common(key: str) -> str | None:
         rest, cut, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
@@ -76,17 +64,6 @@ def _walk(fetch: Fetch, prefix: str, delimiter: str, after: Place) -> Iterator[A
             passed = found
         last = batch[-1]
         after = (last.key.encode(), last.number) if passed is None else beyond(passed)
-
-
-def among(entries: Iterable[Entry], request: Members) -> Fetch:
-    """Return what gives those of some entries that start with the request's prefix."""
-    prefixed = [each for each in entries if each.key.startswith(request.get("Prefix", ""))]
-
-    def fetch(place: Place) -> list[Entry]:
-        after = (place[0], -place[1])
-        return [each for each in prefixed if (each.key.encode(), -each.number) > after]
-
-    return fetch
 
 
 def limit_of(request: Members, name: str) -> int:
@@ -175,7 +152,9 @@ class ListService(SettingsService):
             bucket, prefix = request["Bucket"], request.get("Prefix", "")
             return self._objects.list(bucket, prefix, place, PAGE, versions)
 
-        return page(fetch, request, after, limit_of(request, "MaxKeys"))
+        limit = limit_of(request, "MaxKeys")
+        walk = _walk(fetch, request.get("Prefix", ""), request.get("Delimiter", ""), after)
+        return cut(list(itertools.islice(walk, limit + 1)), limit)
 
     def _entry(self, found: Object) -> Members:
         sums = declared(found.headers)

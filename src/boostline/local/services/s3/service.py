@@ -10,7 +10,6 @@ from typing import Any
 from boostline.local.services.s3 import checksums
 from boostline.local.services.s3.conditions import byte_range, check_read, check_write
 from boostline.local.services.s3.errors import Members, check_supported
-from boostline.local.services.s3.listing import Entry, among, page
 from boostline.local.services.s3.settings import DESCRIBING, NEW_BUCKET, STORING
 from boostline.local.services.s3.uploads import UploadService
 from boostline.local.store import gc
@@ -25,7 +24,6 @@ _BUCKET = re.compile(
     r"(?!\d+\.\d+\.\d+\.\d+$)(?!xn--|sthree-|amzn-s3-demo-)(?!.*\.\.)"
     r"(?!.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 )
-MOST_BUCKETS = 10_000
 COLLECT_EVERY = 3_600.0  # seconds
 
 
@@ -57,22 +55,15 @@ class S3(UploadService):
                 return
 
     def list_buckets(self, request: Members) -> Members:
-        """Return a page of the buckets that start with the prefix; the token is the last name."""
+        """Return the buckets that start with the prefix."""
         region = self.platform.settings.region
-        buckets = self._objects.buckets() if request.get("BucketRegion", region) == region else {}
-        entries = [Entry(name, 1, {"CreationDate": made}) for name, made in buckets.items()]
-        after = request.get("ContinuationToken", "").encode(), 0
-        found = page(
-            among(entries, request), request, after, request.get("MaxBuckets", MOST_BUCKETS)
-        )
-        return {
-            "Buckets": [
-                {"Name": name, "BucketRegion": region, **more} for name, _, more in found.entries
-            ],
-            "Owner": self._owner,
-            "ContinuationToken": found.next,
-            "Prefix": request.get("Prefix"),
-        }
+        found = self._objects.buckets() if request.get("BucketRegion", region) == region else {}
+        buckets = [
+            {"Name": name, "CreationDate": made, "BucketRegion": region}
+            for name, made in sorted(found.items())
+            if name.startswith(request.get("Prefix", ""))
+        ]
+        return {"Buckets": buckets, "Owner": self._owner, "Prefix": request.get("Prefix")}
 
     def create_bucket(self, request: Members) -> Members:
         """Make a bucket; in us-east-1 making it again is no error, elsewhere it is."""
@@ -114,12 +105,9 @@ class S3(UploadService):
 
     def put_object(self, request: Members) -> Members:
         """Store an object, if the conditions hold and the checksums agree."""
-        blob, bucket, key = request["Body"], request["Bucket"], request["Key"]
-        headers = self._kept(request) | checksums.verify(request, blob, self._content(blob))
-        with self.platform.database.transaction():
-            check_write(request, self._objects.find(bucket, key))
-            made = self._objects.put(bucket, key, blob, headers)
-        return {**headers, "ETag": f'"{made.etag}"', **self._named(made)}
+        blob, asked = request["Body"], request.get("ChecksumAlgorithm")
+        sums = checksums.verify(request, asked, self._content(blob).path, blob)
+        return self._store(request, blob, self._kept(request) | sums)
 
     def get_object(self, request: Members) -> Members:
         """Return an object or a range of it."""
@@ -206,7 +194,7 @@ class S3(UploadService):
         headers |= {name: source.headers[name] for name in copied & source.headers.keys()}
         changed = headers.keys() & {*STORING} or not copied.issuperset(DESCRIBING)
         asked = request.get("ChecksumAlgorithm")
-        sums = checksums.copied(source.headers, asked, self._content(source))
+        sums = checksums.copied(source.headers, asked, self._content(source).path)
         blob = Blob(source.digest, source.size, source.headers.get("MD5", source.etag), 0)
         with self.platform.database.transaction():
             if self._source(request).number != source.number:
@@ -216,11 +204,6 @@ class S3(UploadService):
             if here is not None and here.number == source.number and not changed:
                 message = "An object cannot be copied to itself without changing its metadata"
                 raise AwsError("InvalidRequest", f"{message}: use MetadataDirective REPLACE.")
-            check_write(request, here)
-            made = self._objects.put(request["Bucket"], request["Key"], blob, headers | sums)
-        return {
-            **headers,
-            **self._named(made),
-            "CopySourceVersionId": self._named(source).get("VersionId"),
-            "CopyObjectResult": {"ETag": f'"{made.etag}"', "LastModified": made.modified, **sums},
-        }
+            made = self._store(request, blob, headers | sums)
+        version = self._named(source).get("VersionId")
+        return {**made, "CopyObjectResult": made, "CopySourceVersionId": version}

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote
 from boostline.contracts.models import service_model
 from boostline.local.platform import Platform
 from boostline.local.service import Service
-from boostline.local.services.s3.conditions import check_source
+from boostline.local.services.s3.conditions import check_source, check_write
 from boostline.local.services.s3.errors import Members, check_supported, require
 from boostline.local.store.blobs import Blob, FileRange
 from boostline.local.store.objects import VERSIONING, NoSuchBucket, Object
@@ -187,7 +187,19 @@ class SettingsService(Service):
             return {}
         return {"VersionId": found.version}
 
+    def _store(
+        self, request: Members, blob: Blob, headers: Members, etag: str | None = None
+    ) -> Members:
+        """Name a content, if the request's conditions hold; return what there is to answer."""
+        place = request["Bucket"], request["Key"]
+        with self.platform.database.transaction():
+            check_write(request, self._objects.find(*place))
+            made = self._objects.put(*place, blob, headers, etag)
+            named = self._named(made)
+        return {**headers, **named, "ETag": f'"{made.etag}"', "LastModified": made.modified}
+
     def _content(self, found: Blob | Object) -> FileRange:
+        """Return the whole of a content."""
         return FileRange(self.platform.blobs.path(found.digest), 0, found.size)
 
 

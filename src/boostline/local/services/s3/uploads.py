@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import time
 from contextlib import suppress
@@ -13,9 +14,9 @@ from urllib.parse import quote
 
 from boostline.local.services.s3 import checksums
 from boostline.local.services.s3.checksums import FULL, TYPE, Sums, declared
-from boostline.local.services.s3.conditions import byte_range, check_write
+from boostline.local.services.s3.conditions import byte_range
 from boostline.local.services.s3.errors import Members, invalid_argument
-from boostline.local.services.s3.listing import Entry, ListService, among, answer, limit_of, page
+from boostline.local.services.s3.listing import ListService, answer, cut, limit_of
 from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import NoSuchBucket, Object
 from boostline.local.wire.errors import AwsError
@@ -31,7 +32,7 @@ class UploadService(ListService):
         """Begin an upload in parts."""
         self._objects.require_bucket(request["Bucket"])
         headers = self._kept(request)
-        algorithm = checksums.supported(request.get("ChecksumAlgorithm"))
+        algorithm = request.get("ChecksumAlgorithm")
         types = checksums.TYPES[algorithm] if algorithm else (None,)
         kind = request.get(TYPE, types[0])
         if kind not in types:
@@ -69,8 +70,8 @@ class UploadService(ListService):
         if not 1 <= number <= MOST_PARTS:
             raise invalid_argument(f"Part number must be between 1 and {MOST_PARTS}, inclusive")
         algorithm = self._require(request)["ChecksumAlgorithm"]
-        asked = {"ChecksumAlgorithm": algorithm} if algorithm else {}
-        sums = checksums.verify(request | asked, blob, self._content(blob))
+        asked = algorithm or request.get("ChecksumAlgorithm")
+        sums = checksums.verify(request, asked, self._content(blob).path, blob)
         if algorithm and f"Checksum{algorithm}" not in sums:
             raise AwsError("InvalidRequest", f"The upload's checksums are {algorithm}")
         with self.platform.database.transaction():
@@ -91,17 +92,10 @@ class UploadService(ListService):
         headers = {**upload["Headers"], **sums, "MD5": blob.md5}
         with self.platform.database.transaction():
             self._require(request)
-            check_write(request, self._objects.find(upload["Bucket"], upload["Key"]))
-            made = self._objects.put(upload["Bucket"], upload["Key"], blob, headers, etag)
+            made = self._store(request, blob, headers, etag)
             self._objects.delete_bucket(_place(upload), full=True)
-        return {
-            **headers,
-            **self._named(made),
-            "Location": f"{self.platform.endpoint}/{made.bucket}/{quote(made.key)}",
-            "Bucket": made.bucket,
-            "Key": made.key,
-            "ETag": f'"{made.etag}"',
-        }
+        location = f"{self.platform.endpoint}/{request['Bucket']}/{quote(request['Key'])}"
+        return {**request, **made, "Location": location}
 
     def abort_multipart_upload(self, request: Members) -> Members:
         """Forget an upload and its parts."""
@@ -111,43 +105,44 @@ class UploadService(ListService):
 
     def list_multipart_uploads(self, request: Members) -> Members:
         """Return a page of the uploads under way in a bucket, those of a key by their time."""
-        bucket, key = request["Bucket"], request.get("KeyMarker", "")
+        bucket, prefix = request["Bucket"], request.get("Prefix", "")
         self._objects.require_bucket(bucket)
         uploads = [self._objects.settings(name) for name in self._objects.buckets(bucket)]
-        entries = [Entry(each["Key"], len(uploads) - at, each) for at, each in enumerate(uploads)]
-        marker = request.get("UploadIdMarker")
-        number = next((each.number for each in entries if each.members["UploadId"] == marker), 0)
-        limit = limit_of(request, "MaxUploads")
-        found = page(among(entries, request), request, (key.encode(), number), limit)
-        following = found.last.members if isinstance(found.last, Entry) else {}
-        common = {"StorageClass": "STANDARD"}
-        shown = [{**common, **each["Headers"], **each} for _, _, each in found.entries]
+        times = {each["UploadId"]: each["Initiated"] for each in uploads}
+        since = times.get(request.get("UploadIdMarker"), math.inf)
+        after = request.get("KeyMarker", "").encode(), since
+        places = {(each["Key"].encode(), each["Initiated"]): each for each in uploads}
+        rest = [places[place] for place in sorted(places) if place > after]
+        prefixed = [each for each in rest if each["Key"].startswith(prefix)]
+        found = cut(prefixed, limit_of(request, "MaxUploads"))
+        last, common = found.last or {}, {"StorageClass": "STANDARD"}
         return answer(
             request,
             found,
             "MaxUploads",
-            NextKeyMarker=found.next,
-            NextUploadIdMarker=following.get("UploadId"),
-            Uploads=shown,
+            NextKeyMarker=last.get("Key"),
+            NextUploadIdMarker=last.get("UploadId"),
+            Uploads=[{**common, **each["Headers"], **each} for each in found.entries],
         )
 
     def list_parts(self, request: Members) -> Members:
         """Return a page of an upload's parts, by their numbers."""
-        upload, after = self._require(request), request.get("PartNumberMarker", 0)
-        limit, place = limit_of(request, "MaxParts"), (f"{after:05}".encode(), 0)
-        found = self._objects.list(_place(upload), after=place, limit=limit + 1)
-        parts = [_part(each) for each in found[:limit]]
-        return {
-            **upload["Headers"],
-            **upload,
-            "PartNumberMarker": after,
-            "NextPartNumberMarker": parts[-1]["PartNumber"] if parts else 0,
-            "MaxParts": limit,
-            "IsTruncated": len(found) > limit,
-            "Parts": parts,
-            "Initiator": self._owner,
-            "Owner": self._owner,
-        }
+        upload, limit = self._require(request), limit_of(request, "MaxParts")
+        after = request.get("PartNumberMarker", 0)
+        place = f"{after:05}".encode(), 0
+        found = cut(self._objects.list(_place(upload), after=place, limit=limit + 1), limit)
+        parts = [_part(each) for each in found.entries]
+        return answer(
+            upload["Headers"] | upload,
+            found,
+            "MaxParts",
+            PartNumberMarker=after,
+            NextPartNumberMarker=parts[-1]["PartNumber"] if parts else 0,
+            MaxParts=limit,
+            Parts=parts,
+            Initiator=self._owner,
+            Owner=self._owner,
+        )
 
     def _require(self, request: Members) -> Members:
         self._objects.require_bucket(request["Bucket"])
@@ -183,7 +178,7 @@ class UploadService(ListService):
             return {}
         name = f"Checksum{algorithm}"
         if kind == FULL:
-            found = checksums.checksum(algorithm, self._content(blob), blob)
+            found = checksums.checksum(algorithm, self._content(blob).path, blob)
         else:
             found = checksums.composite(algorithm, [part.headers[name] for part in parts])
         return {name: found, TYPE: kind}
