@@ -45,23 +45,21 @@ class _Facts(dict[str, Any]):
 class Calls:
     """Makes, changes and removes resources, each as a record.
 
-    A record has `ResourceType`, `LogicalResourceId`, `Properties` and, once it is made,
-    `PhysicalResourceId` and `Own`, the facts that only the making told.
+    A record has `StackName`, `LogicalResourceId`, `ResourceType`, `Properties` and, once it is
+    made, `PhysicalResourceId` and `Own`, the facts that only the making told.
     """
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    def create(
-        self, stack: str, record: Document, properties: Document, adopts: bool = False
-    ) -> None:
+    def create(self, record: Document, properties: Document, adopts: bool = False) -> None:
         """Make a resource, and put into its record what is known of it then.
 
         With `adopts`, one that has a name of the template's may be there already.
         """
         kind = KINDS[record["ResourceType"]]
         unique = "".join(secrets.choice(_ALPHABET) for _ in range(12))
-        made = f"{stack[:24]}-{record['LogicalResourceId'][:24]}-{unique}"
+        made = f"{record['StackName'][:24]}-{record['LogicalResourceId'][:24]}-{unique}"
         made = made.lower() if record["ResourceType"] in SMALL else made
         record["Own"] = {"unique": unique, "name": properties.get(kind.name) or made}
         record["Properties"] = {

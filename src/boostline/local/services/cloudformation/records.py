@@ -1,9 +1,9 @@
-"""Stacks, and what happened to them, as they are kept.
+"""Stacks, their resources, and what happened to them, as they are kept.
 
-A stack's document has the members of DescribeStacks, and `Resources`: logical id → record;
-`Retired`: records that others have replaced; `Now` and `Next`: what it was last brought to and is
-to become, each with `Body`, `Template`, `Parameters`, `Tags`, `Capabilities`. For records see
-`Calls`; they also have `ResourceStatus`, `Needs` and the template's policies.
+A stack's document has the members of DescribeStacks, and `Now` and `Next`: what it was last brought
+to and is to become (see `sources`). Each resource is a document of its own, a record: see `Calls`;
+it also has the members of DescribeStackResources, `Needs`, the template's policies, and `Retired`,
+whether another has taken its place.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from boostline.local.services.cloudformation.values import Attribute
 from boostline.local.store.resources import Document, Exists
 
 STACK, EVENT = "cloudformation.stack", "cloudformation.event"
+RESOURCE = "cloudformation.resource"
 ITSELF = "AWS::CloudFormation::Stack"
 POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 
@@ -31,26 +32,27 @@ class Stacks:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.calls = Calls(platform)
+        self._resources = platform.resources
 
     def find(self, name_or_id: str) -> Document | None:
         """Return the stack of a name, or also a deleted one by its id."""
         if name_or_id.startswith("arn:"):
-            return self.platform.resources.find(STACK, name_or_id)
-        found = self.platform.resources.list(STACK, name_or_id)
+            return self._resources.find(STACK, name_or_id)
+        found = self._resources.list(STACK, name_or_id)
         return next((each for each in found if each["StackStatus"] != "DELETE_COMPLETE"), None)
 
     def keep(self, stack: Document) -> None:
         """Keep a stack, if it is new."""
         with contextlib.suppress(Exists):
-            self.platform.resources.create(STACK, stack["StackId"], stack, stack["StackName"])
+            self._resources.create(STACK, stack["StackId"], stack, stack["StackName"])
 
     def get(self, stack_id: str) -> Document:
         """Return a stack that is there."""
-        return self.platform.resources.get(STACK, stack_id)
+        return self._resources.get(STACK, stack_id)
 
     def change(self, stack_id: str, change: Callable[[Document], None]) -> Document:
         """Let `change` edit a stack."""
-        return self.platform.resources.change(STACK, stack_id, change)
+        return self._resources.change(STACK, stack_id, change)
 
     def deployment(self, stack: Document, source: Document) -> Deployment:
         """Return what a source makes of a stack; `AwsError` if something in it is wrong."""
@@ -69,59 +71,57 @@ class Stacks:
             "AWS::URLSuffix": "amazonaws.com",
         }
 
-    def attributes(self, stack: Document) -> Attribute:
+    def records(self, stack_id: str) -> dict[str, Document]:
+        """Return the present resources of a stack by their names."""
+        found = self._resources.list(RESOURCE, stack_id)
+        return {one["LogicalResourceId"]: one for one in found if not one["Retired"]}
+
+    def retired(self, stack_id: str) -> list[Document]:
+        """Return the resources of a stack that others have replaced."""
+        return [one for one in self._resources.list(RESOURCE, stack_id) if one["Retired"]]
+
+    def attributes(self, stack_id: str) -> Attribute:
         """Return what Ref and GetAtt give of a stack's resources as they are."""
-        return lambda name, member: self.calls.attribute(stack["Resources"][name], member)
+        records = self.records(stack_id)
+        return lambda name, member: self.calls.attribute(records[name], member)
 
-    def note(self, stack_id: str, record: Document, status: str, reason: str = "") -> None:
-        """Keep a resource's status, and tell it; one that is replaced is only told of."""
+    def save(self, record: Document) -> None:
+        """Keep a record."""
+        self._resources.put(RESOURCE, record["Id"], record, record["StackId"])
 
-        def change(stack: Document) -> None:
-            if record not in stack["Retired"]:
-                told = {"ResourceStatus": status, "ResourceStatusReason": reason or None}
-                put(stack, record | told | {"Timestamp": time.time()})
-            self._event(stack, record, status, reason)
+    def drop(self, record: Document) -> None:
+        """Forget a record."""
+        self._resources.delete(RESOURCE, record["Id"])
 
-        self.change(stack_id, change)
+    def note(self, record: Document, status: str, reason: str = "") -> None:
+        """Keep a resource's status, and tell it."""
+        record |= {"ResourceStatus": status, "ResourceStatusReason": reason or None}
+        with self.platform.database.transaction():
+            self._event(record)
+            self.save(record)
 
     def tell(self, stack: Document, status: str, reason: str) -> None:
         """Give a stack a status, and tell it."""
         stack |= {"StackStatus": status, "StackStatusReason": reason or None}
-        named = {"LogicalResourceId": stack["StackName"], "PhysicalResourceId": stack["StackId"]}
-        self._event(stack, {"ResourceType": ITSELF, **named}, status, reason)
+        self._event(
+            {
+                **{member: stack[member] for member in ("StackId", "StackName")},
+                "LogicalResourceId": stack["StackName"],
+                "PhysicalResourceId": stack["StackId"],
+                "ResourceType": ITSELF,
+                "ResourceStatus": status,
+                "ResourceStatusReason": reason or None,
+            }
+        )
 
-    def _event(self, stack: Document, record: Document, status: str, reason: str) -> None:
-        event = {
-            "EventId": f"{record['LogicalResourceId']}-{status}-{uuid.uuid4()}",
-            "StackId": stack["StackId"],
-            "StackName": stack["StackName"],
-            "LogicalResourceId": record["LogicalResourceId"],
-            "PhysicalResourceId": record.get("PhysicalResourceId", ""),
-            "ResourceType": record["ResourceType"],
-            "Timestamp": time.time(),
-            "ResourceStatus": status,
-            "ResourceStatusReason": reason or None,
-        }
-        self.platform.resources.create(EVENT, event["EventId"], event, stack["StackId"])
-
-
-def put(stack: Document, record: Document) -> None:
-    """Make a record the present one of its name."""
-    stack["Resources"][record["LogicalResourceId"]] = record
+    def _event(self, record: Document) -> None:
+        record["Timestamp"] = time.time()
+        identity = f"{record['LogicalResourceId']}-{record['ResourceStatus']}-{uuid.uuid4()}"
+        kept = {name: value for name, value in record.items() if name not in ("Properties", "Own")}
+        event = {"PhysicalResourceId": "", **kept, "EventId": identity}
+        self._resources.create(EVENT, identity, event, record["StackId"])
 
 
-def drop(stack: Document, record: Document) -> None:
-    """Take a record out of a stack."""
-    gone = _identity(record)
-    stack["Retired"] = [one for one in stack["Retired"] if _identity(one) != gone]
-    if _identity(stack["Resources"].get(gone[0], {})) == gone:
-        del stack["Resources"][gone[0]]
-
-
-def differing(old: Document, new: Document) -> set[str]:
+def differing(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
     """Return the names of the properties that differ."""
     return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
-
-
-def _identity(record: Document) -> tuple[Any, Any]:
-    return record.get("LogicalResourceId"), record.get("PhysicalResourceId")

@@ -101,9 +101,8 @@ class CloudFormation(Service):
     def describe_stack_resources(self, request: Document) -> Document:
         """Return a stack's resources."""
         _refuse_others(request)
-        stack = self._stack(request)
-        of = {member: stack[member] for member in ("StackName", "StackId")}
-        return {"StackResources": [record | of for record in stack["Resources"].values()]}
+        records = self._stacks.records(self._stack(request)["StackId"])
+        return {"StackResources": [*records.values()]}
 
     def get_template_summary(self, request: Document) -> Document:
         """Return the parameters of a stack's template."""
@@ -183,10 +182,11 @@ class CloudFormation(Service):
     def _changes(self, stack: Document, source: Document) -> list[Document] | None:
         """Return the changes of a stack's resources; None if nothing at all would change."""
         deployment, now = self._stacks.deployment(stack, source), stack.get("Now")
-        found = list(changes(stack["Resources"], deployment, self._stacks.calls))
+        records = self._stacks.records(stack["StackId"])
+        found = list(changes(records, deployment, self._stacks.calls))
         if found or now is None or now["Tags"] != source["Tags"]:
             return found
-        outputs = deployment.outputs(self._stacks.attributes(stack))
+        outputs = deployment.outputs(self._stacks.attributes(stack["StackId"]))
         return found if outputs != stack["Outputs"] else None
 
     def _execute(self, stack: Document, plan: Document) -> Document:
@@ -216,8 +216,6 @@ class CloudFormation(Service):
             "StackId": self.platform.arn("cloudformation", f"stack/{name}/{uuid.uuid4()}"),
             "CreationTime": time.time(),
             "StackStatus": REVIEW,
-            "Resources": {},
-            "Retired": [],
             "Outputs": [],
         }
 

@@ -10,11 +10,12 @@ import contextlib
 import graphlib
 import logging
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from boostline.local.services.cloudformation.kinds import KINDS
-from boostline.local.services.cloudformation.records import POLICIES, Stacks, differing, drop, put
+from boostline.local.services.cloudformation.records import POLICIES, Stacks, differing
 from boostline.local.services.cloudformation.values import refuse
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
@@ -39,7 +40,6 @@ class Work:
         self._stacks = stacks
         self._calls = stacks.calls
         self._id = stack_id
-        self._name = stack_id.split("/")[1]
         self._closed = closed
 
     def advance(self) -> None:
@@ -49,7 +49,7 @@ class Work:
         def settle(stack: Document) -> None:
             stack["Now"] = stack["Next"]
             deployment = self._stacks.deployment(stack, stack["Now"])
-            stack["Outputs"] = deployment.outputs(self._stacks.attributes(stack))
+            stack["Outputs"] = deployment.outputs(self._stacks.attributes(self._id))
 
         try:
             self._stacks.change(self._id, settle)
@@ -62,83 +62,64 @@ class Work:
 
     def empty(self) -> None:
         """Remove all resources but those that are retained."""
-        stack = self._stacks.get(self._id)
-        if failed := self._remove([*stack["Resources"].values()], stack["Retired"]):
-            raise Failed(f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
+        failed = self._remove(self._stacks.records(self._id).values())
+        if failed := failed + self._remove(self._stacks.retired(self._id)):
+            names = ", ".join(record["LogicalResourceId"] for record in failed)
+            raise Failed(f"The following resource(s) failed to delete: [{names}]. ")
 
     def clean(self) -> None:
         """Remove what is no part of the stack any more; a failure leaves it behind, as on AWS."""
         stack = self._stacks.get(self._id)
         kept = self._stacks.deployment(stack, stack["Now"]).resources
-        gone = [one for name, one in stack["Resources"].items() if name not in kept]
-        self._remove(gone, stack["Retired"])
-
-        def forget(stack: Document) -> None:
-            stack["Retired"] = []
-            stack["Resources"] = {n: one for n, one in stack["Resources"].items() if n in kept}
-
-        self._stacks.change(self._id, forget)
+        gone = [one for name, one in self._stacks.records(self._id).items() if name not in kept]
+        for left in self._remove(gone) + self._remove(self._stacks.retired(self._id)):
+            self._stacks.drop(left)
 
     def _bring(self, member: str) -> None:
         stack = self._stacks.get(self._id)
         deployment = self._stacks.deployment(stack, stack[member])
         for name in deployment.order:
-            stack, found = self._stacks.get(self._id), deployment.resources[name]
-            record = {
-                "LogicalResourceId": name,
-                "ResourceType": found["Type"],
-                **stack["Resources"].get(name, {}),
-                **{policy: found.get(policy, "Delete") for policy in POLICIES},
-                "Needs": sorted(deployment.needs[name]),
-            }
+            found = deployment.resources[name]
+            record = self._stacks.records(self._id).get(name) or _new(stack, name, found["Type"])
+            record |= {policy: found.get(policy, "Delete") for policy in POLICIES}
+            record["Needs"] = sorted(deployment.needs[name])
             try:
-                wanted = deployment.properties(name, self._stacks.attributes(stack))
+                wanted = deployment.properties(name, self._stacks.attributes(self._id))
             except AwsError as error:
-                raise self._failed(
-                    record, "UPDATE" if "Own" in record else "CREATE", error
-                ) from None
-            self._one(stack, record, wanted)
+                verb = "UPDATE" if "PhysicalResourceId" in record else "CREATE"
+                raise self._failed(record, verb, error) from None
+            adopts = stack[member]["Adopts"] and record["DeletionPolicy"] != "Delete"
+            self._one(record, wanted, adopts)
 
-    def _one(self, stack: Document, record: Document, wanted: Document) -> None:
+    def _one(self, record: Document, wanted: Document, adopts: bool) -> None:
         """Bring one resource to what is wanted: make, change or replace it, or wait for it."""
-        kind, status = KINDS[record["ResourceType"]], record.get("ResourceStatus", "")
-        changed = differing(record.get("Properties", {}), wanted)
-        for retired in stack["Retired"]:
+        status, changed = record["ResourceStatus"], differing(record["Properties"], wanted)
+        for retired in self._stacks.retired(self._id):
             same = retired["LogicalResourceId"] == record["LogicalResourceId"]
             if same and not differing(retired["Properties"], wanted):
-                self._retire(record, retired)
-                self._stacks.note(self._id, retired, "UPDATE_COMPLETE")
+                with self._stacks.platform.database.transaction():
+                    self._retire(record)
+                    self._stacks.note(retired | {"Retired": False}, "UPDATE_COMPLETE")
                 return
+        if changed & KINDS[record["ResourceType"]].replacing and "PhysicalResourceId" in record:
+            record = self._replaced(record, wanted)
         if "PhysicalResourceId" not in record:
-            self._create(record, wanted)
-        elif changed & kind.replacing:
-            self._replace(record, wanted)
+            self._stacks.note(record, "CREATE_IN_PROGRESS")
+            self._finish(record, "CREATE", lambda one: self._calls.create(one, wanted, adopts))
         elif changed:
-            self._update(record, wanted)
+            with contextlib.suppress(AwsError):  # what is under way comes to its end first
+                self._wait(record)
+            self._stacks.note(record, "UPDATE_IN_PROGRESS")
+            self._finish(record, "UPDATE", lambda one: self._calls.update(one, wanted))
         elif status.endswith("IN_PROGRESS"):
             self._finish(record, status.partition("_")[0], lambda _: None)
         elif status.endswith("FAILED"):
-            self._stacks.note(self._id, record, "UPDATE_COMPLETE")
-        elif record not in stack["Resources"].values():  # its policies are others
-            self._stacks.change(self._id, lambda stack: put(stack, record))
+            self._stacks.note(record, "UPDATE_COMPLETE")
+        else:
+            self._stacks.save(record)  # its policies may be others
 
-    def _create(self, record: Document, wanted: Document) -> None:
-        kept = ("LogicalResourceId", "ResourceType", *POLICIES, "Needs")
-        record = {member: record[member] for member in kept}
-        self._stacks.note(self._id, record, "CREATE_IN_PROGRESS")
-        source = self._stacks.get(self._id).get("Next", {})
-        adopts = source.get("Adopts", False) and record["DeletionPolicy"] != "Delete"
-        self._finish(
-            record, "CREATE", lambda one: self._calls.create(self._name, one, wanted, adopts)
-        )
-
-    def _update(self, record: Document, wanted: Document) -> None:
-        with contextlib.suppress(AwsError):  # what is under way comes to its end first
-            self._wait(record)
-        self._stacks.note(self._id, record, "UPDATE_IN_PROGRESS")
-        self._finish(record, "UPDATE", lambda one: self._calls.update(one, wanted))
-
-    def _replace(self, record: Document, wanted: Document) -> None:
+    def _replaced(self, record: Document, wanted: Document) -> Document:
+        """Put a resource among those that are replaced, and return the record of the next."""
         name = wanted.get(KINDS[record["ResourceType"]].name)
         if name is not None and name == record["Own"]["name"]:
             said = (
@@ -147,35 +128,29 @@ class Work:
             )
             raise self._failed(record, "UPDATE", refuse(said, "NotUpdatable"))
         self._retire(record)
-        self._create(record, wanted)
+        kept = {member: record[member] for member in ("Needs", *POLICIES)}
+        return _new(record, record["LogicalResourceId"], record["ResourceType"]) | kept
 
-    def _retire(self, record: Document, successor: Document | None = None) -> None:
-        """Put a resource among those that are replaced, and one of these in its place."""
-
-        def retire(stack: Document) -> None:
-            drop(stack, record)
-            if "PhysicalResourceId" in record:
-                stack["Retired"].append(record)
-            if successor is not None:
-                drop(stack, successor)
-                put(stack, successor)
-
-        self._stacks.change(self._id, retire)
+    def _retire(self, record: Document) -> None:
+        if "PhysicalResourceId" in record:
+            self._stacks.save(record | {"Retired": True})
+        elif record["ResourceStatus"]:  # it was to be made, and is not
+            self._stacks.drop(record)
 
     def _finish(self, record: Document, verb: str, work: Callable[[Document], Any]) -> None:
         """Make or change a resource, and wait until it is ready."""
-        fresh = {**record, "ResourceStatus": f"{verb}_IN_PROGRESS"}
+        fresh = dict(record)
         try:
             with self._stacks.platform.database.transaction():
                 work(fresh)
-                self._stacks.change(self._id, lambda stack: put(stack, fresh))
+                self._stacks.save(fresh)
             record = fresh
             self._wait(record, self._stacks.get(self._id)["StackStatus"])
         except Ended:
             raise
         except Exception as error:
             raise self._failed(record, verb, error) from None
-        self._stacks.note(self._id, record, f"{verb}_COMPLETE", _effect(record))
+        self._stacks.note(record, f"{verb}_COMPLETE", _effect(record))
 
     def _wait(self, record: Document, status: str = "") -> None:
         """Wait until a resource is ready, or the stack has another status than the one given."""
@@ -188,30 +163,29 @@ class Work:
         if self._closed.wait(MOMENT):
             raise Ended
 
-    def _remove(self, records: list[Document], retired: list[Document]) -> list[str]:
-        """Remove records, then those that were replaced, those first that others do not need.
-
-        Returns the names of what failed.
-        """
+    def _remove(self, records: Iterable[Document]) -> list[Document]:
+        """Remove resources, those first that others do not need; return those that failed."""
         failed = []
-        for record in [*_reversed(records), *_reversed(retired)]:
-            policy = POLICIES[record in retired]
+        for record in _reversed([*records]):
             try:
-                if "PhysicalResourceId" in record and record[policy] == "Retain":
-                    self._stacks.note(self._id, record, "DELETE_SKIPPED")
+                if (
+                    "PhysicalResourceId" in record
+                    and record[POLICIES[record["Retired"]]] == "Retain"
+                ):
+                    self._stacks.note(record, "DELETE_SKIPPED")
                 elif "PhysicalResourceId" in record:
-                    self._stacks.note(self._id, record, "DELETE_IN_PROGRESS")
+                    self._stacks.note(record, "DELETE_IN_PROGRESS")
                     self._calls.delete(record)
                     while not self._calls.gone(record):
                         self._pause()
-                    self._stacks.note(self._id, record, "DELETE_COMPLETE")
+                    self._stacks.note(record, "DELETE_COMPLETE")
             except Ended:
                 raise
             except Exception as error:
                 self._failed(record, "DELETE", error)
-                failed.append(record["LogicalResourceId"])
+                failed.append(record)
             else:
-                self._stacks.change(self._id, lambda stack, one=record: drop(stack, one))  # type: ignore[misc]
+                self._stacks.drop(record)
         return failed
 
     def _failed(self, record: Document, verb: str, error: Exception) -> Failed:
@@ -222,9 +196,22 @@ class Work:
         else:
             log.error("%s: %s", self._id, record["LogicalResourceId"], exc_info=error)
         reason = f'Resource handler returned message: "{message}" (HandlerErrorCode: {code})'
-        self._stacks.note(self._id, record, f"{verb}_FAILED", reason)
+        self._stacks.note(record, f"{verb}_FAILED", reason)
         name = record["LogicalResourceId"]
         return Failed(f"The following resource(s) failed to {verb.lower()}: [{name}]. ")
+
+
+def _new(of: Document, name: str, kind: str) -> Document:
+    """Return the record of a resource that is not there yet."""
+    return {
+        **{member: of[member] for member in ("StackId", "StackName")},
+        "Id": f"{name}-{uuid.uuid4()}",
+        "LogicalResourceId": name,
+        "ResourceType": kind,
+        "ResourceStatus": "",
+        "Properties": {},
+        "Retired": False,
+    }
 
 
 def _reversed(records: list[Document]) -> list[Document]:
