@@ -6,14 +6,13 @@ import asyncio
 import base64
 import datetime as dt
 import errno
-import functools
 import hashlib
 import inspect
 import logging
 import os
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -36,10 +35,9 @@ from boostline.local.wire.refusals import Refused, refusal
 from boostline.local.wire.routing import protocol_of, route, service_of
 from boostline.local.wire.shapes import malformed
 from boostline.local.wire.signature import (
-    SIGNED_CHUNKS,
+    CHUNKED_PAYLOAD,
     UNSIGNED_PAYLOAD,
     BadSignature,
-    OldSignature,
     Signature,
     is_signed,
 )
@@ -180,7 +178,7 @@ class _Call:
         else:
             signature.check(self._head, credentials.secret_key, signature.payload)
             operation, labels = route(service, self._head, b"")
-            body = await self._declared(operation, signature, signature.payload)
+            body = await self._declared(operation, signature.payload)
         params = parse(operation, self._protocol, self._head, labels, body)
         return await self._handle(operation, params)
 
@@ -200,22 +198,16 @@ class _Call:
         page = cut(operation, params, members or {})
         return output(operation, self._protocol, page, self._id)
 
-    async def _declared(
-        self, operation: Operation, signature: Signature | OldSignature, payload: str
-    ) -> bytes | Blob:
+    async def _declared(self, operation: Operation, payload: str) -> bytes | Blob:
         """Return the body of a request that declares what it is, once it was found to be so."""
         shape = operation.input_shape
         name = shape.serialization.get("payload") if shape is not None else None
         streaming = name is not None and shape.members[name].serialization.get("streaming")
-        if isinstance(signature, OldSignature) or not payload.startswith("STREAMING-"):
-            stream = self._request.stream()
-            return await (
-                self._store(stream, payload) if streaming else self._read(stream, payload)
-            )
-        secret = self._platform.credentials.secret_key
-        sign = functools.partial(signature.sign, secret) if payload in SIGNED_CHUNKS else None
-        chunks = Chunks(self._request.stream(), signature.signature, sign)
-        body: bytes | Blob = await (self._store if streaming else self._read)(chunks.content())
+        take: Callable[..., Awaitable[bytes | Blob]] = self._store if streaming else self._read
+        if payload != CHUNKED_PAYLOAD:
+            return await take(self._request.stream(), payload)
+        chunks = Chunks(self._request.stream())
+        body = await take(chunks.content())
         self._head = self._head.unframed(chunks.trailers)
         size = body.size if isinstance(body, Blob) else len(body)
         if self._head.headers.get("x-amz-decoded-content-length", str(size)) != str(size):

@@ -22,9 +22,7 @@ from boostline.local.wire.refusals import Refused
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
-# Bodies in chunks: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
-UNSIGNED_CHUNKS = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-SIGNED_CHUNKS = ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")
+CHUNKED_PAYLOAD = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 SKEW = dt.timedelta(minutes=15)
 _LONGEST = dt.timedelta(days=7)
 _NAMES = ("Credential", "SignedHeaders", "Signature")
@@ -101,8 +99,7 @@ class Signature(NamedTuple):
             raise BadSignature(Refused.INCOMPLETE, found)
         if lifetime is not None and not (lifetime.isdecimal() and len(lifetime) < 9):
             raise BadSignature(Refused.INCOMPLETE, "X-Amz-Expires is no number of seconds")
-        known = {*SIGNED_CHUNKS, UNSIGNED_CHUNKS}
-        if payload is not None and payload.startswith("STREAMING-") and payload not in known:
+        if payload is not None and payload.startswith("STREAMING-") and payload != CHUNKED_PAYLOAD:
             raise BadSignature(Refused.MECHANISM, f"{payload} is not supported")
         signed = tuple(fields["SignedHeaders"].split(";"))
         lasts = None if lifetime is None else dt.timedelta(seconds=int(lifetime))
@@ -144,14 +141,10 @@ class Signature(NamedTuple):
             names = ", ".join(sorted(unsigned)) or "host"
             raise BadSignature(Refused.SIGNATURE, f"Headers must be signed: {names}")
         digest = hashlib.sha256(self._canonical(head, payload).encode()).hexdigest()
-        _compare(self.sign(secret_key, "", digest), self.signature)
-
-    def sign(self, secret_key: str, kind: str, *lines: str) -> str:
-        """Return the signature of lines; `kind` is empty for a request, or that of its parts."""
-        scope = f"{self.date}/{self.region}/{self.service}/aws4_request"
-        text = "\n".join([ALGORITHM + kind, self.stamp, scope, *lines])
-        key = _signing_key(secret_key, self.date, self.region, self.service)
-        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        scope = (self.date, self.region, self.service, "aws4_request")
+        text = "\n".join([ALGORITHM, self.stamp, "/".join(scope), digest])
+        key = _signing_key(secret_key, *scope)
+        _compare(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), self.signature)
 
     def _canonical(self, head: Head, payload: str) -> str:
         path = head.path
@@ -218,8 +211,8 @@ def _canonical_query(query: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _signing_key(secret_key: str, date: str, region: str, service: str) -> bytes:
+def _signing_key(secret_key: str, *scope: str) -> bytes:
     key = f"AWS4{secret_key}".encode()
-    for part in (date, region, service, "aws4_request"):
+    for part in scope:
         key = hmac.digest(key, part.encode(), "sha256")
     return key
