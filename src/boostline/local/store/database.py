@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-FORMAT = 2  # of all tables together
+FORMAT = 3  # of all tables together
 
 
 class OtherFormat(Exception):
