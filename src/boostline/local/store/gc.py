@@ -1,6 +1,6 @@
 """What is stored and no longer named is removed; what is named is looked after.
 
-Contents are referred to by their digest, in rows of the one database: objects and parts of uploads.
+Contents are referred to by their digest, in rows of the one database: objects, and so on.
 Whoever refers to a content needs to do no more than that. Functions keep their code unpacked.
 """
 
@@ -21,12 +21,10 @@ from boostline.local.store.blobs import Blobs
 # A content is stored before it is named: so long may that take in a running platform, in seconds.
 GRACE = 3_600.0
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-# Who refers to which content, as a person knows them.
+# Which object refers to which content, as a person knows it.
 _NAMES = """
 SELECT digest, 's3://' || bucket || '/' || key ||
-  CASE version WHEN 'null' THEN '' ELSE ' version ' || version END FROM object WHERE digest != ''
-UNION ALL SELECT json_extract(document, '$.digest'), 'part of an upload: ' || name
-  FROM resource WHERE kind = 's3:part'
+  replace(' version ' || version, ' version null', '') FROM object WHERE digest != ''
 """
 
 
@@ -61,15 +59,10 @@ def collect(database: Path, blobs: Blobs, grace: float = GRACE) -> Report:
         0 where nobody writes.
     """
     before = time.time() - grace
-    named = _referenced(database)
-    kept = removed = freed = 0
-    for digest in blobs:
-        size = None if digest in named else blobs.discard(digest, before)
-        if size is None:
-            kept += 1
-        else:
-            removed, freed = removed + 1, freed + size
-    return Report(kept, removed, freed)
+    named, stored = _referenced(database), list(blobs)
+    sizes = [blobs.discard(digest, before) for digest in stored if digest not in named]
+    freed = [size for size in sizes if size is not None]
+    return Report(len(stored) - len(freed), len(freed), sum(freed))
 
 
 def verify(folder: Path) -> list[Problem]:
@@ -82,16 +75,12 @@ def verify(folder: Path) -> list[Problem]:
         for digest, name in connection.execute(_NAMES):
             names[digest].add(name)
     stored = {path.name: path for path in (folder / "blobs").glob("[0-9a-f][0-9a-f]/*")}
-    problems = []
-    for digest in sorted(names | stored.keys()):
-        if digest not in stored:
-            reason = "missing"
-        elif _sha256(stored[digest]) != digest:
-            reason = "damaged"
-        else:
-            continue
-        problems.append(Problem(digest, reason, tuple(sorted(names[digest]))))
-    return problems
+    wrong = dict.fromkeys(names.keys() - stored.keys(), "missing")
+    wrong |= {name: "damaged" for name, path in stored.items() if _sha256(path) != name}
+    return [
+        Problem(digest, reason, tuple(sorted(names[digest])))
+        for digest, reason in sorted(wrong.items())
+    ]
 
 
 def _sha256(path: Path) -> str:

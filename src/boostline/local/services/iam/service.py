@@ -41,23 +41,14 @@ class Iam(Service):
                 "Arn": f"arn:aws:iam::{self.platform.settings.account}:role/{name}",
                 "CreateDate": 0,
                 "AssumeRolePolicyDocument": quote(json.dumps(_TRUST)),
-                "MaxSessionDuration": 3600,
             }
         }
 
     def simulate_principal_policy(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return that each action on each resource is allowed."""
-        return {
-            "EvaluationResults": [
-                {
-                    "EvalActionName": action,
-                    "EvalResourceName": resource,
-                    "EvalDecision": "allowed",
-                    "MatchedStatements": [],
-                    "MissingContextValues": [],
-                }
-                for action in request["ActionNames"]
-                for resource in request.get("ResourceArns", ["*"])
-            ],
-            "IsTruncated": False,
-        }
+        results = [
+            {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": "allowed"}
+            for action in request["ActionNames"]
+            for resource in request.get("ResourceArns", ["*"])
+        ]
+        return {"EvaluationResults": results}
