@@ -50,8 +50,9 @@ class CsvReader:
         self._forms = forms
         self._most = large
         self._columns = forms.features.inputs
-        self._width = len(self._columns)
-        self._struct = struct.Struct(f"={self._width}f")  # the native one lets infinity through
+        width = len(self._columns)
+        self._row = np.dtype((np.float32, (width,)))
+        self._struct = struct.Struct(f"={width}f")  # the native one lets infinity through
 
     def read(self, body: bytes, header: str, transformed: bool) -> Rows:
         """Read rows.
@@ -76,7 +77,7 @@ class CsvReader:
                 lines = body.rstrip(b"\r\n")
                 if not lines.translate(None, _PLAIN):
                     packed = b"".join([self._pack(line) for line in lines.split(b"\n")])
-                    return np.frombuffer(packed, np.float32).reshape(-1, self._width)
+                    return np.frombuffer(packed, self._row)
             except (ValueError, OverflowError, struct.error):
                 pass  # the careful way finds out what it is
         body = body.removeprefix(BOM).strip(b"\r\n")

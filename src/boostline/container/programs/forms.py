@@ -48,7 +48,7 @@ class Form:
         self.inputs = [column.name for column in contract.inputs]
         self.known = frozenset([*self.inputs, *contract.ignored, contract.label])
         self._pack = RecordTransform(contract).pack
-        self._width = len(contract.columns)
+        self._row = np.dtype((np.float32, (len(contract.columns),)))
 
     def collect(self, rows: Iterable[object]) -> Rows:
         """Make features of rows, by the names of their columns.
@@ -80,7 +80,7 @@ class Form:
             raise invalid_rows(problems)
         if not packed:
             raise empty_body("there are no rows: send at least one")
-        return np.frombuffer(packed, np.float32).reshape(-1, self._width)
+        return np.frombuffer(packed, self._row)
 
 
 class Forms:
