@@ -44,8 +44,6 @@ OUT_OF_MEMORY = (  # SageMaker's words
 )
 NOT_STORED = "the outputs could not be stored"
 INTERNAL = "InternalServerError: see the platform's own log"
-
-
 # A job's last SecondaryStatus → its status.
 ENDS = {
     **{status: status for status in ("Completed", "Failed", "Stopped")},
@@ -63,26 +61,21 @@ class Outcome:
     staged: tuple[Staged, ...] = ()
 
 
-class Attempt:
-    """Runs a job in a thread of its own; `ended` is set when there is nothing more to come."""
+class Attempt(threading.Thread):
+    """Runs a job; when the thread ends, there is nothing more to come."""
 
     def __init__(self, platform: Platform, work: Work, name: str) -> None:
+        super().__init__(name=f"{work.kind}/{name}", daemon=True)
         self._platform = platform
         self._work = work
-        self._name = name
+        self._job = name
         self._folder = platform.folder / "jobs" / work.kind / name
         self._ml = self._folder / "ml"
         self._changed = threading.Event()
         self._abandoned = threading.Event()
         self._program: Program | None = None
-        self.ended = threading.Event()
         self._metrics = Metrics([])
         self._stream = f"{name}/algo-1-{int(time.time())}"
-        self._thread = threading.Thread(target=self._run, name=f"{work.kind}/{name}", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Ask for an end as Stopped."""
@@ -94,9 +87,10 @@ class Attempt:
         self._changed.set()
         if self._program is not None:  # it may be in its 120 s
             self._program.stop(0)
-        self._thread.join()
+        self.join()
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Work through the job, and publish its end."""
         try:
             outcome = self._outcome()
             if not self._abandoned.is_set():
@@ -105,7 +99,6 @@ class Attempt:
             pass  # a job whose making was rolled back
         finally:
             remove(self._folder)
-            self.ended.set()
 
     def _outcome(self) -> Outcome:
         try:
@@ -117,7 +110,7 @@ class Attempt:
         except RunnerError as error:
             reason = f"ClientError: {error}"
         except Exception:
-            LOG.exception("%s %s", self._work.kind, self._name)
+            LOG.exception("%s", self.name)
             reason = INTERNAL
         return Outcome("Failed", reason)
 
@@ -164,8 +157,7 @@ class Attempt:
     def _start(self, document: Document) -> Program:
         launch, home = self._work.launch(document), self._folder / "home"
         environment = given(self._platform, launch.environment)
-        owner = self._thread.name
-        command = Command(owner, launch.call, environment, self._ml, home, launch.read_only)
+        command = Command(self.name, launch.call, environment, self._ml, home, launch.read_only)
         return launch.start(self._platform, command, self._sink)
 
     def _sink(self, lines: Sequence[str]) -> None:
@@ -193,7 +185,7 @@ class Attempt:
                 for each in stage(self._platform, upload, self._ml)
             ]
         except OSError as error:
-            LOG.exception("%s %s", self._work.kind, self._name)
+            LOG.exception("%s", self.name)
             raise JobFailed(f"InternalServerError: {NOT_STORED}: {error!r}") from None
         return Outcome(secondary, reason, message, tuple(staged))
 
@@ -209,7 +201,7 @@ class Attempt:
     def _end(self, outcome: Outcome) -> None:
         """Note the end; members that its kind does not have are never shown."""
         now, stem = time.time(), self._work.stem
-        document = self._platform.resources.get(self._work.kind, self._name)
+        document = self._platform.resources.get(self._work.kind, self._job)
         seconds = max(1, round(now - document.get(f"{stem}StartTime", now)))
         said = {"FailureReason": outcome.reason[:REASON_LENGTH], "ExitMessage": outcome.message}
         members = {
@@ -231,7 +223,7 @@ class Attempt:
             if "SecondaryStatus" in document and secondary:
                 change_secondary(document, secondary, now)
 
-        return self._platform.resources.change(self._work.kind, self._name, enter)
+        return self._platform.resources.change(self._work.kind, self._job, enter)
 
 
 def change_secondary(document: Document, secondary: str, now: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -79,10 +78,7 @@ class Cache:
             "CreationTime": time.time(),
             "Outputs": {uri: self._digest(uri) for uri in _uris([job.get(m) for m in OUTPUTS])},
         }
-        with self._platform.database.transaction():
-            if self._platform.resources.find(RUN, name) is not None:
-                self._platform.resources.delete(RUN, name)
-            self._platform.resources.create(RUN, name, run, pipeline)
+        self._platform.resources.put(RUN, name, run, pipeline)
 
     def forget(self, pipeline: str) -> None:
         """Remove all runs of a pipeline."""
@@ -142,8 +138,7 @@ def _name(pipeline: str, step: str, parts: Parts) -> str:
 
 
 def _changes(before: Parts, now: Parts) -> list[str]:
-    """Return what differs: contents first, libraries last; a list's element only once."""
-    before, now = _merged(before, now), _merged(now, before)
+    """Return what differs: contents first, libraries last."""
 
     def rank(label: str) -> tuple[bool, bool, str]:
         values = before.get(label, ""), now.get(label, "")
@@ -155,22 +150,6 @@ def _changes(before: Parts, now: Parts) -> list[str]:
         for label in sorted(before.keys() | now.keys(), key=rank)
         if before.get(label) != now.get(label)
     ]
-
-
-def _merged(parts: Parts, others: Parts) -> Parts:
-    """Return parts; elements of lists that the others do not have are one part, by the content."""
-    merged: Parts = {}
-    known = {element for label in others for element in _elements(label)}
-    for label, value in parts.items():
-        name = next((each for each in _elements(label) if each not in known), label)
-        if name not in merged or value.startswith(CONTENT):
-            merged[name] = value
-    return merged
-
-
-def _elements(label: str) -> list[str]:
-    """Return the paths of the elements of lists that a part lies in, the outermost first."""
-    return [label[: found.end()] for found in re.finditer(r"\]", label)]
 
 
 def _shown(label: str, parts: Parts) -> str:

@@ -28,7 +28,7 @@ class Jobs:
         self.kinds = {work.kind: work for work in kinds}
         self._platform = platform
         self._lock = threading.Lock()
-        # A thread holds its attempt: what has ended is not here for long.
+        # What has ended is not here for long.
         self._attempts: WeakValueDictionary[tuple[str, str], Attempt] = WeakValueDictionary()
         self._closed = False
 
@@ -45,8 +45,8 @@ class Jobs:
         attempt = Attempt(self._platform, work, name)
         with self._lock:
             if not self._closed:
-                self._attempts[work.kind, name] = attempt
                 attempt.start()
+                self._attempts[work.kind, name] = attempt
 
     def stop(self, work: Work, name: str) -> None:
         """Ask a running job to end; its program has 120 s."""
@@ -64,7 +64,7 @@ class Jobs:
     def wait(self, work: Work, name: str) -> Document:
         """Wait for a job, and return its document; unfinished if the platform stops meanwhile."""
         if attempt := self._attempts.get((work.kind, name)):
-            attempt.ended.wait()
+            attempt.join()
         return self._platform.resources.get(work.kind, name)
 
     def close(self) -> None:

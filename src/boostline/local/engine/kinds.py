@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from botocore import xform_name
+
 from boostline.contracts import pipeline
 
 
@@ -15,8 +17,6 @@ class Kind:
     ----------
     stem
         Of the operation and its members: `Create<stem>`, `<stem>Name`, `<stem>Arn`.
-    resource
-        The kind of resource that it makes, and that the step's properties describe.
     member
         Of the step's `Metadata`.
     key
@@ -24,13 +24,17 @@ class Kind:
     """
 
     stem: str
-    resource: str
     member: str
     key: tuple[str, ...] = ()
 
+    @property
+    def resource(self) -> str:
+        """The kind of resource that it makes, and that the step's properties describe."""
+        return str(xform_name(self.stem, "-"))
+
 
 def _job(stem: str, key: str) -> Kind:
-    return Kind(f"{stem}Job", f"{stem.lower()}-job", f"{stem}Job", tuple(key.split()))
+    return Kind(f"{stem}Job", f"{stem}Job", tuple(key.split()))
 
 
 KINDS: dict[type[pipeline.StepUnion], Kind] = {
@@ -41,7 +45,7 @@ KINDS: dict[type[pipeline.StepUnion], Kind] = {
         " Environment HyperParameters InputDataConfig",
     ),
     pipeline.Transform: _job("Transform", "DataProcessing Environment ModelName TransformInput"),
-    pipeline.Model: Kind("Model", "model", "Model"),
-    pipeline.RegisterModel: Kind("ModelPackage", "model-package", "RegisterModel"),
-    pipeline.Lambda: Kind("Function", "function", "Lambda", ("FunctionArn", "Arguments")),
+    pipeline.Model: Kind("Model", "Model"),
+    pipeline.RegisterModel: Kind("ModelPackage", "RegisterModel"),
+    pipeline.Lambda: Kind("Function", "Lambda", ("FunctionArn", "Arguments")),
 }

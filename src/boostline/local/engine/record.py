@@ -16,6 +16,21 @@ from boostline.local.store.resources import Document
 EXECUTION, STEP = "pipeline-execution", "pipeline-step"
 DONE = ("Succeeded", "Failed", "Stopped")
 REASON_LENGTH = 1300  # characters of PipelineExecutionFailureReason
+# What events of an execution, and of a step, say of its document.
+EXECUTION_EVENT = {
+    "pipelineExecutionDisplayName": "PipelineExecutionDisplayName",
+    "pipelineExecutionDescription": "PipelineExecutionDescription",
+    "executionStartTime": "CreationTime",
+    "executionEndTime": "EndTime",
+}
+STEP_EVENT = {
+    "stepName": "StepName",
+    "stepStartTime": "StartTime",
+    "stepEndTime": "EndTime",
+    "failureReason": "FailureReason",
+    "metadata": "Metadata",
+    "cacheHitResult": "CacheHitResult",
+}
 INTERNAL = "InternalServerError: see the platform's own log"
 
 
@@ -67,18 +82,26 @@ class Record:
         with self.platform.database.transaction():
             name = f"{self.number}/{step.name}"
             self.platform.resources.create(STEP, name, document, self.number)
-            self._tell_step(document, "")
+            self._tell(document, "")
         return document
 
-    def note(self, name: str, **members: Any) -> None:
-        """Keep members of a step."""
-        if members.get("StepStatus") in DONE:
-            members["EndTime"] = time.time()
+    def note(self, step: str = "", **members: Any) -> None:
+        """Keep members of a step, or of the execution itself."""
+        kind, name = (STEP, f"{self.number}/{step}") if step else (EXECUTION, self.number)
+        status = "StepStatus" if step else "PipelineExecutionStatus"
+        if status in members:
+            members["EndTime"] = time.time() if members[status] in DONE else None
         with self.platform.database.transaction():
-            before = self.platform.resources.get(STEP, f"{self.number}/{name}")["StepStatus"]
-            document = self.platform.resources.update(STEP, f"{self.number}/{name}", **members)
-            if document["StepStatus"] != before:
-                self._tell_step(document, before)
+            before = self.platform.resources.get(kind, name)[status]
+            document = self.platform.resources.update(kind, name, **members)
+            if document[status] != before:
+                self._tell(document, before)
+
+    def become(self, status: str, reason: str = "") -> None:
+        """Note what the execution has come to."""
+        said = ("FailureReason", "PipelineExecutionFailureReason")  # described, and listed
+        why = dict.fromkeys(said, reason[:REASON_LENGTH] or None)
+        self.note(PipelineExecutionStatus=status, **why)
 
     def drop(self, *statuses: str) -> None:
         """Forget the steps of these statuses."""
@@ -91,56 +114,19 @@ class Record:
         found = self.platform.resources.get(EXECUTION, self.number)
         return bool(found["PipelineExecutionStatus"] == "Stopping")
 
-    def become(self, status: str, reason: str = "") -> None:
-        """Note what the execution has come to."""
-
-        def change(document: Document) -> None:
-            document |= {"PipelineExecutionStatus": status, "LastModifiedTime": time.time()}
-            document.pop("FailureReason", None)
-            document.pop("PipelineExecutionFailureReason", None)
-            if reason:
-                said = ("FailureReason", "PipelineExecutionFailureReason")  # as it is listed
-                document |= dict.fromkeys(said, reason[:REASON_LENGTH])
-
-        with self.platform.database.transaction():
-            before = self.platform.resources.get(EXECUTION, self.number)["PipelineExecutionStatus"]
-            now = self.platform.resources.change(EXECUTION, self.number, change)
-            if status != before:
-                self._tell(now, before)
-
-    def _tell(self, execution: Document, before: str) -> None:
-        """Send the event of the execution's new status."""
-        status = execution["PipelineExecutionStatus"]
-        detail = {
-            "pipelineExecutionDisplayName": execution["PipelineExecutionDisplayName"],
-            "pipelineExecutionDescription": execution.get("PipelineExecutionDescription", ""),
-            "previousPipelineExecutionStatus": before or None,
-            "currentPipelineExecutionStatus": status,
-            "executionStartTime": iso(execution["CreationTime"]),
-            "executionEndTime": iso(execution["LastModifiedTime"]) if status in DONE else None,
-        }
-        self._put("Status Change", detail)
-
-    def _tell_step(self, step: Document, before: str) -> None:
-        ended = step.get("EndTime")
-        detail = {
-            "stepName": step["StepName"],
-            "stepType": type(self.steps[step["StepName"]]).__name__,
-            "previousStepStatus": before or None,
-            "currentStepStatus": step["StepStatus"],
-            "stepStartTime": iso(step["StartTime"]),
-            "stepEndTime": iso(ended) if ended else None,
-            "failureReason": step.get("FailureReason"),
-            "metadata": _camel(step.get("Metadata", {})),
-            "cacheHitResult": _camel(step.get("CacheHitResult")),
-        }
-        self._put("Step Status Change", detail)
-
-    def _put(self, change: str, detail: Document) -> None:
+    def _tell(self, document: Document, before: str) -> None:
+        """Send the event of the new status of the execution, or of a step of it."""
+        of_step = "StepName" in document
+        table, stem = (STEP_EVENT, "Step") if of_step else (EXECUTION_EVENT, "PipelineExecution")
         about = {"pipelineArn": self.document["PipelineArn"], "pipelineExecutionArn": self.arn}
-        kind = f"SageMaker Model Building Pipeline Execution {change}"
-        known = {member: value for member, value in detail.items() if value is not None}
-        self.platform.events.put(kind, about | known, [*about.values()])
+        detail = about | {f"current{stem}Status": document[f"{stem}Status"]}
+        detail |= {name: _shown(document[key]) for name, key in table.items() if document.get(key)}
+        if before:
+            detail[f"previous{stem}Status"] = before
+        if of_step:
+            detail["stepType"] = type(self.steps[document["StepName"]]).__name__
+        kind = f"SageMaker Model Building Pipeline Execution {'Step ' * of_step}Status Change"
+        self.platform.events.put(kind, detail, [*about.values()])
 
     def resolver(self) -> Resolver:
         """Return what computes the values of the execution's steps as they are now."""
@@ -186,11 +172,13 @@ def resource_name(arn: str) -> str:
     return arn.partition("/")[2]
 
 
-def _camel(value: Any) -> Any:
-    """Return a document with its members' names as events have them."""
+def _shown(value: Any) -> Any:
+    """Return a value as events have it: times as texts, members in camel case."""
+    if isinstance(value, float):
+        return iso(value)
     if isinstance(value, dict):
-        return {name[:1].lower() + name[1:]: _camel(inner) for name, inner in value.items()}
-    return [_camel(inner) for inner in value] if isinstance(value, list) else value
+        return {name[:1].lower() + name[1:]: _shown(inner) for name, inner in value.items()}
+    return [_shown(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _iso(stamp: float) -> str:

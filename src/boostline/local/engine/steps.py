@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
@@ -141,9 +140,8 @@ class Steps:
             return {"FunctionArn": resolver.resolve(step.function_arn), "Arguments": arguments}
         name = f"{kind.stem}Name"
         given = {name: job_name(self._record.number, step.name)}
-        if kind.stem == "ModelPackage":  # numbered by its group; made once for a token
-            token = f"{self._record.arn} {step.name}".encode()
-            given = {"ClientToken": hashlib.sha256(token).hexdigest()[:36]}
+        if kind.stem == "ModelPackage":  # numbered by its group
+            given = {}
         return {**resolver.with_execution(given).resolve(step.arguments), **given}
 
     def _begin(
