@@ -6,16 +6,14 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from boostline.local.hosting.client import Unavailable
-from boostline.local.hosting.container import Container
 from boostline.local.hosting.server import Retired, Server, ServerFailed
 from boostline.local.platform import Platform, Settings
-from boostline.local.runners.base import Command
+from boostline.local.runners.base import Call, Command
 from tests.local.services.sagemaker_bench import HEADER, SERVER
 
 
@@ -51,17 +49,15 @@ def lines() -> list[str]:
 @pytest.fixture
 def make(tmp_path: Path, images: dict[str, tuple[str, ...]], lines: list[str]) -> Iterator[Make]:
     program = tmp_path / "program.py"
+    (tmp_path / "ml").mkdir()
     platform = Platform(Settings(tmp_path / "platform", images=images))
     made: list[Server] = []
 
-    def make(body: str, timeout: float = 20, data: str = "", period: float = 5) -> Server:
+    def make(body: str, timeout: float = 20, period: float = 5) -> Server:
         program.write_text(HEADER + SERVER + textwrap.dedent(body))
-        container = Container("any", data=data)
-        command = Command("test/A", container.call, {}, tmp_path / "ml", tmp_path / "home")
-        lay_out = partial(container.lay_out, platform)
-        server = Server(platform.runner, command, lines.extend, timeout, lay_out, period)
+        command = Command("test/A", Call("any"), {}, tmp_path / "ml", tmp_path / "home")
+        server = Server(platform.runner, command, lines.extend, timeout, period)
         made.append(server)
-        server.start()
         return server
 
     yield make
@@ -74,7 +70,7 @@ def make(tmp_path: Path, images: dict[str, tuple[str, ...]], lines: list[str]) -
 def test_server_that_never_becomes_healthy_fails_in_time(make: Make) -> None:
     server = make("Handler.do_GET = lambda self: self.answer(503); run()", timeout=1)
     with pytest.raises(ServerFailed, match="/ping did not answer 200 within"):
-        server.settle()
+        server.settled()
     with pytest.raises(Unavailable):
         ask(server)
 
@@ -91,20 +87,14 @@ def test_server_that_ends_is_tried_once_more(make: Make, tmp_path: Path) -> None
         run()
         """
     )
-    server.settle()
+    server.settled()
     assert ask(server, b"body") == b"body"
 
 
 def test_server_that_is_killed_may_have_needed_memory(make: Make) -> None:
     server = make("os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(ServerFailed, match="exit code 137: it was killed, as when it needs more"):
-        server.settle()
-
-
-def test_model_data_that_is_not_there_is_named(make: Make) -> None:
-    server = make("run()", data="s3://nowhere/model.tar.gz")
-    with pytest.raises(ServerFailed, match=r"no model data at s3://nowhere/model\.tar\.gz"):
-        server.settle()
+        server.settled()
 
 
 def test_closing_lets_requests_in_flight_be_answered(make: Make, tmp_path: Path) -> None:
@@ -118,7 +108,7 @@ def test_closing_lets_requests_in_flight_be_answered(make: Make, tmp_path: Path)
         run()
         """
     )
-    server.settle()
+    server.settled()
     answers: list[bytes] = []
     asked = tmp_path / "asked"
     body = str(asked).encode()
@@ -145,7 +135,7 @@ def test_program_that_no_longer_answers_is_replaced(make: Make, tmp_path: Path) 
         """,
         period=0.05,
     )
-    server.settle()
+    server.settled()
     first = ask(server)
     sick.write_bytes(first)
     await_answer(server, lambda answer: answer != first)
@@ -157,7 +147,7 @@ def test_healthy_server_comes_back_when_it_can_be_started_again(
     server = make(
         "Handler.invoke = lambda self, body: os._exit(1) if body else self.answer(200)\nrun()"
     )
-    server.settle()
+    server.settled()
     kept = dict(images)
     images.clear()
     with pytest.raises(Unavailable):
@@ -170,7 +160,7 @@ def test_healthy_server_comes_back_when_it_can_be_started_again(
 
 def test_server_that_retires_takes_no_more(make: Make) -> None:
     server = make("Handler.invoke = lambda self, body: self.answer(200, body)\nrun()")
-    server.settle()
+    server.settled()
     assert ask(server, b"body") == b"body"
     server.close(drain=20)
     with pytest.raises(Retired):

@@ -181,6 +181,13 @@ def test_broken_archive_is_named_by_its_uri(bench: Bench) -> None:
     assert "/blobs/" not in reason
 
 
+def test_model_data_that_is_gone_is_named(bench: Bench) -> None:
+    model(bench, "one")
+    bench.s3.delete_object(Bucket="bench", Key="models/one/model.tar.gz")
+    reason = deploy(bench, "one")["FailureReason"]
+    assert reason == "there is no model data at s3://bench/models/one/model.tar.gz"
+
+
 def test_model_of_a_package_takes_its_container_and_adds_variables(bench: Bench) -> None:
     model(bench, "one")
     bench.sagemaker.create_model_package_group(ModelPackageGroupName="churn")

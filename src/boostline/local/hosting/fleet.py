@@ -10,10 +10,10 @@ from functools import partial
 
 from boostline.local.engine.work import remove
 from boostline.local.environment import given
-from boostline.local.hosting.container import Container
-from boostline.local.hosting.server import GRACE, Server, ServerFailed
+from boostline.local.hosting.container import SERVE, lay_out
+from boostline.local.hosting.server import Server, ServerFailed
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command
+from boostline.local.runners.base import Call, Command
 from boostline.local.store.resources import Document
 
 
@@ -43,24 +43,30 @@ class Fleet:
 
     def __init__(self, platform: Platform, endpoint: str, plan: Document) -> None:
         self.endpoint = endpoint
+        self.plan = plan
         self.log_group = f"/aws/sagemaker/Endpoints/{endpoint}"
-        self.config: str = plan["EndpointConfigName"]
-        self.capture: Document | None = plan.get("DataCaptureConfig")
         self._platform = platform
         self._folder = platform.folder / "endpoints" / f"{endpoint}-{secrets.token_hex(8)}"
-        self._variants = {
-            each["VariantName"]: self._variant(each, Container(**container))
-            for each in plan["ProductionVariants"]
-            if (container := plan["Containers"][each["VariantName"]])
-        }
+        self._variants: dict[str, Variant] = {}
 
     def start(self) -> None:
-        """Begin to start all servers."""
-        for variant in self._variants.values():
-            variant.server.start()
+        """Unpack the models, and begin to start all servers.
 
-    def settle(self) -> None:
-        """Wait until all servers are healthy.
+        Raises
+        ------
+        ServerFailed
+            If a model cannot be unpacked.
+        """
+        for name, container in self.plan["Containers"].items():
+            lay_out(self._platform, container, self._folder / name / "ml")
+        for described in self.plan["ProductionVariants"]:
+            name = described["VariantName"]
+            stream = f"{name}/i-{secrets.token_hex(8)}"
+            weight, count = described["CurrentWeight"], described["CurrentInstanceCount"] or 1
+            self._variants[name] = Variant(name, self._server(name, stream), stream, weight, count)
+
+    def settled(self, timeout: float) -> bool:
+        """Wait so long for each server to be healthy; return whether all are.
 
         Raises
         ------
@@ -69,12 +75,14 @@ class Fleet:
         """
         for name, variant in self._variants.items():
             try:
-                variant.server.settle()
+                if not variant.server.settled(timeout):
+                    return False
             except ServerFailed as error:
                 raise ServerFailed(
                     f"The primary container for production variant {name} did not pass the "
                     f"ping health check: {error}"
                 ) from None
+        return True
 
     def choose(self, name: str | None) -> Variant:
         """Return the variant asked for, or one by the weights, of which one is above 0.
@@ -91,29 +99,22 @@ class Fleet:
             raise NoSuchVariant(name)
         return self._variants[name]
 
-    def close(self, drain: float, grace: float = GRACE) -> None:
+    def close(self, drain: float, grace: float) -> None:
         """Stop all servers, after the requests in flight."""
-        with ThreadPoolExecutor(len(self._variants)) as executor:
+        with ThreadPoolExecutor(len(self._variants) + 1) as executor:
             for variant in self._variants.values():
                 executor.submit(variant.server.close, drain, grace)
         remove(self._folder)
 
-    def _variant(self, described: Document, container: Container) -> Variant:
-        name, instance = described["VariantName"], f"i-{secrets.token_hex(8)}"
-        folder, stream = self._folder / name, f"{name}/{instance}"
-        server = Server(
-            self._platform.runner,
-            Command(
-                f"endpoint/{self.endpoint}/{stream}",
-                container.call,
-                given(self._platform, container.environment),
-                folder / "ml",
-                folder / "home",
-                ("model",),
-            ),
-            partial(self._platform.logs.append, self.log_group, stream),
-            container.timeout,
-            partial(container.lay_out, self._platform),
+    def _server(self, name: str, stream: str) -> Server:
+        container, folder = self.plan["Containers"][name], self._folder / name
+        command = Command(
+            f"endpoint/{self.endpoint}/{stream}",
+            Call(container["image"], arguments=SERVE),
+            given(self._platform, container["environment"]),
+            folder / "ml",
+            folder / "home",
+            ("model",),
         )
-        weight, count = described["CurrentWeight"], described["CurrentInstanceCount"] or 1
-        return Variant(name, server, stream, weight, count)
+        sink = partial(self._platform.logs.append, self.log_group, stream)
+        return Server(self._platform.runner, command, sink, container["timeout"])

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 
 from boostline.local.hosting.client import Client, Unavailable
 from boostline.local.runners.base import (
@@ -50,8 +49,6 @@ class Server:
         What starts, and who gets its lines; it is told where to listen.
     timeout
         Seconds from a start to the first good `/ping`.
-    lay_out
-        Puts what the program needs into its `/opt/ml`, once, before it first starts.
     period
         Seconds between the pings of a healthy program.
     """
@@ -62,14 +59,12 @@ class Server:
         command: Command,
         sink: Sink,
         timeout: float,
-        lay_out: Callable[[Path], None] = lambda _: None,
         period: float = PING_PERIOD,
     ) -> None:
         self._runner = runner
         self._command = command
         self._sink = sink
         self._timeout = timeout
-        self._lay_out = lay_out
         self._period = period
         self._healthy: Future[None] = Future()
         self._closing = threading.Event()
@@ -80,20 +75,21 @@ class Server:
         self._calls = 0
         self.why = ""
         self._thread = threading.Thread(target=self._run, name=command.owner, daemon=True)
-
-    def start(self) -> None:
-        """Begin to start."""
         self._thread.start()
 
-    def settle(self) -> None:
-        """Wait until the container is healthy.
+    def settled(self, timeout: float | None = None) -> bool:
+        """Wait until the container is healthy; return whether it is.
 
         Raises
         ------
         ServerFailed
             If it will not be.
         """
-        self._healthy.result()
+        try:
+            self._healthy.result(timeout)
+        except TimeoutError:
+            return False
+        return True
 
     @contextlib.contextmanager
     def client(self) -> Iterator[Client]:
@@ -130,15 +126,6 @@ class Server:
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            self._lay_out(self._command.folder)
-            self._keep_up()
-        except (ServerFailed, OSError) as error:
-            self.why = str(error)
-        if not self._healthy.done():
-            self._healthy.set_exception(ServerFailed(self.why))
-
-    def _keep_up(self) -> None:
         """Start the program again and again; give up on one that was never healthy."""
         failures, began = 0, time.monotonic()
         while not self._closing.wait(BACKOFF[min(failures, len(BACKOFF) - 1)]):
@@ -149,7 +136,9 @@ class Server:
                 self._sink([self.why])
             hopeless = failures == LAUNCHES or time.monotonic() - began > self._timeout
             if hopeless and not self._healthy.done():
-                return
+                break
+        if not self._healthy.done():
+            self._healthy.set_exception(ServerFailed(self.why))
 
     def _live(self) -> bool:
         """Start the program, stay until it ends or has to; return whether it was healthy."""

@@ -15,11 +15,11 @@ from typing import Any
 
 from boostline.local.engine.work import NO_PROGRAM, JobFailed, Launch, Upload, Work, head
 from boostline.local.hosting.client import Unavailable
-from boostline.local.hosting.container import Container
+from boostline.local.hosting.container import SERVE, lay_out
 from boostline.local.hosting.records import BadRecords, Processing, batches
 from boostline.local.hosting.server import Server, ServerFailed
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Command, Ending, Sink
+from boostline.local.runners.base import Call, Command, Ending, Sink
 from boostline.local.store.objects import NoSuchBucket, Object
 from boostline.local.store.resources import Document
 
@@ -44,16 +44,17 @@ class Transform(Work):
     def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
         """Unpack the model."""
         try:
-            Container(**document["Container"]).lay_out(platform, ml)
+            lay_out(platform, document["Container"], ml)
         except ServerFailed as error:
             raise JobFailed(f"ClientError: {error}") from None
 
     def launch(self, document: Document) -> Launch:
         """Return how the model's server starts, with the one who feeds it."""
-        container = Container(**document["Container"])
         told = {TOLD[member][0]: value for member, value in _asked(document).items()}
-        environment = {**container.environment, **told, "SAGEMAKER_BATCH": "true"}
-        return Launch(container.call, environment, ("model",), partial(Transformation, document))
+        container, batch = document["Container"], {"SAGEMAKER_BATCH": "true"}
+        called = Call(container["image"], arguments=SERVE)
+        environment = {**container["environment"], **told, **batch}
+        return Launch(called, environment, ("model",), partial(Transformation, document))
 
     def message(self, ml: Path) -> str:
         """Return why objects could not be transformed."""
@@ -84,9 +85,7 @@ class Transformation(Ending):
         self._headers = {name: value for name, value in types.items() if value}
         self._lines = output.get("AssembleWith") == "Line"
         self._stopped = threading.Event()
-        timeout = document["Container"]["timeout"]
-        self._server = Server(platform.runner, command, sink, timeout)
-        self._server.start()
+        self._server = Server(platform.runner, command, sink, document["Container"]["timeout"])
         name = f"feed {document['TransformJobName']}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
@@ -115,7 +114,7 @@ class Transformation(Ending):
 
     def _feed(self) -> str:
         """Transform all objects; return why some could not be, or nothing."""
-        self._server.settle()
+        self._server.settled()
         uri = self._document["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         try:
             found = list(self._platform.objects.below(uri))
@@ -158,11 +157,10 @@ class Transformation(Ending):
             ThreadPoolExecutor(width) as executor,
         ):
             for batch in batches(file, split, single, limit):
-                if len(waiting) >= width:
-                    output.write(waiting.popleft().result())
                 waiting.append(executor.submit(self._ask, batch, chunked=not limit))
-            while waiting:
-                output.write(waiting.popleft().result())
+                if len(waiting) > width:
+                    output.write(waiting.popleft().result())
+            output.writelines(each.result() for each in waiting)
         part.rename(target)
 
     def _ask(self, records: list[bytes], chunked: bool) -> bytes:

@@ -67,7 +67,7 @@ class EndpointOperations(Part):
         _rollout(wanted)
         document = {"EndpointStatus": "Creating", "Wanted": wanted, "LastDeploymentConfig": how}
         answer = self.make(ENDPOINT, name, {**request, **document})
-        self.endpoints.change(name)
+        self.endpoints.begin(name)
         return answer
 
     def update_endpoint(self, request: Document) -> Document:
@@ -98,17 +98,14 @@ class EndpointOperations(Part):
             }
 
         self.platform.resources.change(ENDPOINT.kind, endpoint["EndpointName"], change)
-        self.endpoints.change(endpoint["EndpointName"])
+        self.endpoints.look(endpoint["EndpointName"])
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def delete_endpoint(self, request: Document) -> Document:
         """Begin to end an endpoint: requests in flight are answered."""
-        name = request["EndpointName"]
-        with self.platform.database.transaction():
-            status = self.get(ENDPOINT, name)["EndpointStatus"]
-            self.platform.resources.update(ENDPOINT.kind, name, EndpointStatus="Deleting")
-        if status != "Deleting":
-            self.endpoints.delete(name)
+        name = self.get(ENDPOINT, request["EndpointName"])["EndpointName"]
+        self.platform.resources.update(ENDPOINT.kind, name, EndpointStatus="Deleting")
+        self.endpoints.look(name)
         return {}
 
     def _plan(self, name: str) -> Document:

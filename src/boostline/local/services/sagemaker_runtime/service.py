@@ -53,12 +53,12 @@ class SageMakerRuntime(Service):
         named = {"EndpointName": name, "VariantName": variant.name}
         among = [dimensions(**named)]
         if len(endpoint.traffic) > 1:
-            among.append(dimensions(**named, EndpointConfigName=fleet.config))
+            among.append(dimensions(**named, EndpointConfigName=fleet.plan["EndpointConfigName"]))
         values = _measured(status, variant.count, ended - began, began - arrived)
         self.platform.metrics.record("AWS/SageMaker", tuple(among), values)
         if isinstance(answer, AwsError):
             raise answer
-        self._endpoints.captures.note(fleet.capture, request, answer)
+        self._endpoints.captures.note(fleet.plan.get("DataCaptureConfig"), request, answer)
         return answer
 
     def _ask(
