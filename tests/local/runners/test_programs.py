@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from boostline.local.runners.programs import CODE, identity
+from boostline.local.runners.base import UnknownImage
+from boostline.local.runners.programs import CODE, identity, resolve
+
+IMAGES = {"*/churn:*": ("churn", "--local"), "*": ("any",)}
 
 
 def changed(command: tuple[str, ...], path: Path, text: str) -> bool:
@@ -53,3 +56,16 @@ def test_program_of_any_kind_is_its_files_and_words(tmp_path: Path) -> None:
     assert changed(("sh", str(program)), program, "echo 2")
     assert identity(("sh", str(program))) != identity(("sh", str(program), "more"))
     assert set(identity(("sh", str(program)))) == {CODE}
+
+
+def test_first_pattern_that_matches_counts() -> None:
+    assert resolve(IMAGES, "000000000000.dkr.ecr.us-east-1.amazonaws.com/churn:1") == (
+        "churn",
+        "--local",
+    )
+    assert resolve(IMAGES, "other") == ("any",)
+
+
+def test_unknown_image_is_named_with_what_is_known() -> None:
+    with pytest.raises(UnknownImage, match=r"'other'.*'\*/churn:\*'"):
+        resolve({"*/churn:*": ("churn",)}, "other")

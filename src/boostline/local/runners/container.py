@@ -7,13 +7,11 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from docker import APIClient
 from docker.errors import DockerException, ImageNotFound
-from docker.types import CancellableStream
 from docker.utils import parse_bytes
 
 from boostline.local.runners.base import (
@@ -61,11 +59,11 @@ class ContainerRunner:
         self._labels = {PLATFORM: platform}
         self._limits = {"mem_limit": memory, "memswap_limit": memory} if memory else {}
         self._lock = threading.Lock()
-        self._holder = ""  # who has `ONLY_PORT`
+        self._holder: _Container | None = None  # who had `ONLY_PORT` last
 
     def identity(self, image: str) -> dict[str, str]:
         """Return the image's digest, as `Runner` says."""
-        return {CODE: self._image(image)["Id"].removeprefix("sha256:")}
+        return {CODE: self._image(image).id.removeprefix("sha256:")}
 
     def require(self, image: str) -> None:
         """Refuse an image that the engine does not have."""
@@ -73,26 +71,24 @@ class ContainerRunner:
 
     def port(self, image: str) -> int:
         """Return a free port, or the only one of an image that takes no other."""
-        labels = self._image(image)["Config"].get("Labels") or {}
-        return free_port() if labels.get(TAKES_PORT) == "true" else ONLY_PORT
+        takes = self._image(image).labels.get(TAKES_PORT) == "true"
+        return free_port() if takes else ONLY_PORT
 
     def start(self, command: Command, sink: Sink) -> Program:
         """Start an image, as `Runner` says."""
-        call = command.call
-        image = self._image(call.image)
-        with refused(f"{command.owner}: {call.image}"), contextlib.ExitStack() as at_end:
-            self._claim(command, at_end)
-            _open_to(image["Config"].get("User") or "", command.folder)
-            made = self._engine.create_container(
-                image["Id"],
-                entrypoint=call.entrypoint or None,
-                command=call.arguments,
-                environment=dict(command.environment),
-                labels={**self._labels, OWNER: command.owner},
-                host_config=self._host_config(command.folder, command.read_only, **self._limits),
-            )["Id"]
-            at_end.callback(self._remove, made)
-            return _Container(self._engine, made, sink, command.owner, at_end)
+        if command.environment.get(PORT) != str(ONLY_PORT):
+            return self._start(command, sink)
+        with self._lock:
+            held = self._holder is not None and self._holder.wait(0) is None
+            if held or _listening(ONLY_PORT):
+                ours = self._holder and held and self._holder.owner
+                raise RunnerError(
+                    f"{command.call.image} can only listen at port {ONLY_PORT}, which "
+                    f"{ours or 'another program of this host'} has: end that first, or, if "
+                    f"the image listens at ${PORT}, say so by its LABEL {TAKES_PORT}=true"
+                )
+            self._holder = self._start(command, sink)
+            return self._holder
 
     def close(self) -> None:
         """Close the connections to the engine."""
@@ -102,59 +98,53 @@ class ContainerRunner:
         """End the containers of an earlier platform, as `Runner` says."""
         (label,) = (f"{name}={value}" for name, value in self._labels.items())
         with refused("the containers of an earlier platform"):
-            found = self._engine.containers(all=True, filters={"label": label})
+            found = self._engine.containers.list(all=True, filters={"label": label})
         for container in found:
-            self._remove(container["Id"])
-        return [container["Labels"].get(OWNER, "") for container in found]
+            self._remove(container)
+        return [container.labels.get(OWNER, "") for container in found]
+
+    def _start(self, command: Command, sink: Sink) -> _Container:
+        call = command.call
+        image = self._image(call.image)
+        with refused(f"{command.owner}: {call.image}"):
+            _open_to(image.attrs["Config"].get("User") or "", command.folder)
+            container = self._engine.containers.create(
+                image,
+                entrypoint=call.entrypoint or None,
+                command=call.arguments,
+                environment=dict(command.environment),
+                labels={**self._labels, OWNER: command.owner},
+                **_host(command.folder, command.read_only),
+                **self._limits,
+            )
+            try:
+                return _Container(container, sink, command.owner, self._remove)
+            except FAILED:
+                self._remove(container)
+                raise
 
     def _image(self, uri: str) -> Any:
         names = list(_names(uri))
         for name in names:
             with refused(uri), contextlib.suppress(ImageNotFound):
-                return self._engine.inspect_image(name)
+                return self._engine.images.get(name)
         raise UnknownImage(
             f"the container engine has no image {uri!r} (looked for: {', '.join(names)}), and "
             f"nothing is pulled unasked: build it and tag it {names[-1]!r}, or pull it by its name"
         )
 
-    def _claim(self, command: Command, at_end: contextlib.ExitStack) -> None:
-        """Take `ONLY_PORT` if the program is to have it."""
-        if command.environment.get(PORT) != str(ONLY_PORT):
-            return
-        with self._lock:
-            if self._holder or _listening(ONLY_PORT):
-                raise RunnerError(
-                    f"{command.call.image} can only listen at port {ONLY_PORT}, which "
-                    f"{self._holder or 'another program of this host'} has: end that first, or, if "
-                    f"the image listens at ${PORT}, say so by its LABEL {TAKES_PORT}=true"
-                )
-            self._holder = command.owner
-        at_end.callback(setattr, self, "_holder", "")
-
-    def _host_config(self, ml: Path, read_only: Iterable[str], **limits: str) -> Any:
-        """Return mounts and network; SELinux lets no container at what is not labelled."""
-        binds = [f"{ml}:{ML}", *(f"{ml / name}:{ML}/{name}:ro" for name in read_only)]
-        return self._engine.create_host_config(
-            binds=binds,
-            network_mode="host",
-            extra_hosts={"algo-1": LOOPBACK},
-            log_config={"Type": "none"},  # the platform keeps the lines
-            security_opt=["label=disable"],
-            **limits,
-        )
-
-    def _remove(self, container: str) -> None:
+    def _remove(self, container: Any) -> None:
         """End a container at once, if it runs, and leave nothing of it that is not ours."""
         try:
-            found = self._engine.inspect_container(container)
+            container.reload()
             with contextlib.suppress(*FAILED):  # it has ended
-                self._engine.kill(container, "SIGKILL")
-            self._engine.remove_container(container, v=True, force=True)
-            for mount in found["Mounts"]:
+                container.kill("SIGKILL")
+            container.remove(v=True, force=True)
+            for mount in container.attrs["Mounts"]:
                 if mount["Destination"] == ML:
-                    self._give_back(found["Image"], Path(mount["Source"]))
+                    self._give_back(container.attrs["Image"], Path(mount["Source"]))
         except FAILED as error:
-            LOG.warning("container %s: %s", container, reason(error))
+            LOG.warning("container %s: %s", container.id, reason(error))
 
     def _give_back(self, image: str, ml: Path) -> None:
         """Let a program of the image make its files the platform's, which could not read them."""
@@ -163,38 +153,25 @@ class ContainerRunner:
             return
         # Without root an engine's containers see the user as root.
         owner = "0:0" if rootless(self._engine.info()) else f"{own}:{os.getegid()}"
-        made = self._engine.create_container(
-            image,
-            entrypoint=["chown", "-R", owner, ML],
-            user="0:0",
-            labels=self._labels,
-            host_config=self._host_config(ml, ()),
-        )["Id"]
-        self._engine.start(made)
-        self._engine.wait(made, timeout=None)
-        self._engine.remove_container(made, v=True, force=True)
+        chown = {"entrypoint": ["chown", "-R", owner, ML], "user": "0:0", "labels": self._labels}
+        self._engine.containers.run(image, remove=True, **chown, **_host(ml))
 
 
 class _Container(Ending):
     """A started container; see `Program`."""
 
     def __init__(
-        self,
-        engine: APIClient,
-        container: str,
-        sink: Sink,
-        owner: str,
-        at_end: contextlib.ExitStack,
+        self, container: Any, sink: Sink, owner: str, remove: Callable[[Any], None]
     ) -> None:
         super().__init__()
-        self._engine = engine
-        self._id = container
-        stream = engine.attach(container, stream=True)  # before it starts: no line is lost
-        engine.start(container)
+        self.owner = owner
+        self._container = container
+        self._remove = remove
+        stream = container.attach(stream=True)  # before it starts: no line is lost
+        container.start()
         reading, writing = os.pipe()
         self._output = Output(open(reading, "rb", buffering=0), sink)  # noqa: SIM115
         self.tail = self._output.tail
-        self._at_end = at_end.pop_all()
         threading.Thread(target=self._run, args=(stream, writing), name=owner, daemon=True).start()
 
     def stop(self, grace: float) -> int:
@@ -205,20 +182,31 @@ class _Container(Ending):
 
     def _signal(self, name: str) -> None:
         with contextlib.suppress(*FAILED):  # it has ended
-            self._engine.kill(self._id, name)
+            self._container.kill(name)
 
-    def _run(self, stream: CancellableStream, writing: int) -> None:
+    def _run(self, stream: Any, writing: int) -> None:
         code = ENGINE_LOST
         with open(writing, "wb", buffering=0) as pipe:
             try:
                 pipe.writelines(stream)
                 stream._response.close()  # noqa: SLF001 - `close` leaves the socket open
-                code = self._engine.wait(self._id, timeout=None)["StatusCode"]
+                code = self._container.wait(timeout=None)["StatusCode"]
             except FAILED as error:
                 pipe.write(f"the container engine was lost: {reason(error)}\n".encode())
         self._output.close(PATIENCE)
-        self._at_end.close()
+        self._remove(self._container)
         self._code.set_result(code)
+
+
+def _host(ml: Path, read_only: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return mounts and network; SELinux lets no container at what is not labelled."""
+    return {
+        "volumes": [f"{ml}:{ML}", *(f"{ml / name}:{ML}/{name}:ro" for name in read_only)],
+        "network_mode": "host",
+        "extra_hosts": {"algo-1": LOOPBACK},
+        "log_config": {"Type": "none"},  # the platform keeps the lines
+        "security_opt": ["label=disable"],
+    }
 
 
 def _names(uri: str) -> Iterator[str]:

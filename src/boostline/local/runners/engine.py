@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from docker import APIClient
+from docker import DockerClient
 from docker.errors import DockerException
 from docker.utils import kwargs_from_env
 
@@ -22,7 +22,7 @@ HOW = (
 )
 
 
-def connect() -> APIClient:
+def connect() -> DockerClient:
     """Return a client of the engine that DOCKER_HOST names, or of the first that answers.
 
     Raises
@@ -36,7 +36,7 @@ def connect() -> APIClient:
             tried.append(f"{url} (not there)")
             continue
         try:
-            return APIClient(**{**kwargs_from_env(), "base_url": url}, timeout=TIMEOUT)
+            return DockerClient(**{**kwargs_from_env(), "base_url": url}, timeout=TIMEOUT)
         except FAILED as error:
             tried.append(f"{url} ({error})")
     raise RunnerError(f"no container engine answers; tried {'; '.join(tried)}: {HOW}")

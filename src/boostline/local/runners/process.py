@@ -9,7 +9,6 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from boostline.local.environment import host
@@ -23,11 +22,10 @@ from boostline.local.runners.base import (
     Sink,
     free_port,
 )
-from boostline.local.runners.images import resolve
 from boostline.local.runners.namespace import namespace, private
 from boostline.local.runners.output import Output
 from boostline.local.runners.processes import MARK, Processes, end_session
-from boostline.local.runners.programs import identity
+from boostline.local.runners.programs import identity, resolve
 from boostline.local.store.database import Database
 
 # Nothing starts before the platform has recorded the process: it then writes its mark to the pipe.
@@ -56,7 +54,7 @@ class ProcessRunner:
         Glob of an image's URI → command line; the first match counts.
     moved
         Whether programs find `/opt/ml` elsewhere, by `SAGEMAKER_BASE_DIR`, the name that AWS's
-        toolkits use. Without a word: only where there can be no mount namespace.
+        toolkits use, even where there can be a mount namespace.
     """
 
     def __init__(
@@ -64,14 +62,12 @@ class ProcessRunner:
         database: Database,
         images: Mapping[str, tuple[str, ...]],
         *,
-        moved: bool | None = None,
+        moved: bool = False,
     ) -> None:
         self._images = images
         self._processes = Processes(database)
         self.end_left_over = self._processes.end_left_over
-        self._way = namespace() if not moved else None
-        if moved is False and self._way is None:
-            raise RunnerError(f"no mount namespace can be made: programs have no {ML} of their own")
+        self._way = None if moved else namespace()
 
     def identity(self, image: str) -> dict[str, str]:
         """Return what distinguishes the program, as `Runner` says."""
@@ -101,68 +97,64 @@ class ProcessRunner:
         else:
             prefix = private(self._way, command.folder, scratch, command.read_only)
             line = [*prefix, *argv]
-        return spawn(self._processes, Start(command.owner, line, environment, command.home), sink)
+        return Process(self._processes, command.owner, line, environment, command.home, sink)
 
 
-@dataclass(frozen=True)
-class Start:
-    """How a process starts: whose it is, its words and environment, where, and what it reads."""
+class Process(Ending):
+    """A process of this host that is recorded before it does anything; see `Program`.
 
-    owner: str
-    line: Sequence[str]
-    environment: Mapping[str, str]
-    folder: Path
-    input: Path = Path(os.devnull)
-
-
-def spawn(processes: Processes, start: Start, sink: Sink) -> Program:
-    """Start a process of this host that is recorded before it does anything.
+    Parameters
+    ----------
+    owner
+        Whose it is.
+    folder
+        Its working directory.
+    given
+        The file that it reads as its standard input.
 
     Raises
     ------
     RunnerError
         If it cannot be started.
     """
-    try:
-        popen = subprocess.Popen(
-            ["sh", "-c", LAUNCH, "sh", str(start.input), *start.line],
-            env=start.environment,
-            cwd=start.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        kind = NoCapacity if getattr(error, "errno", None) in FULL else RunnerError
-        raise kind(f"{start.owner}: {start.line[0]}: {error}") from None
-    return _Process(popen, start.owner, processes, sink)
-
-
-def _moved(word: str, folder: Path) -> str:
-    return str(folder) + word[len(ML) :] if word == ML or word.startswith(f"{ML}/") else word
-
-
-class _Process(Ending):
-    """A started process; see `Program`."""
 
     def __init__(
-        self, popen: subprocess.Popen[bytes], owner: str, processes: Processes, sink: Sink
+        self,
+        processes: Processes,
+        owner: str,
+        line: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        sink: Sink,
+        given: Path = Path(os.devnull),
     ) -> None:
         super().__init__()
-        self._popen = popen
+        try:
+            self._popen = subprocess.Popen(
+                ["sh", "-c", LAUNCH, "sh", str(given), *line],
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            kind = NoCapacity if getattr(error, "errno", None) in FULL else RunnerError
+            raise kind(f"{owner}: {line[0]}: {error}") from None
+        assert self._popen.stdin and self._popen.stdout  # noqa: S101, PT018
         self._processes = processes
         self._lock = threading.Lock()
-        assert popen.stdin and popen.stdout  # noqa: S101, PT018
-        self._output = Output(popen.stdout, sink)
+        self._output = Output(self._popen.stdout, sink)
         self.tail = self._output.tail
-        self._mark = processes.add(popen.pid, owner)
+        self._mark = processes.add(self._popen.pid, owner)
         with contextlib.suppress(BrokenPipeError):
-            popen.stdin.write(f"{self._mark}\n".encode())
-            popen.stdin.close()
+            self._popen.stdin.write(f"{self._mark}\n".encode())
+            self._popen.stdin.close()
         threading.Thread(target=self._reap, name=owner, daemon=True).start()
 
     def stop(self, grace: float) -> int:
+        """Ask it to end, end all of it after `grace` seconds, and return its exit code."""
         with self._lock:
             if self._popen.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -183,3 +175,7 @@ class _Process(Ending):
             code = self._popen.wait()
         self._processes.remove(self._popen.pid)
         self._code.set_result(128 - code if code < 0 else code)
+
+
+def _moved(word: str, folder: Path) -> str:
+    return str(folder) + word[len(ML) :] if word == ML or word.startswith(f"{ML}/") else word

@@ -11,25 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from boostline.local.store.database import Database
+from boostline.local.store.resources import Resources
 
 PROC = Path("/proc")
 BOOT = PROC / "sys/kernel/random/boot_id"
 MARK = "BOOSTLINE_PROCESS"  # in the environment of a program and of all that it starts
 PATIENCE = 10.0  # seconds for killed processes to be gone
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS process (
-    pid INTEGER PRIMARY KEY, started TEXT NOT NULL, owner TEXT NOT NULL
-);
-"""
+PROCESS = "process"  # the kind of the records
 
 
 def started(pid: int) -> str | None:
-    """Return when a process started, in a form that no other process of that pid has; or None."""
+    """Return a running process's mark, which no other one has had: boot, start time, pid."""
     if not BOOT.exists():
-        ask = ["ps", "-o", "lstart=", "-p", str(pid)]
+        ask = ["ps", "-o", "lstart=,pid=", "-p", str(pid)]
         return subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip()
     found = _stat(pid)
-    return None if found is None else f"{BOOT.read_text().strip()} {found[1]}"
+    return None if found is None else f"{BOOT.read_text().strip()} {found[1]} {pid}"
 
 
 def end_session(leader: int | None, mark: str) -> None:
@@ -71,44 +68,34 @@ def _stat(pid: int) -> tuple[int, int] | None:
     return None if fields[0] == "Z" else (int(fields[3]), int(fields[19]))
 
 
-def _mark(pid: int, start: str) -> str:
-    """Return what no other process of this host has had; nothing if it ended too soon."""
-    return f"{start} {pid}" if start else ""
-
-
 class Processes:
     """The record of what runs, so that a platform that was killed leaves no orphan for good."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        database.define(SCHEMA)
+        self._records = Resources(database)
 
     def add(self, pid: int, owner: str) -> str:
         """Record a process, durably, before it does anything; return its mark."""
-        row = (pid, started(pid) or "", owner)
-        with self._database.transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO process VALUES (?, ?, ?)", row)
-        return _mark(pid, row[1])
+        mark = started(pid) or ""
+        self._records.put(PROCESS, str(pid), {"Pid": pid, "Mark": mark, "Owner": owner})
+        return mark
 
     def remove(self, pid: int) -> None:
         """Forget a process that has ended."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM process WHERE pid = ?", (pid,))
+        self._records.delete(PROCESS, str(pid))
 
     def end_left_over(self, owners: str = "") -> list[str]:
         """End recorded processes that still run, and return the owners of all recorded.
 
         `owners` is what the owners' names begin with.
         """
-        rows = self._database.query(
-            "SELECT * FROM process WHERE substr(owner, 1, ?) = ? ORDER BY pid",
-            len(owners),
-            owners,
-        )
-        for row in rows:
-            now = started(row["pid"])
-            same_boot = BOOT.exists() and row["started"].startswith(BOOT.read_text().strip())
-            ours = now == row["started"] or (not now and same_boot)
-            end_session(row["pid"] if ours else None, _mark(row["pid"], row["started"]))
-            self.remove(row["pid"])
-        return [row["owner"] for row in rows]
+        found = [each for each in self._records.list(PROCESS) if each["Owner"].startswith(owners)]
+        for record in found:
+            pid, mark = record["Pid"], record["Mark"]
+            now = started(pid)
+            same_boot = BOOT.exists() and mark.startswith(BOOT.read_text().strip())
+            # Of one that has ended, others of its session may go on: nobody else has its pid then.
+            ours = now == mark or (not now and same_boot)
+            end_session(pid if ours else None, mark)
+            self.remove(pid)
+        return [record["Owner"] for record in found]

@@ -1,4 +1,4 @@
-"""What an image resolves to: the program's code, and the libraries that it finds."""
+"""Which local program stands for an image: its code, and the libraries that it finds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,29 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from boostline.local.runners.base import UnknownImage
+
 CODE, LIBRARY = "program code", "library"
+
+
+def resolve(images: Mapping[str, tuple[str, ...]], uri: str) -> tuple[str, ...]:
+    """Return the command line that stands for an image URI: the first glob that matches counts.
+
+    Raises `UnknownImage` if none does.
+    """
+    for pattern, command in images.items():
+        if fnmatchcase(uri, pattern):
+            return command
+    known = ", ".join(repr(pattern) for pattern in images) or "none"
+    raise UnknownImage(
+        f"no local program stands for the image {uri!r}; the patterns known here: {known}. "
+        "Add one to the platform's table of images."
+    )
 
 
 def identity(command: Sequence[str]) -> dict[str, str]:

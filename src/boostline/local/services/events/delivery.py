@@ -15,7 +15,7 @@ from boostline.local.engine.work import remove
 from boostline.local.environment import scrubbed
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Program, RunnerError, Sink
-from boostline.local.runners.process import Start, spawn
+from boostline.local.runners.process import Process
 from boostline.local.runners.processes import Processes
 from boostline.local.services.events.inputs import made
 from boostline.local.services.events.patterns import matches, read
@@ -150,8 +150,8 @@ class Deliveries:
         (home / "event.json").write_text(given)
         environment = scrubbed(self._platform, home, {VARIABLE: str(self._platform.folder)})
         tell([f"{arn}: {shlex.join(command)}"])
-        start = Start(f"{OWNER}{name}", command, environment, Path.cwd(), home / "event.json")
-        program = spawn(self._processes, start, tell)
+        owner, event = f"{OWNER}{name}", home / "event.json"
+        program = Process(self._processes, owner, command, environment, Path.cwd(), tell, event)
         with self._lock:
             self._programs[name] = program
         if self._closed.is_set():
