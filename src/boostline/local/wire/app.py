@@ -9,7 +9,6 @@ import errno
 import hashlib
 import inspect
 import logging
-import os
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -72,8 +71,6 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        if scope["type"] != "http":
-            raise ValueError(f"the platform speaks HTTP only, not {scope['type']}")
         request, head = Request(scope, receive), Head.of(scope)
         if not self._is_ours(head):
             response: Response = JSONResponse({"message": "this Host is not served"}, 403)
@@ -109,21 +106,8 @@ class Api:
     def _response(self, answer: Answer) -> Response:
         if isinstance(answer.body, FileRange):
             answer.headers["content-length"] = str(answer.body.length)
-            return StreamingResponse(self._chunks(answer.body), answer.status, answer.headers)
+            return StreamingResponse(answer.body.pieces(), answer.status, answer.headers)
         return Response(answer.body, answer.status, answer.headers)
-
-    async def _chunks(self, body: FileRange) -> AsyncIterator[bytes]:
-        descriptor = await self.run(FILES, os.open, body.path, os.O_RDONLY)
-        try:
-            at, end = body.start, body.start + body.length
-            while at < end:
-                data = await self.run(FILES, os.pread, descriptor, min(CHUNK, end - at), at)
-                if not data:
-                    raise EOFError(f"{body.path} ends before byte {end}")
-                at += len(data)
-                yield data
-        finally:
-            os.close(descriptor)
 
 
 class _Call:
@@ -237,7 +221,7 @@ class _Call:
                     await self._run(FILES, writer.write, bytes(waiting))
                     waiting.clear()
             await self._run(FILES, writer.write, bytes(waiting))
-            self._check_body(payload, writer.sha256, writer.md5)
+            self._check_body(payload, writer.blob.digest, bytes.fromhex(writer.blob.md5))
             blob: Blob = await self._run(FILES, writer.commit)
             return blob
 
