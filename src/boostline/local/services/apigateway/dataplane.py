@@ -110,7 +110,9 @@ class DataPlane:
             except ClientDisconnect:
                 answer = Response(status_code=400)  # for nobody
             self._record(deployed, call, answer)
-        answer.headers.update(call.ids)
+        answer.headers["x-amzn-RequestId"] = call.context["requestId"]
+        answer.headers["x-amz-apigw-id"] = call.context["extendedRequestId"]
+        answer.headers["X-Amzn-Trace-Id"] = call.trace
         return answer
 
     async def close(self) -> None:
@@ -128,14 +130,11 @@ class DataPlane:
         problems = models and models.problems(call.request.headers.get("content-type", ""), body)
         if problems:
             raise Refusal("BAD_REQUEST_BODY", problems)
-        began = time.perf_counter()
         try:
             return response(await self._invoke(call, operation, body))
         except ValueError as error:
             why = f"{MISTAKE}: Malformed Lambda proxy response: {error}"
             raise Refusal("INTEGRATION_FAILURE", why=why) from error
-        finally:
-            call.context["integrationLatency"] = round((time.perf_counter() - began) * 1000)
 
     def _admit(self, call: Call, operation: Operation, deployed: Deployed) -> None:
         """Ask for an API key where one is needed, and count the request."""
@@ -188,27 +187,20 @@ class DataPlane:
 
     def _record(self, deployed: Deployed, call: Call, answer: Response) -> None:
         """Write the access log, and measure."""
-        status, seconds = answer.status_code, time.perf_counter() - call.began
-        context = call.context
-        context |= {"status": status, "responseLatency": round(seconds * 1000)}
-        context |= {"responseLength": len(answer.body)}
+        status, milliseconds = answer.status_code, 1000 * (time.perf_counter() - call.began)
+        call.context |= {"status": status, "responseLatency": round(milliseconds)}
+        call.context["responseLength"] = len(answer.body)
         log = deployed.stage.get("accessLogSettings", {})
         if log.keys() >= {"destinationArn", "format"}:
             self._log(log["destinationArn"].split(":")[6], call.line(log["format"]))
-        api = {"ApiName": deployed.name}
-        among = [api, api | {"Stage": call.stage}]
-        if "resourcePath" in context and deployed.settings.get("metricsEnabled"):
-            among.append(among[1] | {"Method": call.request.method, "Resource": call.path})
-        values = [
+        values = (
             ("Count", 1, 1),
             ("4XXError", int(400 <= status < 500), 1),
             ("5XXError", int(status >= 500), 1),
-            ("Latency", seconds * 1000, 1),
-        ]
-        if "integrationLatency" in context:
-            values.append(("IntegrationLatency", context["integrationLatency"], 1))
-        found = tuple(dimensions(**each) for each in among)
-        self._platform.metrics.record("AWS/ApiGateway", found, tuple(values))
+            ("Latency", milliseconds, 1),
+        )
+        among = (dimensions(ApiName=deployed.name, Stage=call.stage),)
+        self._platform.metrics.record("AWS/ApiGateway", among, values)
 
     def _log(self, group: str, line: str) -> None:
         if group not in self._logs:

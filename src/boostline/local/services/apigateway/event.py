@@ -82,15 +82,6 @@ class Call:
             "stage": self.stage,
         }
 
-    @property
-    def ids(self) -> dict[str, str]:
-        """The headers by which an answer is found again."""
-        return {
-            "x-amzn-RequestId": self.context["requestId"],
-            "x-amz-apigw-id": self.context["extendedRequestId"],
-            "X-Amzn-Trace-Id": self.trace,
-        }
-
     def route(self, deployment: str) -> None:
         """Take into the context that the deployment has the request's path."""
         self.context |= {

@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -104,31 +104,24 @@ def provided_packages(parent: Path) -> Path:
 @cache
 def _links() -> dict[str, str]:
     """Return the top-level names of the provided distributions, and where they are."""
-    links = {}
-    for found in _with_requirements(list(PROVIDED)):
-        for file in found.files or ():
-            top = file.parts[0]
-            if top not in {"..", "__pycache__"}:
-                links[top] = str(Path(str(found.locate_file(top))).resolve())
-    return dict(sorted(links.items()))
+    found: dict[str, Distribution] = {}
+    for name in PROVIDED:
+        _with_requirements(name, found)
+    tops = {file.parts[0]: each for each in found.values() for file in each.files or ()}
+    return {
+        top: str(Path(str(tops[top].locate_file(top))).resolve())
+        for top in sorted(tops.keys() - {"..", "__pycache__"})
+    }
 
 
-def _with_requirements(names: list[str]) -> Iterator[Distribution]:
-    seen: set[str] = set()
-    while names:
-        name = names.pop().lower().replace("_", "-")
-        if name in seen:
-            continue
-        seen.add(name)
-        try:
-            found = distribution(name)
-        except PackageNotFoundError:  # its marker leaves it out here
-            continue
-        yield found
-        for requirement in found.requires or ():
-            needed = re.match(r"[\w.-]+", requirement)
-            if needed and "extra ==" not in requirement:
-                names.append(needed[0])
+def _with_requirements(requirement: str, found: dict[str, Distribution]) -> None:
+    name = re.split(r"[^\w.-]", requirement)[0].lower()
+    if name in found or "extra ==" in requirement:
+        return
+    with suppress(PackageNotFoundError):  # its marker leaves it out here
+        found[name] = distribution(name)
+        for each in found[name].requires or ():
+            _with_requirements(each, found)
 
 
 @cache
