@@ -534,7 +534,7 @@ def test_versioning_is_suspended(s3: Any, bucket: str) -> None:
     versions = s3.list_object_versions(Bucket=bucket)["Versions"]
     assert [each["VersionId"] == "null" for each in versions] == [True, False]
     assert s3.get_object(**place, VersionId="null")["Body"].read() == b"Suspended"
-    assert s3.delete_object(**place)["VersionId"] == "null"
+    assert s3.delete_object(**place)["DeleteMarker"]
     assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 1
     code = "IllegalVersioningConfigurationException"
     none: dict[str, Any] = {"VersioningConfiguration": {}}

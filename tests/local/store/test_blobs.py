@@ -40,7 +40,7 @@ def test_the_same_content_is_kept_once(blobs: Blobs, tmp_path: Path) -> None:
 def test_a_content_that_is_not_committed_is_forgotten(blobs: Blobs, tmp_path: Path) -> None:
     with blobs.writer() as writer:
         writer.write(b"some")
-        assert writer.sha256 == hashlib.sha256(b"some").hexdigest()
+        assert writer.blob.digest == hashlib.sha256(b"some").hexdigest()
     assert files(tmp_path) == []
 
 

@@ -64,6 +64,11 @@ class BlobWriter:
         """The MD5 of what was written so far."""
         return self._md5.digest()
 
+    @property
+    def blob(self) -> Blob:
+        """What was written so far."""
+        return Blob(self._sha256.hexdigest(), self._size, self._md5.hexdigest(), self._crc32)
+
     def write(self, data: bytes) -> None:
         """Append bytes."""
         self._file.write(data)
@@ -74,7 +79,7 @@ class BlobWriter:
 
     def commit(self) -> Blob:
         """Sync the content, make it read-only and give it its name."""
-        blob = Blob(self.sha256, self._size, self._md5.hexdigest(), self._crc32)
+        blob = self.blob
         self._file.flush()
         os.fchmod(self._file.fileno(), 0o444)
         os.utime(self._file.fileno())  # young from here on: see `Blobs.discard`

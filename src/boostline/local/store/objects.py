@@ -86,10 +86,8 @@ class Objects:
         """Add a bucket; False if it was there."""
         row = (bucket, time.time(), json.dumps(settings or {}))
         with self._database.transaction() as connection:
-            return (
-                connection.execute("INSERT OR IGNORE INTO bucket VALUES (?, ?, ?)", row).rowcount
-                > 0
-            )
+            made = connection.execute("INSERT OR IGNORE INTO bucket VALUES (?, ?, ?)", row)
+            return made.rowcount > 0
 
     def buckets(self, within: str = "") -> dict[str, float]:
         """Return the names of the buckets, or of those in a bucket, with their creation times."""

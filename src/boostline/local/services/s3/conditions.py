@@ -77,13 +77,8 @@ def byte_range(header: str | None, size: int) -> range | None:
     else:
         part = range(int(first), min(size, int(last) + 1) if last else size)
     if not part:
-        raise AwsError(
-            "InvalidRange",
-            "The requested range is not satisfiable",
-            416,
-            RangeRequested=header,
-            ActualObjectSize=size,
-        )
+        message = "The requested range is not satisfiable"
+        raise AwsError("InvalidRange", message, 416, RangeRequested=header, ActualObjectSize=size)
     return part
 
 

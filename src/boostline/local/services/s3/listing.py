@@ -6,13 +6,14 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from boostline.local.services.s3.checksums import declared
 from boostline.local.services.s3.errors import Members, invalid_argument
-from boostline.local.services.s3.settings import SettingsService
+from boostline.local.services.s3.settings import SettingsService, members_of
 from boostline.local.store.objects import Object, Place, beyond
 
 PAGE = 1_000
@@ -127,14 +128,14 @@ class ListService(SettingsService):
         The marker of a version is its number: it may have gone before the next page is asked for.
         """
         key, number = request.get("KeyMarker", ""), request.get("VersionIdMarker", "")
-        if number and not number.isdecimal():
+        if not re.fullmatch(r"\d{0,18}", number):
             raise invalid_argument("The VersionIdMarker is not one of an earlier answer")
         found = self._page(request, (key.encode(), int(number or 0)), versions=True)
         entries: dict[bool, list[Members]] = {True: [], False: []}
         before = key if number else None
         for each in found.entries:
-            entry = self._entry(each) | {"IsLatest": each.key != before}
-            entries[bool(each.digest)].append(entry)
+            more = {"VersionId": each.version, "IsLatest": each.key != before}
+            entries[bool(each.digest)].append(self._entry(each) | more)
             before = each.key
         following = getattr(found.last, "number", None)
         return answer(
@@ -159,13 +160,9 @@ class ListService(SettingsService):
     def _entry(self, found: Object) -> Members:
         sums = declared(found.headers)
         return {
-            "Key": found.key,
-            "LastModified": found.modified,
-            "ETag": f'"{found.etag}"',
+            "StorageClass": "STANDARD",
+            **members_of(found),
             "Size": found.size,
-            "StorageClass": found.headers.get("StorageClass", "STANDARD"),
             "ChecksumAlgorithm": [name.removeprefix("Checksum") for name in sums],
-            "ChecksumType": found.headers.get("ChecksumType"),
-            "VersionId": found.version,
             "Owner": self._owner,
         }

@@ -10,7 +10,7 @@ from typing import Any
 from boostline.local.services.s3 import checksums
 from boostline.local.services.s3.conditions import byte_range, check_read, check_write
 from boostline.local.services.s3.errors import Members, check_supported
-from boostline.local.services.s3.settings import DESCRIBING, NEW_BUCKET, STORING
+from boostline.local.services.s3.settings import DESCRIBING, NEW_BUCKET, STORING, members_of
 from boostline.local.services.s3.uploads import UploadService
 from boostline.local.store import gc
 from boostline.local.store.blobs import Blob
@@ -122,26 +122,16 @@ class S3(UploadService):
     def _read(self, request: Members) -> tuple[Members, Object, range]:
         found = self._version(request)
         check_read(request, found)
-        whole = range(found.size)
         asked = byte_range(request.get("Range"), found.size)
-        part = whole if asked is None else asked
-        names = {*DESCRIBING, *STORING}
-        if request.get("ChecksumMode") == "ENABLED" and part == whole:
-            names |= {*checksums.declared(found.headers), checksums.TYPE}
-        members = {name: text for name, text in found.headers.items() if name in names}
+        part = range(found.size) if asked is None else asked
+        members = {"ContentType": "binary/octet-stream", **members_of(found)}
+        if request.get("ChecksumMode") != "ENABLED" or len(part) < found.size:
+            members = {name: members[name] for name in members if "Checksum" not in name}
         replaced = {name: request.get(f"Response{name}") for name in DESCRIBING}
         members |= {name: text for name, text in replaced.items() if text is not None}
         tags = (found.headers.get("ObjectTagging") or {}).get("TagSet")
-        members = {
-            "ContentType": "binary/octet-stream",
-            **members,
-            "AcceptRanges": "bytes",
-            "ETag": f'"{found.etag}"',
-            "LastModified": found.modified,
-            "ContentLength": len(part),
-            "TagCount": len(tags) if tags else None,
-            **self._named(found),
-        }
+        members |= {"AcceptRanges": "bytes", "ContentLength": len(part)}
+        members |= {"TagCount": len(tags)} if tags else {}
         if asked is not None:
             members["ContentRange"] = f"bytes {part.start}-{part.stop - 1}/{found.size}"
             members["ResponseMetadata"] = {"HTTPStatusCode": 206}
@@ -154,8 +144,9 @@ class S3(UploadService):
             if "IfMatch" in request:
                 check_write(request, self._objects.find(bucket, key, version))
             removed = self._objects.delete(bucket, key, version)
-        marker = removed is not None and not removed.digest
-        return self._named(removed) | ({"DeleteMarker": True} if marker else {})
+        if removed is None:
+            return {}
+        return members_of(removed) | ({} if removed.digest else {"DeleteMarker": True})
 
     def delete_objects(self, request: Members) -> Members:
         """Remove up to 1,000 objects or versions."""
@@ -174,25 +165,21 @@ class S3(UploadService):
                 except AwsError as error:
                     errors.append({**place, "Code": error.code, "Message": error.message})
                     continue
-                marker = removed.get("DeleteMarker")
-                version = removed.get("VersionId") if marker else None
-                made = {"DeleteMarker": marker, "DeleteMarkerVersionId": version}
-                deleted.append(place | made)
+                if marker := removed.get("DeleteMarker"):
+                    place |= {"DeleteMarker": marker, "DeleteMarkerVersionId": removed["VersionId"]}
+                deleted.append(place)
         return {"Deleted": [] if wanted.get("Quiet") else deleted, "Errors": errors}
 
     def copy_object(self, request: Members) -> Members:
         """Name the content of another object, with its headers or with new ones."""
         source, given = self._source(request), self._kept(request)
-        directives = {"MetadataDirective": DESCRIBING, "TaggingDirective": ["ObjectTagging"]}
-        copied = {
-            name
-            for directive, names in directives.items()
-            for name in names
-            if request.get(directive, "COPY") == "COPY"
-        }
+        copied = {*DESCRIBING, "ObjectTagging"}
+        if replaced := request.get("MetadataDirective") == "REPLACE":
+            copied -= {*DESCRIBING}
+        if request.get("TaggingDirective") == "REPLACE":
+            copied.remove("ObjectTagging")
         headers = {name: given[name] for name in given.keys() - copied}
         headers |= {name: source.headers[name] for name in copied & source.headers.keys()}
-        changed = headers.keys() & {*STORING} or not copied.issuperset(DESCRIBING)
         asked = request.get("ChecksumAlgorithm")
         sums = checksums.copied(source.headers, asked, self._content(source).path)
         blob = Blob(source.digest, source.size, source.headers.get("MD5", source.etag), 0)
@@ -201,9 +188,13 @@ class S3(UploadService):
                 message = "The source was replaced while it was read: please try again."
                 raise AwsError("OperationAborted", message, 409)
             here = self._objects.find(request["Bucket"], request["Key"])
-            if here is not None and here.number == source.number and not changed:
+            if (
+                here is not None
+                and here.number == source.number
+                and not (replaced or headers.keys() & {*STORING})
+            ):
                 message = "An object cannot be copied to itself without changing its metadata"
                 raise AwsError("InvalidRequest", f"{message}: use MetadataDirective REPLACE.")
             made = self._store(request, blob, headers | sums)
-        version = self._named(source).get("VersionId")
+        version = members_of(source)["VersionId"]
         return {**made, "CopyObjectResult": made, "CopySourceVersionId": version}

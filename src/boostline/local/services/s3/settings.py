@@ -18,7 +18,7 @@ from boostline.local.service import Service
 from boostline.local.services.s3.conditions import check_source, check_write
 from boostline.local.services.s3.errors import Members, check_supported, require
 from boostline.local.store.blobs import Blob, FileRange
-from boostline.local.store.objects import VERSIONING, NoSuchBucket, Object
+from boostline.local.store.objects import NO_VERSION, VERSIONING, NoSuchBucket, Object
 from boostline.local.wire.errors import AwsError
 
 _SSE = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
@@ -43,10 +43,11 @@ SETTINGS: dict[str, str | Members] = {
 }
 _OPERATION = re.compile(f"(Put|Get|Delete)({'|'.join(SETTINGS)}|BucketLifecycle)")
 # Who else may do what: https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl
+_GROUPS = "http://acs.amazonaws.com/groups/global"
 _CANNED = {
-    "public-read": [("AllUsers", "READ")],
-    "public-read-write": [("AllUsers", "READ"), ("AllUsers", "WRITE")],
-    "authenticated-read": [("AuthenticatedUsers", "READ")],
+    "public-read": [(f"{_GROUPS}/AllUsers", "READ")],
+    "public-read-write": [(f"{_GROUPS}/AllUsers", "READ"), (f"{_GROUPS}/AllUsers", "WRITE")],
+    "authenticated-read": [(f"{_GROUPS}/AuthenticatedUsers", "READ")],
 }
 # What describes an object's content, and is copied with it; and how the object is to be kept, which
 # is recorded and given back: here all are kept alike.
@@ -114,11 +115,13 @@ class SettingsService(Service):
                 return {}
             found = self._version(request)
             self._objects.describe(found, found.headers | {noun: document})
-        return self._named(found)
+        return members_of(found)
 
     def _get(self, noun: str, request: Members) -> Members:
-        found = self._version(request) if "Key" in request else None
-        there = self._objects.settings(request["Bucket"]) if found is None else found.headers
+        if "Key" in request:
+            there = members_of(self._version(request))
+        else:
+            there = self._objects.settings(request["Bucket"])
         member, document, otherwise = _member(noun), there.get(noun), SETTINGS[noun]
         if document is None and isinstance(otherwise, str):
             message = f"The {member} does not exist"
@@ -127,19 +130,14 @@ class SettingsService(Service):
             document = self._acl({}) if noun.endswith("Acl") else otherwise
         # Some answers hold the document, and some its members: their shapes know which.
         inside = document if isinstance(document, dict) else {}
-        return {member: document, **inside, **self._named(found)}
+        return {**there, member: document, **inside}
 
     def _acl(self, request: Members) -> Members:
         """Return the access control list that a request means by a name, if by any."""
-        everything = {"Type": "CanonicalUser", **self._owner}, "FULL_CONTROL"
-        others = [
-            (
-                {"Type": "Group", "URI": f"http://acs.amazonaws.com/groups/global/{group}"},
-                permission,
-            )
-            for group, permission in _CANNED.get(request.get("ACL", ""), [])
-        ]
-        grants = [{"Grantee": who, "Permission": what} for who, what in (everything, *others)]
+        owner = {"Type": "CanonicalUser", **self._owner}
+        grants = [{"Grantee": owner, "Permission": "FULL_CONTROL"}]
+        for group, permission in _CANNED.get(request.get("ACL", ""), []):
+            grants.append({"Grantee": {"Type": "Group", "URI": group}, "Permission": permission})
         return {"Owner": self._owner, "Grants": grants}
 
     def _kept(self, request: Members) -> Members:
@@ -181,26 +179,29 @@ class SettingsService(Service):
         check_source(request, source)
         return source
 
-    def _named(self, found: Object | None) -> Members:
-        """Return the version that an answer names: none where the bucket never kept versions."""
-        if found is None or not self._objects.settings(found.bucket).get(VERSIONING):
-            return {}
-        return {"VersionId": found.version}
-
     def _store(
         self, request: Members, blob: Blob, headers: Members, etag: str | None = None
     ) -> Members:
-        """Name a content, if the request's conditions hold; return what there is to answer."""
+        """Name a content, if the request's conditions hold; return what is known of it."""
         place = request["Bucket"], request["Key"]
         with self.platform.database.transaction():
             check_write(request, self._objects.find(*place))
-            made = self._objects.put(*place, blob, headers, etag)
-            named = self._named(made)
-        return {**headers, **named, "ETag": f'"{made.etag}"', "LastModified": made.modified}
+            return members_of(self._objects.put(*place, blob, headers, etag))
 
     def _content(self, found: Blob | Object) -> FileRange:
         """Return the whole of a content."""
         return FileRange(self.platform.blobs.path(found.digest), 0, found.size)
+
+
+def members_of(found: Object) -> Members:
+    """Return what is known of an object, of which the shape of an answer takes what it knows."""
+    return {
+        **found.headers,
+        "Key": found.key,
+        "ETag": f'"{found.etag}"',
+        "LastModified": found.modified,
+        "VersionId": None if found.version == NO_VERSION else found.version,
+    }
 
 
 def _member(noun: str) -> str:

@@ -17,6 +17,7 @@ from boostline.local.services.s3.checksums import FULL, TYPE, Sums, declared
 from boostline.local.services.s3.conditions import byte_range
 from boostline.local.services.s3.errors import Members, invalid_argument
 from boostline.local.services.s3.listing import ListService, answer, cut, limit_of
+from boostline.local.services.s3.settings import members_of
 from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import NoSuchBucket, Object
 from boostline.local.wire.errors import AwsError
@@ -62,7 +63,7 @@ class UploadService(ListService):
         part = part or range(source.size)
         content = self._content(source)._replace(start=part.start, length=len(part))
         made = self._add(request, self.platform.blobs.write(content))
-        version = self._named(source).get("VersionId")
+        version = members_of(source)["VersionId"]
         return {"CopyPartResult": made, "CopySourceVersionId": version}
 
     def _add(self, request: Members, blob: Blob) -> Members:
@@ -190,13 +191,7 @@ def _place(upload: Members) -> str:
 
 
 def _part(found: Object) -> Members:
-    return {
-        "PartNumber": int(found.key),
-        "ETag": f'"{found.etag}"',
-        "LastModified": found.modified,
-        "Size": found.size,
-        **found.headers,
-    }
+    return members_of(found) | {"PartNumber": int(found.key), "Size": found.size}
 
 
 def _check_part(number: int, part: Members, stored: Object | None) -> None:
