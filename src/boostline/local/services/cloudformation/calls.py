@@ -6,7 +6,7 @@ import contextlib
 import json
 import secrets
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boostline.contracts.models import AnyShape, service_model
@@ -199,8 +199,8 @@ def shaped(shape: AnyShape, value: Any) -> Any:
     becomes a list, where the shape says so. What does not fit stays as it is: the strict check
     names it.
     """
-    kind, made = shape.type_name, value
-    match kind, value:
+    made = value
+    match shape.type_name, value:
         case "structure", list() if len(shape.members) == 1:
             (member,) = shape.members
             made = {member: shaped(shape.members[member], value)}
@@ -211,31 +211,21 @@ def shaped(shape: AnyShape, value: Any) -> Any:
         case "list", str():
             made = [value]
         case "map", [{"Key": _, "Value": _}, *_]:
-            made = {item["Key"]: text(item["Value"]) for item in value}
+            made = {item["Key"]: shaped(shape.value, item["Value"]) for item in value}
         case "map", dict():
             made = {name: shaped(shape.value, item) for name, item in value.items()}
-        case _ if kind in SCALARS:
-            with contextlib.suppress(TypeError, ValueError):
-                made = SCALARS[kind](value)
+        case "string", _:
+            made = _text(value)
+        case "blob", _:
+            made = _text(value).encode()
+        case "integer" | "long" | "float" | "double" | "boolean", str():
+            with contextlib.suppress(ValueError):
+                made = json.loads(value)
     return made
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict | list) else text(value)
-
-
-# What a scalar of a template becomes, by the type that an operation takes.
-SCALARS: dict[str, Callable[[Any], Any]] = {
-    "string": _text,
-    "blob": lambda value: _text(value).encode(),
-    "boolean": lambda value: {"true": True, "false": False}.get(value, value),
-    **dict.fromkeys(("integer", "long"), lambda value: int(value) if _is_text(value) else value),
-    **dict.fromkeys(("float", "double"), lambda value: float(value) if _is_text(value) else value),
-}
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _members(shape: AnyShape, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

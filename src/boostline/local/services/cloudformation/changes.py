@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Any
 
 from boostline.local.services.cloudformation.calls import Calls
-from boostline.local.services.cloudformation.deployment import Deployment, unknown
+from boostline.local.services.cloudformation.deployment import UNKNOWN, Deployment, unknown
 from boostline.local.services.cloudformation.kinds import KINDS
 from boostline.local.services.cloudformation.records import POLICIES, differing
-from boostline.local.services.cloudformation.values import Unknown, refuse
+from boostline.local.services.cloudformation.values import refuse
 from boostline.local.store.resources import Document
 
 
@@ -61,12 +61,5 @@ def _replacement(record: Document, wanted: Document) -> str:
     changed = differing(record["Properties"], wanted) & KINDS[record["ResourceType"]].replacing
     if not changed:
         return "False"
-    return "Conditional" if all(_is_unknown(wanted.get(name)) for name in changed) else "True"
-
-
-def _is_unknown(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_is_unknown, value.values()))
-    if isinstance(value, list):
-        return any(map(_is_unknown, value))
-    return isinstance(value, Unknown)
+    is_known = any(UNKNOWN not in json.dumps(wanted.get(name)) for name in changed)
+    return "True" if is_known else "Conditional"

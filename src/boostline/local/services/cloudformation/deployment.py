@@ -13,9 +13,12 @@ from boostline.local.services.cloudformation.values import (
     Attribute,
     Scope,
     Unknown,
+    no_resource,
     refuse,
 )
 from boostline.local.store.resources import Document
+
+UNKNOWN = "{{changing:"  # so begins what stands for an attribute that is not known yet
 
 
 class Deployment:
@@ -38,7 +41,7 @@ class Deployment:
         self.source = source
         self.template = source["Template"]
         self._values = typed(self.template, source["Parameters"]) | dict(pseudo)
-        scope = self._scope(_nothing)
+        scope = self._scope(no_resource)
         self._check_rules(scope)
         self.resources: dict[str, Document] = {
             name: found
@@ -129,11 +132,7 @@ class Deployment:
 
 def unknown(name: str, member: str) -> Unknown:
     """Return what stands for an attribute that is not known yet."""
-    return Unknown(f"{{{{changing:{name}.{member or 'Ref'}}}}}")
-
-
-def _nothing(name: str, _: str) -> Any:
-    raise refuse(f"Template format error: conditions and rules cannot refer to {name}")
+    return Unknown(f"{UNKNOWN}{name}.{member or 'Ref'}}}}}")
 
 
 def _unresolved(names: str, block: str) -> Exception:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import NamedTuple
 
 from boostline.local.services.cloudformation.records import STACK, Stacks
@@ -12,6 +14,7 @@ from boostline.local.services.cloudformation.work import Ended, Failed, Work
 from boostline.local.store.resources import Document
 
 PATIENCE = 3.0  # seconds: the AWS CLI looks at once, and then only after half a minute
+MOST = 64  # stacks at once
 log = logging.getLogger(__name__)
 
 
@@ -46,75 +49,53 @@ class Engine:
     def __init__(self, stacks: Stacks) -> None:
         self._stacks = stacks
         self._closed = threading.Event()
-        self._lock = threading.Lock()
-        self._threads: dict[str, threading.Thread] = {}
+        self._threads = ThreadPoolExecutor(MOST)
+        self._turns: dict[str, threading.Lock] = {}  # by stack: one thread at a time works on it
 
     def begin(self, stack: Document, status: str, change: Callable[[Document], None]) -> None:
         """Change a stack, which may be new, and begin to do what its new status asks for."""
-        stack_id = stack["StackId"]
 
         def begin(stack: Document) -> None:
             change(stack)
             self._stacks.tell(stack, status, "User Initiated")
 
-        with self._lock:
-            with self._stacks.platform.database.transaction():
-                self._stacks.keep(stack)
-                self._stacks.change(stack_id, begin)
-            thread = self._start(stack_id)
-        thread.join(PATIENCE)
+        with self._stacks.platform.database.transaction():
+            self._stacks.keep(stack)
+            self._stacks.change(stack["StackId"], begin)
+        wait([self._start(stack["StackId"])], PATIENCE)
 
     def resume(self) -> None:
         """Go on with what an earlier platform left."""
-        with self._lock:
-            for stack in self._stacks.platform.resources.list(STACK):
-                if stack["StackStatus"] in STEPS:
-                    self._start(stack["StackId"])
+        for stack in self._stacks.platform.resources.list(STACK):
+            if stack["StackStatus"] in STEPS:
+                self._start(stack["StackId"])
 
     def close(self) -> None:
         """Let go of all work, which stays unfinished."""
         self._closed.set()
-        for thread in [*self._threads.values()]:
-            thread.join()
+        self._threads.shutdown()
 
-    def _start(self, stack_id: str) -> threading.Thread:
-        """Return the thread that works on a stack: it looks at the status again and again."""
-        if stack_id not in self._threads:
-            self._threads[stack_id] = threading.Thread(target=self._work, args=(stack_id,))
-            self._threads[stack_id].start()
-        return self._threads[stack_id]
+    def _start(self, stack_id: str) -> Future[None]:
+        return self._threads.submit(self._work, stack_id)
 
     def _work(self, stack_id: str) -> None:
         work = Work(self._stacks, stack_id, self._closed)
-        try:
-            while (step := self._next(stack_id)) is not None:
-                self._step(stack_id, work, *step)
-        except Ended:
-            log.debug("%s goes on with the next platform", stack_id)
+        with self._turns.setdefault(stack_id, threading.Lock()), suppress(Ended):
+            while (status := self._stacks.get(stack_id)["StackStatus"]) in STEPS:
+                self._step(stack_id, work, status)
 
-    def _next(self, stack_id: str) -> tuple[str, Step] | None:
-        with self._lock:
-            status = self._stacks.get(stack_id)["StackStatus"]
-            if status in STEPS:
-                return status, STEPS[status]
-            del self._threads[stack_id]
-            return None
-
-    def _step(self, stack_id: str, work: Work, status: str, step: Step) -> None:
-        after, reason = step.done, ""
+    def _step(self, stack_id: str, work: Work, status: str) -> None:
+        step, reason = STEPS[status], ""
         try:
             step.work(work)
         except Failed as error:
-            after, reason = step.failed, str(error)
-        except Ended:
-            raise
+            reason = str(error)
         except Exception as error:  # or the stack would stay as it is for ever
             log.exception("%s: %s", stack_id, status)
-            after, reason = step.failed, f"Internal Failure: {error}"
+            reason = f"Internal Failure: {error}"
 
         def settle(stack: Document) -> None:
-            if stack["StackStatus"] != status:
-                return  # somebody else decided what the stack does
-            self._stacks.tell(stack, after, reason)
+            if stack["StackStatus"] == status:  # else somebody decided what the stack does
+                self._stacks.tell(stack, step.failed if reason else step.done, reason)
 
         self._stacks.change(stack_id, settle)

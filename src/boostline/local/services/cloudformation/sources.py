@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from boostline.local.services.cloudformation import template as templates
-from boostline.local.services.cloudformation.values import Scope, refuse
+from boostline.local.services.cloudformation.values import Scope, no_resource, refuse
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey, Objects
 from boostline.local.store.resources import Document
 
@@ -46,7 +46,7 @@ def source(
         for each in request.get("Parameters", [])
     }
     values = templates.parameters(found, asked, before.get("Parameters", {}))
-    scope = Scope(found, templates.typed(found, values) | dict(pseudo), _no_resource)
+    scope = Scope(found, templates.typed(found, values) | dict(pseudo), no_resource)
     whole = templates.included(found, scope, lambda uri: _fetch(uri, objects))
     templates.check(whole)
     held = request.get("Capabilities", [])
@@ -91,10 +91,6 @@ def _fetch(uri: str, objects: Objects) -> str:
         return objects.read(uri).decode()
     except (NoSuchBucket, NoSuchKey, ValueError) as error:
         raise refuse(f"S3 error: cannot read {uri}: {type(error).__name__} {error}") from None
-
-
-def _no_resource(name: str, _: str) -> Any:
-    raise refuse(f"AWS::Include: its Location cannot refer to the resource {name}")
 
 
 def _require_capabilities(template: Document, held: set[str], includes: bool) -> None:

@@ -27,6 +27,11 @@ def refuse(message: str, code: str = "ValidationError") -> AwsError:
     return AwsError(code, message)
 
 
+def no_resource(name: str, _: str) -> Any:
+    """Refuse a reference to a resource: an `Attribute` of conditions, rules and inclusions."""
+    raise refuse(f"Template format error: conditions, rules and inclusions cannot refer to {name}")
+
+
 class Scope:
     """Gives the values of a template's nodes.
 

@@ -11,7 +11,7 @@ import graphlib
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from typing import Any
 
 from boostline.local.services.cloudformation.kinds import KINDS
@@ -25,8 +25,8 @@ RECORDED = "recorded: no local effect"
 log = logging.getLogger(__name__)
 
 
-class Ended(Exception):
-    """The platform stops."""
+class Ended(BaseException):
+    """The platform stops: no failure of what is under way."""
 
 
 class Failed(Exception):
@@ -62,17 +62,14 @@ class Work:
 
     def empty(self) -> None:
         """Remove all resources but those that are retained."""
-        failed = self._remove(self._stacks.records(self._id).values())
-        if failed := failed + self._remove(self._stacks.retired(self._id)):
+        if failed := self._clear({}):
             names = ", ".join(record["LogicalResourceId"] for record in failed)
             raise Failed(f"The following resource(s) failed to delete: [{names}]. ")
 
     def clean(self) -> None:
         """Remove what is no part of the stack any more; a failure leaves it behind, as on AWS."""
         stack = self._stacks.get(self._id)
-        kept = self._stacks.deployment(stack, stack["Now"]).resources
-        gone = [one for name, one in self._stacks.records(self._id).items() if name not in kept]
-        for left in self._remove(gone) + self._remove(self._stacks.retired(self._id)):
+        for left in self._clear(self._stacks.deployment(stack, stack["Now"]).resources):
             self._stacks.drop(left)
 
     def _bring(self, member: str) -> None:
@@ -146,8 +143,6 @@ class Work:
                 self._stacks.save(fresh)
             record = fresh
             self._wait(record, self._stacks.get(self._id)["StackStatus"])
-        except Ended:
-            raise
         except Exception as error:
             raise self._failed(record, verb, error) from None
         self._stacks.note(record, f"{verb}_COMPLETE", _effect(record))
@@ -163,30 +158,28 @@ class Work:
         if self._closed.wait(MOMENT):
             raise Ended
 
-    def _remove(self, records: Iterable[Document]) -> list[Document]:
-        """Remove resources, those first that others do not need; return those that failed."""
-        failed = []
-        for record in _reversed([*records]):
-            try:
-                if (
-                    "PhysicalResourceId" in record
-                    and record[POLICIES[record["Retired"]]] == "Retain"
-                ):
-                    self._stacks.note(record, "DELETE_SKIPPED")
-                elif "PhysicalResourceId" in record:
-                    self._stacks.note(record, "DELETE_IN_PROGRESS")
-                    self._calls.delete(record)
-                    while not self._calls.gone(record):
-                        self._pause()
-                    self._stacks.note(record, "DELETE_COMPLETE")
-            except Ended:
-                raise
-            except Exception as error:
-                self._failed(record, "DELETE", error)
-                failed.append(record)
-            else:
-                self._stacks.drop(record)
-        return failed
+    def _clear(self, kept: Container[str]) -> list[Document]:
+        """Remove all resources but some, then those that were replaced; return what failed."""
+        gone = [one for name, one in self._stacks.records(self._id).items() if name not in kept]
+        every = [*_reversed(gone), *_reversed(self._stacks.retired(self._id))]
+        return [record for record in every if not self._removed(record)]
+
+    def _removed(self, record: Document) -> bool:
+        """Remove a resource; return False if that failed."""
+        try:
+            if "PhysicalResourceId" in record and record[POLICIES[record["Retired"]]] == "Retain":
+                self._stacks.note(record, "DELETE_SKIPPED")
+            elif "PhysicalResourceId" in record:
+                self._stacks.note(record, "DELETE_IN_PROGRESS")
+                self._calls.delete(record)
+                while not self._calls.gone(record):
+                    self._pause()
+                self._stacks.note(record, "DELETE_COMPLETE")
+        except Exception as error:
+            self._failed(record, "DELETE", error)
+            return False
+        self._stacks.drop(record)
+        return True
 
     def _failed(self, record: Document, verb: str, error: Exception) -> Failed:
         """Tell why a resource failed; return it as a failure of the stack."""
