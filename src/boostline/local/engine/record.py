@@ -128,8 +128,8 @@ class Record:
         kind = f"SageMaker Model Building Pipeline Execution {'Step ' * of_step}Status Change"
         self.platform.events.put(kind, detail, [*about.values()])
 
-    def resolver(self) -> Resolver:
-        """Return what computes the values of the execution's steps as they are now."""
+    def resolver(self, **more: str) -> Resolver:
+        """Return what computes the values of steps as they are now; `more` is of `Execution.X`."""
         return Resolver(
             self.document["Parameters"],
             {
@@ -139,6 +139,7 @@ class Record:
                 "PipelineArn": self.document["PipelineArn"],
                 "StartDateTime": _iso(self.document["CreationTime"]),
                 "CurrentDateTime": _iso(time.time()),
+                **more,
             },
             self._properties,
             self.steps,

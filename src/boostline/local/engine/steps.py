@@ -134,15 +134,13 @@ class Steps:
             self._cache.keep(pipeline, step.name, parts, arn, metadata)
 
     def _request(self, step: Any, kind: Kind) -> Document:
-        resolver = self._record.resolver()
         if isinstance(step, Lambda):
-            arguments = resolver.resolve(step.arguments)
-            return {"FunctionArn": resolver.resolve(step.function_arn), "Arguments": arguments}
-        name = f"{kind.stem}Name"
-        given = {name: job_name(self._record.number, step.name)}
+            event = {"FunctionArn": step.function_arn, "Arguments": step.arguments}
+            return dict(self._record.resolver().resolve(event))
+        given = {f"{kind.stem}Name": job_name(self._record.number, step.name)}
         if kind.stem == "ModelPackage":  # numbered by its group
             given = {}
-        return {**resolver.with_execution(given).resolve(step.arguments), **given}
+        return {**self._record.resolver(**given).resolve(step.arguments), **given}
 
     def _begin(
         self, step: Any, kind: Kind, request: Document, parts: dict[str, str] | None, why: str

@@ -6,7 +6,7 @@ import json
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -102,10 +102,6 @@ class Resolver:
         if len(value) == 1 and (name := next(iter(value))) in functions:
             return functions[name](value[name])
         return {key: self.resolve(part) for key, part in value.items()}
-
-    def with_execution(self, more: Mapping[str, str]) -> Resolver:
-        """Return a resolver that knows more of `Execution.X`."""
-        return replace(self, execution={**self.execution, **more})
 
     def origin(self, value: Value) -> str:
         """Return where a value comes from, for a message: a file and a path in it, or a name."""

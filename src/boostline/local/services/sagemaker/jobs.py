@@ -13,7 +13,7 @@ from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
 from boostline.local.engine.paths import places
 from boostline.local.engine.training import artifacts_uri
 from boostline.local.engine.work import Work, status_of
-from boostline.local.runners.base import ML, RunnerError
+from boostline.local.runners.base import ML
 from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.part import Operation, Part, describing, listed
 from boostline.local.store.resources import Document
@@ -154,14 +154,8 @@ class JobOperations(Part):
 
     def _check_training(self, request: Document) -> None:
         require(request, TRAINING_RULES)
-        self._check_image(request["AlgorithmSpecification"].get("TrainingImage", ""))
+        self.require_image(request["AlgorithmSpecification"].get("TrainingImage", ""))
 
     def _check_processing(self, request: Document) -> None:
         require(request, PROCESSING_RULES)
-        self._check_image(request["AppSpecification"]["ImageUri"])
-
-    def _check_image(self, uri: str) -> None:
-        try:
-            self.platform.runner.require(uri)
-        except RunnerError as error:
-            raise invalid(str(error)) from None
+        self.require_image(request["AppSpecification"]["ImageUri"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from boostline.contracts.uri import split_uri
-from boostline.local.runners.base import RunnerError
 from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.part import deleting, describing, listed
 from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
@@ -40,10 +39,7 @@ class ModelOperations(RegistryOperations):
             raise invalid(f"Mode {container['Mode']}: the local platform serves SingleModel")
         if "Image" not in found:
             raise invalid("A container needs an Image, or a ModelPackageName")
-        try:
-            self.platform.runner.require(found["Image"])
-        except RunnerError as error:
-            raise invalid(str(error)) from None
+        self.require_image(found["Image"])
         data, packed = _data(found)
         self._require_data(data)
         environment = {**package.get("Environment", {}), **container.get("Environment", {})}

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from boostline.local.runners.base import RunnerError
 from boostline.local.service import Service
 from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.store.resources import Document, Exists
+from boostline.local.wire.errors import invalid
 
 Operation: TypeAlias = Callable[[Any, Document], Document]
 
@@ -20,6 +22,13 @@ class Part(Service):
     def arn(self, resource: str) -> str:
         """Return the ARN of a SageMaker resource, for example `model/churn`."""
         return self.platform.arn("sagemaker", resource)
+
+    def require_image(self, uri: str) -> None:
+        """Refuse an image that could not be started."""
+        try:
+            self.platform.runner.require(uri)
+        except RunnerError as error:
+            raise invalid(str(error)) from None
 
     def get(self, kind: Kind, name_or_arn: str) -> Document:
         """Return a resource, or raise what AWS answers if it is not there."""

@@ -25,12 +25,6 @@ PACKAGE = Kind(
     taken="Model Package already exists: {arn}",
     taken_code="ConflictException",
 )
-# ModelApprovalStatus → what it can become.
-MOVES = {
-    "PendingManualApproval": {"PendingManualApproval", "Approved", "Rejected"},
-    "Approved": {"Approved", "Rejected"},
-    "Rejected": {"Approved", "Rejected"},
-}
 STATE_CHANGE = "SageMaker Model Package State Change"
 TIMES = ("CreationTime", "LastModifiedTime")
 METADATA = "CustomerMetadataProperties"
@@ -129,10 +123,10 @@ def _count(group: Document) -> None:
 
 
 def _approve(document: Document, wanted: str) -> None:
-    found = document["ModelApprovalStatus"]
-    if wanted not in MOVES[found]:
+    found, undecided = document["ModelApprovalStatus"], "PendingManualApproval"
+    if wanted == undecided != found:
         raise invalid(
             f"ModelApprovalStatus of {document['ModelPackageArn']} cannot change from {found} to "
-            f"{wanted}; it can become: {', '.join(sorted(MOVES[found]))}"
+            f"{wanted}; it can become: Approved, Rejected"
         )
     document["ModelApprovalStatus"] = wanted

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
 
 from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.part import Part
@@ -12,13 +11,9 @@ from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 SEARCHED = ("Endpoint", "ModelPackage", "ModelPackageGroup", "Pipeline", "TrainingJob")
-COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "Equals": operator.eq,
     "NotEquals": operator.ne,
-    "GreaterThan": operator.gt,
-    "GreaterThanOrEqualTo": operator.ge,
-    "LessThan": operator.lt,
-    "LessThanOrEqualTo": operator.le,
     "Contains": operator.contains,
     "In": lambda found, value: found in [each.strip() for each in value.split(",")],
 }
@@ -40,21 +35,18 @@ class SearchOperations(Part):
 
 
 def _holds(expression: Document, document: Document) -> bool:
-    if "NestedFilters" in expression:
-        raise invalid("NestedFilters: the local platform does not have this")
-    parts = [_passes(each, document) for each in expression.get("Filters", [])]
-    parts += [_holds(each, document) for each in expression.get("SubExpressions", [])]
-    return any(parts) if expression.get("Operator") == "Or" else all(parts)
+    for member in ("NestedFilters", "SubExpressions"):
+        if member in expression:
+            raise invalid(f"{member}: the local platform does not have this")
+    passed = [_passes(each, document) for each in expression.get("Filters", [])]
+    return any(passed) if expression.get("Operator") == "Or" else all(passed)
 
 
 def _passes(test: Document, document: Document) -> bool:
-    found: Any = document
-    for name in test["Name"].split("."):
-        found = found.get(name) if isinstance(found, dict) else None
-    comparison, value = test.get("Operator", "Equals"), test.get("Value", "")
-    if comparison in ("Exists", "NotExists") or found is None:
-        return bool(comparison == ("Exists" if found is not None else "NotExists"))
-    try:
-        return bool(COMPARISONS[comparison](found, type(found)(value)))
-    except (TypeError, ValueError):
-        raise invalid(f"Filter {test['Name']} {comparison} {value!r}: {found!r} has none") from None
+    comparison, found = test.get("Operator", "Equals"), document.get(test["Name"])
+    if comparison in ("Exists", "NotExists"):
+        return bool(comparison == ("NotExists" if found is None else "Exists"))
+    if comparison not in COMPARISONS:
+        here = ", ".join([*COMPARISONS, "Exists", "NotExists"])
+        raise invalid(f"Filter {test['Name']}: the local platform has {here}; found {comparison}")
+    return found is not None and COMPARISONS[comparison](str(found), test.get("Value", ""))
