@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,12 @@ from typing import Any
 from boostline.contracts.uri import split_uri
 from boostline.local.store.blobs import Blob, Blobs
 from boostline.local.store.database import Database
+from boostline.local.store.resources import Document, Exists, Resources
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS bucket (
-    name TEXT PRIMARY KEY, created REAL NOT NULL, settings TEXT NOT NULL
-);
 CREATE TABLE IF NOT EXISTS object (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
-    bucket TEXT NOT NULL REFERENCES bucket (name),
+    bucket TEXT NOT NULL,
     key TEXT NOT NULL,
     version TEXT NOT NULL,
     digest TEXT NOT NULL,
@@ -32,6 +31,7 @@ CREATE TABLE IF NOT EXISTS object (
 );
 CREATE INDEX IF NOT EXISTS object_order ON object (bucket, key, number);
 """
+BUCKET = "bucket"  # the kind of resource
 # The version of what is stored in a bucket that keeps none.
 NO_VERSION = "null"
 VERSIONING = "BucketVersioning"  # the setting that tells whether a bucket keeps versions
@@ -79,39 +79,35 @@ class Objects:
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
+        self._buckets = Resources(database)
         self.blobs = blobs
         database.define(SCHEMA)
 
-    def create_bucket(self, bucket: str, settings: dict[str, Any] | None = None) -> bool:
+    def create_bucket(self, bucket: str, settings: Document | None = None) -> bool:
         """Add a bucket; False if it was there."""
-        row = (bucket, time.time(), json.dumps(settings or {}))
-        with self._database.transaction() as connection:
-            made = connection.execute("INSERT OR IGNORE INTO bucket VALUES (?, ?, ?)", row)
-            return made.rowcount > 0
+        made = {"Name": bucket, "CreationDate": time.time(), **(settings or {})}
+        with suppress(Exists):
+            self._buckets.create(BUCKET, bucket, made, parent=bucket.rpartition("/")[0])
+            return True
+        return False
 
-    def buckets(self, within: str = "") -> dict[str, float]:
-        """Return the names of the buckets, or of those in a bucket, with their creation times."""
-        rows = self._database.query(
-            "SELECT name, created FROM bucket WHERE substr(name, 1, instr(name, '/')) = ?"
-            " ORDER BY rowid",
-            within and f"{within}/",
-        )
-        return {row["name"]: row["created"] for row in rows}
+    def buckets(self, within: str = "") -> list[Document]:
+        """Return the buckets, or those in a bucket, oldest first: their names and settings."""
+        return self._buckets.list(BUCKET, within)
 
-    def settings(self, bucket: str) -> dict[str, Any]:
+    def settings(self, bucket: str) -> Document:
         """Return a bucket's settings; `NoSuchBucket` if it is not there."""
-        rows = self._database.query("SELECT settings FROM bucket WHERE name = ?", bucket)
-        if not rows:
+        found = self._buckets.find(BUCKET, bucket)
+        if found is None:
             raise NoSuchBucket(bucket)
-        return dict(json.loads(rows[0]["settings"]))
+        return found
 
     require_bucket = settings
 
     def configure(self, bucket: str, name: str, document: Any) -> None:
         """Set one of a bucket's settings; None removes it."""
-        with self._database.transaction() as connection:
-            settings = json.dumps(self.settings(bucket) | {name: document})
-            connection.execute("UPDATE bucket SET settings = ? WHERE name = ?", (settings, bucket))
+        self.require_bucket(bucket)
+        self._buckets.change(BUCKET, bucket, lambda settings: settings.update({name: document}))
 
     def delete_bucket(self, bucket: str, full: bool = False) -> bool:
         """Remove a bucket with those in it; False if it still holds objects or versions of them.
@@ -123,9 +119,9 @@ class Objects:
             held = self._database.query("SELECT 1 FROM object WHERE bucket = ? LIMIT 1", bucket)
             if held and not full:
                 return False
-            for name in (bucket, *self.buckets(bucket)):
+            for name in (bucket, *(each["Name"] for each in self.buckets(bucket))):
                 connection.execute("DELETE FROM object WHERE bucket = ?", (name,))
-                connection.execute("DELETE FROM bucket WHERE name = ?", (name,))
+                self._buckets.delete(BUCKET, name)
             return True
 
     def put(

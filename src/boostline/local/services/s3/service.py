@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from operator import itemgetter
 from typing import Any
 
 from boostline.local.services.s3 import checksums
@@ -57,11 +58,11 @@ class S3(UploadService):
     def list_buckets(self, request: Members) -> Members:
         """Return the buckets that start with the prefix."""
         region = self.platform.settings.region
-        found = self._objects.buckets() if request.get("BucketRegion", region) == region else {}
+        found = self._objects.buckets() if request.get("BucketRegion", region) == region else []
         buckets = [
-            {"Name": name, "CreationDate": made, "BucketRegion": region}
-            for name, made in sorted(found.items())
-            if name.startswith(request.get("Prefix", ""))
+            {**each, "BucketRegion": region}
+            for each in sorted(found, key=itemgetter("Name"))
+            if each["Name"].startswith(request.get("Prefix", ""))
         ]
         return {"Buckets": buckets, "Owner": self._owner, "Prefix": request.get("Prefix")}
 

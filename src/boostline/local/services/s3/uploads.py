@@ -108,7 +108,7 @@ class UploadService(ListService):
         """Return a page of the uploads under way in a bucket, those of a key by their time."""
         bucket, prefix = request["Bucket"], request.get("Prefix", "")
         self._objects.require_bucket(bucket)
-        uploads = [self._objects.settings(name) for name in self._objects.buckets(bucket)]
+        uploads = self._objects.buckets(bucket)
         times = {each["UploadId"]: each["Initiated"] for each in uploads}
         since = times.get(request.get("UploadIdMarker"), math.inf)
         after = request.get("KeyMarker", "").encode(), since
