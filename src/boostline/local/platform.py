@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from boostline.contracts.address import FILE as ADDRESS_FILE
 from boostline.contracts.address import Address
@@ -164,12 +164,9 @@ class Platform:
 
     def get(self, kind: type[ServiceType]) -> ServiceType:
         """Return the service of a class: how one service calls another."""
-        for name, entry in SERVICES.items():
-            if entry.handler == f"{kind.__module__}:{kind.__qualname__}":
-                found = self.service(name)
-                if isinstance(found, kind):
-                    return found
-        raise LookupError(f"{kind} is not in the table of services")
+        handler = f"{kind.__module__}:{kind.__qualname__}"
+        names = {entry.handler: name for name, entry in SERVICES.items()}
+        return cast("ServiceType", self.service(names[handler]))
 
     def call(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Make a request as a client would, from a thread of the platform's own.

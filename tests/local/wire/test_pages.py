@@ -103,7 +103,7 @@ def test_a_token_is_of_one_listing_and_not_made_by_hand(
     token = page(full, listing, **{words["limit_key"]: 2})[words["output_token"]]
     other = page(full, listing, **{words["limit_key"]: 1, words["input_token"]: token})
     assert [one[listing.name] for one in other[words["shown"]]] == NAMES[2:3]
-    for wrong in ("2", "nonsense", token[:-1], f"1{token}"):
+    for wrong in ("2", "nonsense", token[:-1], f"1{token}", f"{'9' * 2_000}-x"):
         with pytest.raises(ClientError, match="pass on the page's before") as caught:
             page(full, listing, **{words["input_token"]: wrong})
         assert caught.value.response["Error"]["Code"] == listing.refusal

@@ -21,7 +21,6 @@ from starlette.types import Receive, Scope, Send
 
 from boostline.contracts import strict
 from boostline.contracts.models import Operation, service_model
-from boostline.local.operations import SERVICES
 from boostline.local.platform import Platform
 from boostline.local.store.blobs import CHUNK, Blob, FileRange
 from boostline.local.wire.answer import Answer, failure, output
@@ -144,10 +143,7 @@ class _Call:
 
     async def _perform(self) -> Answer:
         signature = Signature.of(self._head)
-        if signature.service in SERVICES:
-            self._protocol = protocol_of(signature.service)
-        service = service_of(signature.service, self._head)
-        self._service = service
+        self._service = service = service_of(signature.service, self._head)
         self._protocol = protocol_of(service)
         credentials = self._platform.credentials
         if signature.access_key != credentials.access_key:

@@ -20,7 +20,7 @@ SIZES = {
     "apigateway": (25, 500),
     "application-autoscaling": (50, 50),
     "cloudformation": (100, 100),
-    "cloudwatch": (100, 100),
+    "cloudwatch:DescribeAlarms": (100, 100),
     "cloudwatch:ListMetrics": (500, 500),
     "events": (100, 100),
     "lambda": (50, 50),
@@ -53,7 +53,7 @@ def cut(operation: Operation, request: Members, answer: Members) -> Members:
     end = start + max(1, min(request.get(limit, default), most))
     page = {**answer, shown: answer[shown][start:end]}
     if end < len(answer[shown]):
-        page[said["output_token"]] = _token(operation, listing, end)
+        page[said["output_token"]] = _token(operation, listing, str(end))
     return page
 
 
@@ -62,7 +62,7 @@ def _start(operation: Operation, listing: Members, token: str) -> int:
     number, _, _ = token.partition("-")
     if not token:
         return 0
-    if number.isdecimal() and token == _token(operation, listing, int(number)):
+    if token == _token(operation, listing, number):
         return int(number)
     message = "Invalid NextToken: pass on the page's before, unchanged, with the same request"
     # Where the service has a name for it, botocore knows it among the errors of the operation.
@@ -73,7 +73,7 @@ def _start(operation: Operation, listing: Members, token: str) -> int:
     raise invalid(message, operation.service_model.service_name)
 
 
-def _token(operation: Operation, listing: Members, start: int) -> str:
+def _token(operation: Operation, listing: Members, start: str) -> str:
     """Return what names a place in a listing, and in no other one."""
     place = json.dumps([operation.name, listing, start], sort_keys=True)
     return f"{start}-{hashlib.sha256(place.encode()).hexdigest()}"
