@@ -15,7 +15,6 @@ from boostline.local.services.s3.settings import DESCRIBING, NEW_BUCKET, STORING
 from boostline.local.services.s3.uploads import UploadService
 from boostline.local.store import gc
 from boostline.local.store.blobs import Blob
-from boostline.local.store.objects import Object
 from boostline.local.wire.errors import AwsError
 
 log = logging.getLogger(__name__)
@@ -112,15 +111,6 @@ class S3(UploadService):
 
     def get_object(self, request: Members) -> Members:
         """Return an object or a range of it."""
-        members, found, part = self._read(request)
-        content = self._content(found)._replace(start=part.start, length=len(part))
-        return members | {"Body": content}
-
-    def head_object(self, request: Members) -> Members:
-        """Return what is known of an object."""
-        return self._read(request)[0]
-
-    def _read(self, request: Members) -> tuple[Members, Object, range]:
         found = self._version(request)
         check_read(request, found)
         asked = byte_range(request.get("Range"), found.size)
@@ -131,12 +121,18 @@ class S3(UploadService):
         replaced = {name: request.get(f"Response{name}") for name in DESCRIBING}
         members |= {name: text for name, text in replaced.items() if text is not None}
         tags = (found.headers.get("ObjectTagging") or {}).get("TagSet")
-        members |= {"AcceptRanges": "bytes", "ContentLength": len(part)}
-        members |= {"TagCount": len(tags)} if tags else {}
         if asked is not None:
             members["ContentRange"] = f"bytes {part.start}-{part.stop - 1}/{found.size}"
             members["ResponseMetadata"] = {"HTTPStatusCode": 206}
-        return members, found, part
+        return {
+            **members,
+            "AcceptRanges": "bytes",
+            "ContentLength": len(part),
+            "TagCount": len(tags) if tags else None,
+            "Body": self._content(found)._replace(start=part.start, length=len(part)),
+        }
+
+    head_object = get_object  # the shape of its answer has no body
 
     def delete_object(self, request: Members) -> Members:
         """Remove an object or a version of it, or hide it; it need not be there."""
@@ -189,11 +185,8 @@ class S3(UploadService):
                 message = "The source was replaced while it was read: please try again."
                 raise AwsError("OperationAborted", message, 409)
             here = self._objects.find(request["Bucket"], request["Key"])
-            if (
-                here is not None
-                and here.number == source.number
-                and not (replaced or headers.keys() & {*STORING})
-            ):
+            changed = replaced or headers.keys() & {*STORING}
+            if here is not None and here.number == source.number and not changed:
                 message = "An object cannot be copied to itself without changing its metadata"
                 raise AwsError("InvalidRequest", f"{message}: use MetadataDirective REPLACE.")
             made = self._store(request, blob, headers | sums)
