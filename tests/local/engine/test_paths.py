@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from boostline.local.engine.paths import PathError, look_up
+from boostline.local.engine.paths import ResolveError, look_up
 
 DOCUMENT: dict[str, Any] = {
     "Outputs": [
@@ -29,7 +29,7 @@ DOCUMENT: dict[str, Any] = {
     ],
 )
 def test_path_leads_to_its_value(path: str, expected: Any) -> None:
-    assert look_up(DOCUMENT, path) == expected
+    assert look_up(DOCUMENT, path, "it") == expected
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,6 @@ def test_path_leads_to_its_value(path: str, expected: Any) -> None:
     ],
 )
 def test_path_that_leads_nowhere_says_where_it_ends(path: str, problem: str) -> None:
-    with pytest.raises(PathError) as error:
-        look_up(DOCUMENT, path)
+    with pytest.raises(ResolveError) as error:
+        look_up(DOCUMENT, path, "it")
     assert problem in str(error.value)

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from boostline.contracts.pipeline import ConditionUnion, Parameter, Processing, get, join, json_get
-from boostline.local.engine.values import ResolveError, Resolver, arguments, holds
+from boostline.local.engine.paths import ResolveError
+from boostline.local.engine.values import Resolver, arguments, holds
 from boostline.local.store.objects import NoSuchKey
 from boostline.local.wire.errors import AwsError
 
@@ -80,7 +81,7 @@ def test_value_is_computed(value: Any, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        (get("Execution.Nothing"), "Execution.Nothing: the execution has PipelineName"),
+        (get("Execution.Nothing"), "Execution.Nothing: 'Nothing' leads nowhere at its beginning"),
         (get("Steps.Evaluate.Nothing"), "Steps.Evaluate.Nothing: 'Nothing' leads nowhere"),
         (report("f1"), "s3://b/out/report.json: 'f1' leads nowhere"),
         (report("auc", "Lost"), "s3://b/out/lost.json: there is no such file to read 'auc' in"),

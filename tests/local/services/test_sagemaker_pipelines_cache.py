@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -106,9 +105,7 @@ def test_identical_run_starts_no_job_and_registers_another_version(bench: Bench)
     for name in CACHEABLE:
         why = f"cache: {name} runs: there is no earlier run of this step"
         assert first_line(bench, first, name) == why
-    began = time.monotonic()
     second = run(bench)
-    took = time.monotonic() - began
     found, before = steps(bench, second), steps(bench, first)
     assert hits(bench, second) == set(CACHEABLE)
     for name in CACHEABLE:
@@ -119,7 +116,6 @@ def test_identical_run_starts_no_job_and_registers_another_version(bench: Bench)
     assert [p["ModelPackageVersion"] for p in packages["ModelPackageSummaryList"]] == [1, 2]
     jobs = bench.sagemaker.list_processing_jobs()["ProcessingJobSummaries"]
     assert len(jobs) == 2
-    assert took < 5
     third = run(bench)
     source = steps(bench, third)["Train"]["CacheHitResult"]["SourcePipelineExecutionArn"]
     assert source == first["PipelineExecutionArn"]

@@ -11,7 +11,7 @@ import time
 from typing import Any
 from weakref import WeakValueDictionary
 
-from boostline.contracts.pipeline import Condition, Fail, StepUnion, dependencies
+from boostline.contracts.pipeline import Condition, Fail, StepUnion
 from boostline.local.engine.cache import Cache
 from boostline.local.engine.jobs import Jobs
 from boostline.local.engine.record import DONE, EXECUTION, INTERNAL, Record, number_of
@@ -108,26 +108,25 @@ class Execution:
         running = [each for each in documents.values() if each["StepStatus"] not in DONE]
         statuses = {document["StepStatus"] for document in documents.values()}
         if not self._halted.is_set() and not statuses & {"Failed", "Stopped"}:
-            waiting = [self._record.steps[name] for name in self._selected if name not in documents]
-            for step in [step for step in waiting if self._may_start(step, documents)]:
+            waiting = [name for name in self._selected if name not in documents]
+            for name in [name for name in waiting if self._may_start(name, documents)]:
                 if len(running) < self._most:
+                    step = self._record.steps[name]
                     running.append(self._record.new(step))
                     self._begin(step, running[-1])
         if not running:
             self._end(documents)
 
-    def _may_start(self, step: StepUnion, documents: dict[str, Document]) -> bool:
-        known = documents.items()
-        done = {name for name, document in known if document["StepStatus"] == "Succeeded"}
-        condition = self._record.steps.get(self._record.branches[step.name] or "")
-        if isinstance(condition, Condition) and condition.name in self._selected:
-            if condition.name not in done:
-                return False
+    def _may_start(self, name: str, documents: dict[str, Document]) -> bool:
+        selected = set(self._selected)
+        done = {each for each in selected & documents.keys() if _succeeded(documents[each])}
+        condition = self._record.steps.get(self._record.branches[name] or "")
+        if isinstance(condition, Condition) and condition.name in done:
             held = documents[condition.name]["Metadata"]["Condition"]["Outcome"] == "True"
             taken = condition.arguments.if_steps if held else condition.arguments.else_steps
-            if step.name not in {inner.name for inner in taken}:
+            if name not in {inner.name for inner in taken}:
                 return False
-        return dependencies(step) & set(self._selected) <= done
+        return self._record.needs[name] & selected <= done
 
     def _end(self, documents: dict[str, Document]) -> None:
         failed = [each for each in documents.values() if each["StepStatus"] == "Failed"]
@@ -139,6 +138,10 @@ class Execution:
             self._record.become("Failed", reason)
         else:
             self._record.become("Succeeded")
+
+
+def _succeeded(step: Document) -> bool:
+    return bool(step["StepStatus"] == "Succeeded")
 
 
 class Executions:

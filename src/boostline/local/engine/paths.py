@@ -9,27 +9,27 @@ from typing import Any
 _PART = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d+)\]|\['([^']*)'\]|\[\"([^\"]*)\"\]")
 
 
-class PathError(LookupError):
-    """A path that leads nowhere: the message says where it ends, and what is there."""
+class ResolveError(LookupError):
+    """A value that cannot be had: the message names the reference or the file, and why."""
 
 
-def look_up(document: Any, path: str) -> Any:
-    """Return the value at a path.
+def look_up(document: Any, path: str, source: str) -> Any:
+    """Return the value at a path; `source` is what a message says of the document.
 
     A list is entered by number, or by the value of the member of its elements that ends in `Name`
     (`OutputName`, `ChannelName`, `MetricName`), as pipeline definitions do.
 
-    Raises `PathError` if there is none.
+    Raises `ResolveError`, which says where the path ends and what is there, if there is none.
     """
     value, walked = document, ""
-    for part in _parts(path):
+    for part in _parts(path, source):
         where = f"after {walked!r}" if walked else "at its beginning"
-        value = _enter(value, part, f"{path!r} leads nowhere {where}")
+        value = _enter(value, part, f"{source}: {path!r} leads nowhere {where}")
         walked = f"{walked}.{part}" if walked else str(part)
     return value
 
 
-def _parts(path: str) -> Iterator[str | int]:
+def _parts(path: str, source: str) -> Iterator[str | int]:
     end = 0
     for match in _PART.finditer(path):
         if match.start() != end:
@@ -42,7 +42,7 @@ def _parts(path: str) -> Iterator[str | int]:
             else next(text for text in (name, *quoted) if text is not None)
         )
     if end != len(path) or not path:
-        raise PathError(f"{path!r} is not a path; an example: a.b['c'][0]")
+        raise ResolveError(f"{source}: {path!r} is not a path; an example: a.b['c'][0]")
 
 
 def _enter(value: Any, part: str | int, problem: str) -> Any:
@@ -50,17 +50,17 @@ def _enter(value: Any, part: str | int, problem: str) -> Any:
         if str(part) in value:
             return value[str(part)]
         known = ", ".join(sorted(value)[:20]) or "nothing"
-        raise PathError(f"{problem}: there is no {part!r}, but {known}")
+        raise ResolveError(f"{problem}: there is no {part!r}, but {known}")
     if isinstance(value, list):
         if isinstance(part, int):
             if part < len(value):
                 return value[part]
-            raise PathError(f"{problem}: there are {len(value)} elements, no [{part}]")
+            raise ResolveError(f"{problem}: there are {len(value)} elements, no [{part}]")
         for element in value:
             if isinstance(element, dict) and part in names(element):
                 return element
-        raise PathError(f"{problem}: no element is named {part!r}")
-    raise PathError(f"{problem}: there is a {type(value).__name__}, which has no {part!r}")
+        raise ResolveError(f"{problem}: no element is named {part!r}")
+    raise ResolveError(f"{problem}: there is a {type(value).__name__}, which has no {part!r}")
 
 
 def names(element: dict[str, Any]) -> list[Any]:

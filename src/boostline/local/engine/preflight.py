@@ -18,7 +18,7 @@ SHAPES = ("structure", "list", "map")
 
 def check(
     definition: PipelineDefinition,
-    parameters: Mapping[str, Any],
+    parameters: dict[str, Any],
     checks: Mapping[str, Callable[[Document], None]],
 ) -> None:
     """Refuse what is bound to fail: requests are looked at as far as their values are known.

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from boostline.contracts.pipeline import Condition, Lambda, StepUnion, decode
+from boostline.contracts.pipeline import Condition, Lambda, StepUnion, decode, dependencies
 from boostline.local.engine.kinds import KINDS
 from boostline.local.engine.values import Resolver, parse
 from boostline.local.platform import Platform
@@ -51,6 +51,10 @@ class Record:
         walked = list(decode(document["PipelineDefinition"]).walk())
         self.steps = {step.name: step for step, _ in walked}
         self.branches = {step.name: branch for step, branch in walked}
+        self.needs = {
+            step.name: dependencies(step) | ({branch} if branch else set())
+            for step, branch in walked
+        }
 
     def create(self) -> None:
         """Store a new execution."""

@@ -17,7 +17,7 @@ def results(record: Record, selected: list[str], config: Document) -> dict[str, 
     if a step is not there, if one between two selected steps is left out, or if the source has no
     result of one that is needed.
     """
-    needs = {name: _needs(record, name) for name in record.steps}
+    needs = record.needs
     for name in selected:
         if name not in needs:
             raise invalid(f"SelectedSteps: the pipeline has no step {name!r}")
@@ -31,11 +31,6 @@ def results(record: Record, selected: list[str], config: Document) -> dict[str, 
             raise invalid(f"SelectedSteps: step {name} {between}: select it, too")
     needed = set().union(*(dependencies(record.steps[name]) for name in selected)) - set(selected)
     return _reused(record, needed, config.get("SourcePipelineExecutionArn", "")) if needed else {}
-
-
-def _needs(record: Record, name: str) -> set[str]:
-    branch = record.branches[name]
-    return dependencies(record.steps[name]) | ({branch} if branch else set())
 
 
 def _reused(record: Record, needed: set[str], arn: str) -> dict[str, Document]:

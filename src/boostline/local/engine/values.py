@@ -23,7 +23,7 @@ from boostline.contracts.pipeline import (
     Value,
     step_of,
 )
-from boostline.local.engine.paths import PathError, look_up
+from boostline.local.engine.paths import ResolveError, look_up
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.wire.errors import invalid
 
@@ -35,10 +35,6 @@ ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     "LessThanOrEqualTo": operator.le,
 }
 Properties = Callable[[str], dict[str, Any]]
-
-
-class ResolveError(LookupError):
-    """A value that cannot be computed: the message names the reference or the file, and why."""
 
 
 def arguments(parameters: Iterable[Parameter], given: Mapping[str, str]) -> dict[str, Any]:
@@ -82,8 +78,8 @@ class Resolver:
     and `read` gives the content at an S3 URI.
     """
 
-    parameters: Mapping[str, Any]
-    execution: Mapping[str, str]
+    parameters: dict[str, Any]
+    execution: dict[str, str]
     properties: Properties
     steps: Mapping[str, StepUnion]
     read: Callable[[str], bytes]
@@ -111,19 +107,12 @@ class Resolver:
         return str(value.get("Get", value) if isinstance(value, dict) else value)
 
     def _get(self, reference: str) -> Any:
-        root, _, rest = reference.partition(".")
-        if root == "Parameters":
-            return self.parameters[rest]
-        if root == "Execution":
-            if rest not in self.execution:
-                known = ", ".join(sorted(self.execution))
-                raise ResolveError(f"{reference}: the execution has {known}")
-            return self.execution[rest]
-        step = step_of(reference) or ""
-        try:
-            return look_up(self.properties(step), rest[len(step) :].removeprefix("."))
-        except PathError as error:
-            raise ResolveError(f"{reference}: {error}") from None
+        root, _, path = reference.partition(".")
+        if step := step_of(reference):
+            rest = path[len(step) :].removeprefix(".")
+            return look_up(self.properties(step), rest, reference)
+        known = {"Parameters": self.parameters, "Execution": self.execution}
+        return look_up(known[root], path, reference)
 
     def _join(self, content: dict[str, Any]) -> str:
         return str(content.get("On", "")).join(text(self.resolve(v)) for v in content["Values"])
@@ -137,10 +126,7 @@ class Resolver:
             raise ResolveError(f"{uri}: there is no such file to read {path!r} in") from None
         except ValueError as error:
             raise ResolveError(f"{uri}: cannot read {path!r}: {error}") from None
-        try:
-            return look_up(document, path)
-        except PathError as error:
-            raise ResolveError(f"{uri}: {error}") from None
+        return look_up(document, path, uri)
 
     def _uri(self, content: dict[str, Any]) -> str:
         if "S3Uri" in content:
