@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
+
+from starlette.responses import Response, StreamingResponse
 
 from boostline.contracts.models import Operation, Service
 from boostline.local.store.blobs import FileRange
@@ -20,58 +21,54 @@ CONTENT = {
 }
 
 
-@dataclass
-class Answer:
-    """Status, headers and body of a response."""
-
-    status: int
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | FileRange = b""
-
-
-def output(operation: Operation, protocol: str, members: dict[str, Any], request_id: str) -> Answer:
+def output(
+    operation: Operation, protocol: str, members: dict[str, Any], request_id: str
+) -> Response:
     """Return a handler's result on the wire: the members that the output shape knows."""
     asked = members.get("ResponseMetadata", {}).get("HTTPStatusCode")
     status = asked or operation.http.get("responseCode", 200)
-    answer = Answer(status, _request_id(protocol, request_id))
+    headers = _request_id(protocol, request_id)
     shape = operation.output_shape
     if protocol == "query":
-        answer.headers["content-type"] = CONTENT[protocol]
         root = Element(f"{operation.name}Response", xmlns=_namespace(operation.service_model))
         if shape is not None:
             add_xml(root, f"{operation.name}Result", shape, members)
         SubElement(SubElement(root, "ResponseMetadata"), "RequestId").text = request_id
-        answer.body = document(root)
-    elif shape is not None:
-        headers, answer.body = to_rest(shape, protocol, members)
-        answer.headers |= {name.lower(): _header(text) for name, text in headers.items()}
-        if answer.body and "payload" not in shape.serialization:
-            answer.headers["content-type"] = CONTENT[protocol]
-        for name, member in shape.members.items():
-            if member.serialization.get("location") == "statusCode" and name in members:
-                answer.status = members[name]
-    return answer
+        headers["content-type"] = CONTENT[protocol]
+        return Response(document(root), status, headers)
+    if shape is None:
+        return Response(status_code=status, headers=headers)
+    for name, member in shape.members.items():
+        if member.serialization.get("location") == "statusCode" and name in members:
+            status = members[name]
+    given, body = to_rest(shape, protocol, members)
+    headers |= {name.lower(): _header(text) for name, text in given.items()}
+    if isinstance(body, FileRange):
+        headers["content-length"] = str(body.length)
+        return StreamingResponse(body.pieces(), status, headers)
+    if body and "payload" not in shape.serialization:
+        headers["content-type"] = CONTENT[protocol]
+    return Response(body, status, headers)
 
 
-def failure(
-    error: AwsError, model: Service | None, protocol: str, head_only: bool, request_id: str
-) -> Answer:
+def failure(error: AwsError, model: Service | None, protocol: str, request_id: str) -> Response:
     """Return an error on the wire; `model` knows the members and names of its shape, if any."""
-    answer = Answer(error.status, _request_id(protocol, request_id))
     hints = {name: text for name, text in error.members.items() if name.startswith("x-")}
     members = {name: value for name, value in error.members.items() if name not in hints}
-    answer.headers |= hints
-    if "json" in protocol:
-        shape = model.shape_for_error_code(error.code) if model is not None else None
-        names = shape.members if shape is not None else {}
-        message = next((name for name in names if name.lower() == "message"), "message")
-        told = to_json(shape, members) if shape is not None else members
-        answer.headers |= {"content-type": CONTENT[protocol], "x-amzn-errortype": error.code}
-        answer.body = json.dumps({"__type": error.code, **told, message: error.message}).encode()
-    elif not head_only and error.status != 304:
-        answer.headers["content-type"] = CONTENT[protocol]
-        answer.body = _error_xml(error, model, protocol, members, request_id)
-    return answer
+    headers = _request_id(protocol, request_id) | hints
+    if error.status == 304:
+        return Response(status_code=304, headers=headers)
+    headers["content-type"] = CONTENT[protocol]
+    if "json" not in protocol:
+        body = _error_xml(error, model, protocol, members, request_id)
+        return Response(body, error.status, headers)
+    shape = model.shape_for_error_code(error.code) if model is not None else None
+    names = shape.members if shape is not None else {}
+    message = next((name for name in names if name.lower() == "message"), "message")
+    told = to_json(shape, members) if shape is not None else members
+    told |= {"__type": error.code, message: error.message}
+    headers["x-amzn-errortype"] = error.code
+    return Response(json.dumps(told), error.status, headers)
 
 
 def _error_xml(

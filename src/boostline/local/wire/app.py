@@ -16,14 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from boostline.contracts import strict
 from boostline.contracts.models import Operation, service_model
 from boostline.local.platform import Platform
-from boostline.local.store.blobs import CHUNK, Blob, FileRange
-from boostline.local.wire.answer import Answer, failure, output
+from boostline.local.store.blobs import CHUNK, Blob
+from boostline.local.wire.answer import failure, output
 from boostline.local.wire.chunks import Chunks
 from boostline.local.wire.errors import AwsError, invalid
 from boostline.local.wire.head import Head
@@ -76,8 +76,7 @@ class Api:
         elif head.path.startswith(DEPLOYED) and not is_signed(head):
             response = await self._deployed(request)
         else:
-            call = _Call(self._platform, self.run, request, head)
-            response = self._response(await call.answer())
+            response = await _Call(self._platform, self.run, request, head).answer()
         await response(scope, receive, send)
 
     async def run(self, service: str, call: Callable[..., Result], *arguments: Any) -> Result:
@@ -102,12 +101,6 @@ class Api:
             return JSONResponse({"message": "Internal server error"}, 500)
         return response
 
-    def _response(self, answer: Answer) -> Response:
-        if isinstance(answer.body, FileRange):
-            answer.headers["content-length"] = str(answer.body.length)
-            return StreamingResponse(answer.body.pieces(), answer.status, answer.headers)
-        return Response(answer.body, answer.status, answer.headers)
-
 
 class _Call:
     """One AWS API request."""
@@ -123,7 +116,7 @@ class _Call:
         self._service: str | None = None
         self._protocol = _guess(head)
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> Response:
         try:
             return await self._perform()
         except AwsError as error:
@@ -139,9 +132,9 @@ class _Call:
             refused = AwsError(code, f"{why}: see request {self._id}", 500)
         log.debug("%s %s %s", self._service, refused.code, refused.message)
         model = service_model(self._service) if self._service else None
-        return failure(refused, model, self._protocol, self._head.method == "HEAD", self._id)
+        return failure(refused, model, self._protocol, self._id)
 
-    async def _perform(self) -> Answer:
+    async def _perform(self) -> Response:
         signature = Signature.of(self._head)
         self._service = service = service_of(signature.service, self._head)
         self._protocol = protocol_of(service)
@@ -162,7 +155,7 @@ class _Call:
         params = parse(operation, self._protocol, self._head, labels, body)
         return await self._handle(operation, params)
 
-    async def _handle(self, operation: Operation, params: dict[str, Any]) -> Answer:
+    async def _handle(self, operation: Operation, params: dict[str, Any]) -> Response:
         service = operation.service_model.service_name
         found = strict.problems(service, operation.name, params)
         if "json" in self._protocol and any(strict.TYPE in each for each in found):
