@@ -20,12 +20,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
 import pandas  # noqa: ICN001
 from botocore.config import Config
+from botocore.hooks import HierarchicalEmitter
 
 from benchmarks.features import fit_sklearn, microseconds
 from benchmarks.platform import platform
@@ -63,6 +65,10 @@ class Silent(Telemetry):
 
 class Runtime:
     """A client whose endpoint answers at once."""
+
+    def __init__(self) -> None:
+        """Have a client's events, and never one that happens."""
+        self.meta = SimpleNamespace(events=HierarchicalEmitter())
 
     def invoke_endpoint(self, **_: Any) -> dict[str, Any]:
         """Answer."""
@@ -158,7 +164,7 @@ def _no_output() -> Iterator[None]:
         os.close(nowhere)
 
 
-def round_trips(whole: str, nothing: str, runtime: Any, row: str, calls: int) -> dict[str, float]:
+def round_trips(whole: str, nothing: str, runtime: Any, row: bytes, calls: int) -> dict[str, float]:
     """Measure the whole and its parts by turns, call for call; return medians in milliseconds."""
 
     def invoke() -> None:
