@@ -17,10 +17,10 @@ class Service:
     A handler takes one argument, a dictionary of the members of the operation's input shape, all
     validated: blobs are bytes, times are epoch seconds, what the caller left out is not there. It
     returns a dictionary of those of its output shape, or None: what the shape does not know is
-    left out of the answer, and times may be epoch seconds or datetimes. It raises `AwsError` to
-    refuse. An HTTP status other than the model's goes in `ResponseMetadata.HTTPStatusCode`, as
-    boto3 shows it. A streaming blob (S3's bodies) arrives as a stored `Blob`; a blob may be
-    returned as bytes or as a `FileRange`.
+    left out of the answer, and times may be epoch seconds or datetimes. A listing is returned
+    whole: `wire/pages.py` cuts it. The handler raises `AwsError` to refuse. An HTTP status other
+    than the model's goes in `ResponseMetadata.HTTPStatusCode`, as boto3 shows it. A streaming blob
+    (S3's bodies) arrives as a stored `Blob`; a blob may be returned as bytes or as a `FileRange`.
 
     A handler may be a plain function (it runs in a thread) or `async` (it runs in the event loop).
     """
