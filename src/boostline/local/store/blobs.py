@@ -55,16 +55,6 @@ class BlobWriter:
         self._size = 0
 
     @property
-    def sha256(self) -> str:
-        """The digest of what was written so far."""
-        return self._sha256.hexdigest()
-
-    @property
-    def md5(self) -> bytes:
-        """The MD5 of what was written so far."""
-        return self._md5.digest()
-
-    @property
     def blob(self) -> Blob:
         """What was written so far."""
         return Blob(self._sha256.hexdigest(), self._size, self._md5.hexdigest(), self._crc32)
