@@ -197,7 +197,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("two-twice", how("CANARY"), "type CANARY needs CanarySize"),
     ("two-twice", how("ALL_AT_ONCE", CanarySize=STEP), "type ALL_AT_ONCE has no CanarySize"),
-    ("two-twice", how("LINEAR", LinearStepSize=STEP), "has ALL_AT_ONCE and CANARY"),
+    (
+        "two-twice",
+        how("LINEAR", LinearStepSize=STEP),
+        "LinearStepSize: the local platform",
+    ),
     (
         "two-twice",
         how("ALL_AT_ONCE")

@@ -16,11 +16,11 @@ from boostline.local.store.resources import Document
 
 LOG = logging.getLogger(__name__)
 PERIOD = 2.0  # seconds between writings
-FULL = 8 << 20  # bytes kept that are written at once
+FULL = 8 << 20  # bytes kept: the request that brings more writes them
 
 
 class Captures:
-    """Writes captured exchanges every few seconds: no invocation waits for it, `close` loses none.
+    """Writes captured exchanges every few seconds; no invocation waits for it, unless many come.
 
     One file for each variant and writing, below
     `<DestinationS3Uri>/<endpoint>/<variant>/<yyyy>/<mm>/<dd>/<hh>/` (UTC). Source: "Capture data
@@ -30,11 +30,9 @@ class Captures:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._kept: list[tuple[Document, Document, Document, float]] = []
         self._size = 0
-        self._due = threading.Event()
-        self._closing = False
-        self._thread: threading.Thread | None = None
 
     def note(self, config: Document | None, request: Document, answer: Document) -> None:
         """Keep members of InvokeEndpoint, if a DataCaptureConfig says so, with its chance."""
@@ -43,26 +41,19 @@ class Captures:
         if random.random() * 100 >= config["InitialSamplingPercentage"]:  # noqa: S311
             return
         with self._lock:
+            if not self._kept:
+                timer = threading.Timer(PERIOD, self.write)
+                timer.daemon = True
+                timer.start()
             self._kept.append((config, request, answer, time.time()))
             self._size += len(request["Body"]) + len(answer["Body"])
-            if self._size > FULL:
-                self._due.set()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="data capture", daemon=True)
-                self._thread.start()
+            full = self._size > FULL
+        if full:
+            self.write()
 
-    def close(self) -> None:
-        """Write what is kept."""
-        self._closing = True
-        self._due.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._write()
-
-    def _run(self) -> None:
-        while not self._closing:
-            self._due.wait(PERIOD)
-            self._due.clear()
+    def write(self) -> None:
+        """Write what is kept, after what is being written."""
+        with self._writing:
             self._write()
 
     def _write(self) -> None:

@@ -34,8 +34,8 @@ class Endpoint:
 
     Beside the members of DescribeEndpoint, a document has `Deployed` and, during a change,
     `Wanted`, both plans: the configuration's name (`EndpointConfigName`), `ProductionVariants` as
-    they are described, `Containers`, which is what each variant runs, `DataCaptureConfig`, if there
-    is one, and `DeploymentConfig`, which says how the traffic moves. Changes to configurations and
+    they are described, each with the `Container` that it runs, `DataCaptureConfig`, if there is
+    one, and `DeploymentConfig`, which says how the traffic moves. Changes to configurations and
     models made later do not touch an endpoint.
 
     `traffic` is who answers, with their shares: two fleets while it moves. It is replaced, never
@@ -204,4 +204,4 @@ class Endpoints:
             endpoint.stop()
         for endpoint in endpoints:
             endpoint.thread.join()
-        self.captures.close()
+        self.captures.write()

@@ -50,20 +50,15 @@ class Fleet:
         self._variants: dict[str, Variant] = {}
 
     def start(self) -> None:
-        """Unpack the models, and begin to start all servers.
+        """Unpack each model, and begin to start its server.
 
         Raises
         ------
         ServerFailed
             If a model cannot be unpacked.
         """
-        for name, container in self.plan["Containers"].items():
-            lay_out(self._platform, container, self._folder / name / "ml")
         for described in self.plan["ProductionVariants"]:
-            name = described["VariantName"]
-            stream = f"{name}/i-{secrets.token_hex(8)}"
-            weight, count = described["CurrentWeight"], described["CurrentInstanceCount"] or 1
-            self._variants[name] = Variant(name, self._server(name, stream), stream, weight, count)
+            self._variants[described["VariantName"]] = self._variant(described)
 
     def settled(self, timeout: float) -> bool:
         """Wait so long for each server to be healthy; return whether all are.
@@ -106,8 +101,10 @@ class Fleet:
                 executor.submit(variant.server.close, drain, grace)
         remove(self._folder)
 
-    def _server(self, name: str, stream: str) -> Server:
-        container, folder = self.plan["Containers"][name], self._folder / name
+    def _variant(self, described: Document) -> Variant:
+        name, container = described["VariantName"], described["Container"]
+        folder, stream = self._folder / name, f"{name}/i-{secrets.token_hex(8)}"
+        lay_out(self._platform, container, folder / "ml")
         command = Command(
             f"endpoint/{self.endpoint}/{stream}",
             Call(container["image"], arguments=SERVE),
@@ -117,4 +114,6 @@ class Fleet:
             ("model",),
         )
         sink = partial(self._platform.logs.append, self.log_group, stream)
-        return Server(self._platform.runner, command, sink, container["timeout"])
+        server = Server(self._platform.runner, command, sink, container["timeout"])
+        weight, count = described["CurrentWeight"], described["CurrentInstanceCount"] or 1
+        return Variant(name, server, stream, weight, count)

@@ -13,10 +13,6 @@ from boostline.local.store.resources import Document
 PERCENT = (1, 50)  # of a fleet: the least and the most that a canary takes
 
 
-class BadRollout(ValueError):
-    """A DeploymentConfig that SageMaker refuses, or the platform does not have."""
-
-
 @dataclass(frozen=True)
 class Rollout:
     """The steps of an update.
@@ -44,12 +40,10 @@ class Rollout:
 
         Raises
         ------
-        BadRollout
-            If SageMaker would refuse it, or the platform does not have it.
+        ValueError
+            If SageMaker would refuse it.
         """
         config = plan.get("DeploymentConfig") or {}
-        if "RollingUpdatePolicy" in config:
-            raise BadRollout("RollingUpdatePolicy: the local platform has BlueGreenUpdatePolicy")
         alarms = config.get("AutoRollbackConfiguration", {}).get("Alarms", [])
         names = tuple(alarm["AlarmName"] for alarm in alarms)
         policy = config.get("BlueGreenUpdatePolicy")
@@ -63,7 +57,7 @@ class Rollout:
         longest = policy.get("MaximumExecutionTimeoutInSeconds")
         waits = interval * len(shares) + termination
         if longest is not None and waits > longest:
-            raise BadRollout(
+            raise ValueError(
                 f"MaximumExecutionTimeoutInSeconds {longest} is less than all the waiting "
                 f"that is asked for, {waits} s"
             )
@@ -73,10 +67,8 @@ class Rollout:
 def _shares(routing: Document, fewest: int) -> tuple[float, ...]:
     """Return the steps where each variant has so many instances, or more."""
     kind, size = routing["Type"], routing.get("CanarySize")
-    if kind == "LINEAR" or "LinearStepSize" in routing:
-        raise BadRollout("LINEAR: the local platform has ALL_AT_ONCE and CANARY")
     if (size is not None) != (kind == "CANARY"):
-        raise BadRollout(
+        raise ValueError(
             f"Traffic routing of type {kind} {'has no' if size else 'needs'} CanarySize"
         )
     if size is None:
@@ -85,7 +77,7 @@ def _shares(routing: Document, fewest: int) -> tuple[float, ...]:
     percent = value if size["Type"] == "CAPACITY_PERCENT" else 100 * value / max(1, fewest)
     least, most = PERCENT
     if fewest < 2 or not least <= percent <= most:
-        raise BadRollout(
+        raise ValueError(
             f"CanarySize {value:g} ({size['Type']}) must be {least} to {most} percent of each "
             f"variant's instances, and at least one of them; there are {fewest}"
         )

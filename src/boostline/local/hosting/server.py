@@ -128,17 +128,19 @@ class Server:
     def _run(self) -> None:
         """Start the program again and again; give up on one that was never healthy."""
         failures, began = 0, time.monotonic()
-        while not self._closing.wait(BACKOFF[min(failures, len(BACKOFF) - 1)]):
-            try:
-                failures = 0 if self._live() else failures + 1
-            except (RunnerError, OSError) as error:
-                failures, self.why = failures + 1, str(error)
-                self._sink([self.why])
-            hopeless = failures == LAUNCHES or time.monotonic() - began > self._timeout
-            if hopeless and not self._healthy.done():
-                break
-        if not self._healthy.done():
-            self._healthy.set_exception(ServerFailed(self.why))
+        try:
+            while not self._closing.wait(BACKOFF[min(failures, len(BACKOFF) - 1)]):
+                try:
+                    failures = 0 if self._live() else failures + 1
+                except (RunnerError, OSError) as error:
+                    failures, self.why = failures + 1, str(error)
+                    self._sink([self.why])
+                hopeless = failures == LAUNCHES or time.monotonic() - began > self._timeout
+                if hopeless and not self._healthy.done():
+                    break
+        finally:
+            if not self._healthy.done():
+                self._healthy.set_exception(ServerFailed(self.why))
 
     def _live(self) -> bool:
         """Start the program, stay until it ends or has to; return whether it was healthy."""

@@ -6,7 +6,8 @@ import time
 
 from boostline.contracts.uri import split_uri
 from boostline.local.hosting.endpoints import Endpoints
-from boostline.local.hosting.rollout import BadRollout, Rollout
+from boostline.local.hosting.rollout import Rollout
+from boostline.local.services.sagemaker.jobs import Rules, require
 from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.models import MODEL
 from boostline.local.services.sagemaker.part import Part, deleting, describing, listed
@@ -20,7 +21,16 @@ CONFIG = Kind(
     taken='Cannot create already existing endpoint configuration "{arn}".',
 )
 ENDPOINT = Kind("Endpoint")
-NOT_HERE = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
+ROUTING = "DeploymentConfig.BlueGreenUpdatePolicy.TrafficRoutingConfiguration"
+RULES: Rules = {  # of configurations, and of what makes and updates endpoints
+    "AsyncInferenceConfig": (None,),
+    "ExplainerConfig": (None,),
+    "ShadowProductionVariants": (None, []),
+    "DeploymentConfig.RollingUpdatePolicy": (None,),
+    f"{ROUTING}.LinearStepSize": (None,),
+    f"{ROUTING}.Type": (None, "ALL_AT_ONCE", "CANARY"),
+    "ExcludeRetainedVariantProperties": (None, []),
+}
 CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 HEALTH_TIMEOUT = 480
 # A variant's members in DescribeEndpoint, which UpdateEndpoint can retain.
@@ -42,9 +52,7 @@ class EndpointOperations(Part):
 
     def create_endpoint_config(self, request: Document) -> Document:
         """Make a configuration."""
-        for member in NOT_HERE:
-            if request.get(member):
-                raise invalid(f"{member}: the local platform does not have this")
+        require(request, RULES)
         names = [variant["VariantName"] for variant in request["ProductionVariants"]]
         if len(set(names)) != len(names):
             raise invalid(f"Two production variants have the same name: {', '.join(names)}")
@@ -61,6 +69,7 @@ class EndpointOperations(Part):
 
     def create_endpoint(self, request: Document) -> Document:
         """Make an endpoint, and begin to start its servers."""
+        require(request, RULES)
         # The DeploymentConfig is only kept: there is nothing that it could move the traffic from.
         name, how = request["EndpointName"], request.get("DeploymentConfig")
         wanted = {**self._plan(request["EndpointConfigName"]), "DeploymentConfig": how}
@@ -72,8 +81,7 @@ class EndpointOperations(Part):
 
     def update_endpoint(self, request: Document) -> Document:
         """Begin to start the servers of another configuration; traffic moves once all are up."""
-        if request.get("ExcludeRetainedVariantProperties"):
-            raise invalid("ExcludeRetainedVariantProperties: the local platform retains all")
+        require(request, RULES)
         endpoint = self.get(ENDPOINT, request["EndpointName"])
         wanted = self._plan(request["EndpointConfigName"])
         self._require_scaled(endpoint, wanted)
@@ -111,18 +119,24 @@ class EndpointOperations(Part):
     def _plan(self, name: str) -> Document:
         """Return what an endpoint of a configuration is to become; see `Endpoint`."""
         config = self.get(CONFIG, name)
-        containers, variants = {}, []
-        for variant in config["ProductionVariants"]:
-            container = self.get(MODEL, variant["ModelName"])["Resolved"]
-            timeout = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", HEALTH_TIMEOUT)
-            containers[variant["VariantName"]] = {**container, "timeout": timeout}
-            variants.append(_described(variant, container))
         capture = config.get("DataCaptureConfig")
         return {
             "EndpointConfigName": name,
-            "ProductionVariants": variants,
-            "Containers": containers,
+            "ProductionVariants": [self._described(each) for each in config["ProductionVariants"]],
             "DataCaptureConfig": capture and _capturing(capture),
+        }
+
+    def _described(self, variant: Document) -> Document:
+        """Return a variant as DescribeEndpoint shows it, and what its server runs."""
+        container = self.get(MODEL, variant["ModelName"])["Resolved"]
+        timeout = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", HEALTH_TIMEOUT)
+        weight, count = variant["InitialVariantWeight"], variant.get("InitialInstanceCount", 1)
+        return {
+            "VariantName": variant["VariantName"],
+            "InstanceType": variant.get("InstanceType"),
+            "Container": {**container, "timeout": timeout},
+            **dict.fromkeys(WEIGHT, weight),
+            **dict.fromkeys(COUNT, count),
         }
 
     def _require_scaled(self, endpoint: Document, wanted: Document) -> None:
@@ -158,26 +172,13 @@ class EndpointOperations(Part):
 def _rollout(plan: Document) -> Rollout:
     try:
         return Rollout.of(plan)
-    except BadRollout as error:
+    except ValueError as error:
         raise invalid(f"DeploymentConfig: {error}") from None
 
 
 def _require_weight(variants: list[Document], member: str) -> None:
     if not any(variant[member] > 0 for variant in variants):
         raise invalid("At least one production variant needs a weight above 0")
-
-
-def _described(variant: Document, container: Document) -> Document:
-    """Return a variant as DescribeEndpoint shows it."""
-    weight, count = variant["InitialVariantWeight"], variant.get("InitialInstanceCount", 1)
-    image = dict.fromkeys(("SpecifiedImage", "ResolvedImage"), container["image"])
-    return {
-        "VariantName": variant["VariantName"],
-        "InstanceType": variant.get("InstanceType"),
-        "DeployedImages": [{**image, "ResolutionTime": time.time()}],
-        **dict.fromkeys(WEIGHT, weight),
-        **dict.fromkeys(COUNT, count),
-    }
 
 
 def _capturing(config: Document) -> Document:
