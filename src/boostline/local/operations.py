@@ -88,11 +88,11 @@ SERVICES: dict[str, ServiceEntry] = {
     "apigateway": _entry(
         "apigateway.service:ApiGateway",
         """
-        ImportRestApi PutRestApi GetRestApi GetRestApis DeleteRestApi
+        ImportRestApi PutRestApi GetRestApis DeleteRestApi
         CreateDeployment DeleteDeployment
         CreateStage GetStage UpdateStage DeleteStage
         CreateApiKey GetApiKey GetApiKeys UpdateApiKey DeleteApiKey
-        CreateUsagePlan GetUsagePlan GetUsagePlans UpdateUsagePlan DeleteUsagePlan
+        CreateUsagePlan GetUsagePlan UpdateUsagePlan DeleteUsagePlan
         CreateUsagePlanKey DeleteUsagePlanKey
         GetAccount UpdateAccount
         """,

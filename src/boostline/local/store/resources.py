@@ -31,6 +31,10 @@ class Exists(Exception):
 class Missing(Exception):
     """There is no resource of that kind and name."""
 
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind} {name}")
+        self.kind = kind
+
 
 class Resources:
     """JSON documents by kind and name, in the order of their creation.
@@ -85,7 +89,7 @@ class Resources:
         """
         document = self.find(kind, name)
         if document is None:
-            raise Missing(name)
+            raise Missing(kind, name)
         return document
 
     def change(self, kind: str, name: str, change: Callable[[Document], None]) -> Document:
@@ -125,7 +129,7 @@ class Resources:
                 "DELETE FROM resource WHERE kind = ? AND name = ?", (kind, name)
             )
             if cursor.rowcount == 0:
-                raise Missing(name)
+                raise Missing(kind, name)
 
     def list(self, kind: str, parent: str | None = None) -> list[Document]:
         """Return the documents of a kind, of one parent if given, oldest first."""

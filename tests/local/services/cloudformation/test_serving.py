@@ -164,8 +164,9 @@ def test_a_new_version_a_failure_and_the_end(bench: Serving, stack: Stack) -> No
     assert bench.sagemaker.list_endpoints()["Endpoints"] == []
     assert stack.running.client("lambda").list_functions()["Functions"] == []
     gateway = stack.running.client("apigateway")
-    found = [gateway.get_rest_apis(), gateway.get_usage_plans(), gateway.get_api_keys()]
-    assert [each["items"] for each in found] == [[], [], []]
+    found = [gateway.get_rest_apis(), gateway.get_api_keys()]
+    assert [each["items"] for each in found] == [[], []]
+    assert stack.running.platform.resources.list("apigateway.plan") == []
 
 
 def test_a_first_deployment_that_fails_leaves_nothing(bench: Serving, stack: Stack) -> None:

@@ -21,6 +21,7 @@ from boostline.local.services.apigateway.validation import JSON
 from boostline.local.services.lambda_.output import Lines
 from boostline.local.services.lambda_.service import Lambda
 from boostline.local.store.metrics import dimensions
+from boostline.local.store.resources import Missing
 from boostline.local.wire.errors import AwsError
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -99,7 +100,7 @@ class DataPlane:
         call = Call(request, self._platform.settings.account)
         try:
             deployed = self._deployed(call.api, call.stage)
-        except AwsError:  # there is no such stage
+        except (Missing, AwsError):  # there is no such stage
             answer = Refusal("INVALID_API_KEY").response(call, {})
         else:
             try:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from boostline.local.services.apigateway.resources import bad_request
+from boostline.local.services.apigateway.documents import Members, bad_request, refuse
 from boostline.local.services.apigateway.validation import Models
 
 METHODS = frozenset("get put post delete options head patch".split())  # noqa: SIM905
@@ -156,6 +157,28 @@ class Document:
                     self._operations[method, path] = _operation(root, method, operation)
                 except ValueError as error:
                     yield f"{method.upper()} {path}: {error}"
+
+
+def imported(request: Mapping[str, Any]) -> Members:
+    """Return what the document in a request makes of an API."""
+    try:
+        content = json.loads(request["body"])
+    except ValueError as error:
+        raise bad_request(f"Invalid OpenAPI input, which has to be JSON here: {error}") from None
+    Document(content)
+    parameters = dict(request.get("parameters", {}))
+    parameters.pop("mode", None)  # ImportRestApi's own `?mode=import` is among them
+    endpoint = parameters.pop("endpointConfigurationTypes", "EDGE")
+    refuse(parameters, *parameters)
+    info = content["info"]
+    return {
+        "name": info["title"],
+        **{name: info[name] for name in ("description", "version") if name in info},
+        "apiKeySource": "HEADER",
+        "endpointConfiguration": {"types": [endpoint]},
+        "disableExecuteApiEndpoint": False,
+        "body": content,
+    }
 
 
 def _operation(root: Root, method: str, content: Any) -> Operation:

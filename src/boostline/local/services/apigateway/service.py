@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 from boostline.local.platform import Platform
 from boostline.local.service import Service
-from boostline.local.services.apigateway import meter, resources
+from boostline.local.services.apigateway import meter, stages
 from boostline.local.services.apigateway.dataplane import DataPlane
-from boostline.local.services.apigateway.document import Document
-from boostline.local.services.apigateway.patches import patch
-from boostline.local.services.apigateway.resources import (
+from boostline.local.services.apigateway.document import imported
+from boostline.local.services.apigateway.documents import (
     API,
     KEY,
     PLAN,
+    SAID,
     Members,
     bad_request,
     conflict,
     given,
     new_id,
     not_found,
+    patch,
     refuse,
 )
-from boostline.local.services.apigateway.stages import Deployed, check, deployed, of
+from boostline.local.store.resources import Missing
 
 ACCOUNT = "apigateway.account"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -42,18 +42,26 @@ class ApiGateway(Service):
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self.documents = resources.Documents(platform.resources, self._changed)
-        self._stages: dict[tuple[str, str], Deployed] = {}
+        self._kept = platform.resources
+        self._stages: dict[tuple[str, str], stages.Deployed] = {}
         self._meter = meter.Meter(platform.resources)
         self._data_plane = DataPlane(platform, self._deployed, self._meter)
         self.answer = self._data_plane.answer
 
-    get_rest_api = resources.getter(API)
-    get_rest_apis = resources.lister(API)
-    delete_rest_api = resources.deleter(API)
-    delete_api_key = resources.deleter(KEY)
-    get_usage_plan = resources.getter(PLAN)
-    get_usage_plans = resources.lister(PLAN)
+    def handler(self, operation: str) -> Callable[[Members], Any]:
+        """Return what answers an operation, in API Gateway's words where something is missing."""
+        answer = super().handler(operation)
+
+        def told(request: Members) -> Any:
+            try:
+                return answer(request)
+            except Missing as error:
+                raise not_found(SAID[error.kind]) from None
+            finally:
+                if not operation.startswith("Get"):
+                    self._stages = {}  # the next request reads them anew
+
+        return told
 
     def stop(self) -> None:
         """Keep what the quotas counted, and the last lines."""
@@ -66,14 +74,22 @@ class ApiGateway(Service):
         """Make an API from an OpenAPI 3 document in JSON."""
         made = {"id": new_id(10), "createdDate": time.time(), "rootResourceId": new_id(10)}
         parts: Members = {"deployments": {}, "stages": {}}
-        return self.documents.create(API, made | parts | _imported(request))
+        return self._create(API, made | parts | imported(request))
+
+    def get_rest_apis(self, request: Members) -> Members:
+        """Return APIs."""
+        return self._list(API, request)
+
+    def delete_rest_api(self, request: Members) -> None:
+        """Remove an API, with its stages."""
+        self._kept.delete(API, request["restApiId"])
 
     def put_rest_api(self, request: Members) -> Members:
         """Replace an API's document; stages keep theirs until the next deployment."""
         if request.get("mode", "merge") != "overwrite":
             raise bad_request("the local platform replaces documents: say mode=overwrite")
-        imported = _imported(request)
-        return self.documents.change(API, request, lambda api: api.update(imported))
+        document = imported(request)
+        return self._kept.change(API, request["restApiId"], lambda api: api.update(document))
 
     def create_deployment(self, request: Members) -> Members:
         """Take a snapshot of the API's document, and put it on a stage if one is named."""
@@ -86,7 +102,7 @@ class ApiGateway(Service):
                 stage = api["stages"].setdefault(name, {"stageName": name, "createdDate": now})
                 stage |= {"deploymentId": deployment["id"], "lastUpdatedDate": now}
 
-        self.documents.change(API, request, deploy)
+        self._kept.change(API, request["restApiId"], deploy)
         return deployment
 
     def delete_deployment(self, request: Members) -> None:
@@ -101,7 +117,7 @@ class ApiGateway(Service):
                     "Active stages pointing to this deployment must be moved or deleted"
                 )
 
-        self.documents.change(API, request, remove)
+        self._kept.change(API, request["restApiId"], remove)
 
     def create_stage(self, request: Members) -> Members:
         """Put a deployment on a new stage."""
@@ -111,53 +127,53 @@ class ApiGateway(Service):
         def add(api: Members) -> None:
             if api["stages"].setdefault(stage["stageName"], stage) is not stage:
                 raise conflict("Stage already exists")
-            check(api, stage)
+            stages.check(api, stage)
 
-        self.documents.change(API, request, add)
+        self._kept.change(API, request["restApiId"], add)
         return stage
 
     def get_stage(self, request: Members) -> Members:
         """Return a stage."""
-        return of(self.documents.get(API, request), request)
+        return stages.of(self._kept.get(API, request["restApiId"]), request["stageName"])
 
     def update_stage(self, request: Members) -> Members:
         """Move a stage to another deployment, or change what is said of it."""
 
         def change(api: Members) -> None:
-            stage = of(api, request)
+            stage = stages.of(api, request["stageName"])
             patch(stage, request, "Stage")
             stage["lastUpdatedDate"] = time.time()
-            check(api, stage)
+            stages.check(api, stage)
 
-        return of(self.documents.change(API, request, change), request)
+        return stages.of(self._kept.change(API, request["restApiId"], change), request["stageName"])
 
     def delete_stage(self, request: Members) -> None:
         """Remove a stage: its routes are gone."""
 
         def remove(api: Members) -> None:
-            del api["stages"][of(api, request)["stageName"]]
+            del api["stages"][stages.of(api, request["stageName"])["stageName"]]
 
-        self.documents.change(API, request, remove)
+        self._kept.change(API, request["restApiId"], remove)
 
     def create_api_key(self, request: Members) -> Members:
         """Make a key; its value is made here unless it is given."""
         value, now = request.get("value") or new_id(40), time.time()
         if not 20 <= len(value) <= 128:
             raise bad_request("API Key value should be at least 20 characters, and at most 128")
-        if any(one["value"] == value for one in self.documents.list(KEY)):
+        if any(one["value"] == value for one in self._kept.list(KEY)):
             raise conflict("API Key already exists")
         made = {"id": new_id(10), "createdDate": now, "lastUpdatedDate": now, "enabled": False}
         told = given(request, "name description enabled value tags")
-        return self.documents.create(KEY, made | told | {"value": value})
+        return self._create(KEY, made | told | {"value": value})
 
     def get_api_key(self, request: Members) -> Members:
         """Return a key, with its value if asked."""
-        return _shown(self.documents.get(KEY, request), request.get("includeValue"))
+        return _shown(self._kept.get(KEY, request["apiKey"]), request.get("includeValue"))
 
     def get_api_keys(self, request: Members) -> Members:
         """Return keys whose name begins as asked, with their values if asked."""
-        found = resources.lister(KEY)(self, request) or {}
-        return {"items": [_shown(key, request.get("includeValues")) for key in found["items"]]}
+        found = self._list(KEY, request)["items"]
+        return {"items": [_shown(key, request.get("includeValues")) for key in found]}
 
     def update_api_key(self, request: Members) -> Members:
         """Change what is said of a key, or switch it on or off."""
@@ -166,14 +182,22 @@ class ApiGateway(Service):
             patch(key, request, "ApiKey")
             key["lastUpdatedDate"] = time.time()
 
-        return _shown(self.documents.change(KEY, request, change), with_value=False)
+        return _shown(self._kept.change(KEY, request["apiKey"], change), with_value=False)
+
+    def delete_api_key(self, request: Members) -> None:
+        """Remove a key."""
+        self._kept.delete(KEY, request["apiKey"])
 
     def create_usage_plan(self, request: Members) -> Members:
         """Make a usage plan."""
         told = given(request, "name description apiStages throttle quota tags")
         plan = {"id": new_id(6), "apiStages": [], "keys": [], **told}
         self._check_plan(plan)
-        return self.documents.create(PLAN, plan)
+        return self._create(PLAN, plan)
+
+    def get_usage_plan(self, request: Members) -> Members:
+        """Return a usage plan."""
+        return self._kept.get(PLAN, request["usagePlanId"])
 
     def update_usage_plan(self, request: Members) -> Members:
         """Change a usage plan's name, stages, throttle or quota."""
@@ -182,29 +206,29 @@ class ApiGateway(Service):
             patch(plan, request, "UsagePlan")
             self._check_plan(plan)
 
-        return self.documents.change(PLAN, request, change)
+        return self._kept.change(PLAN, request["usagePlanId"], change)
 
     def delete_usage_plan(self, request: Members) -> None:
         """Remove a usage plan that has no stages any more."""
-        if self.documents.get(PLAN, request)["apiStages"]:
+        if self._kept.get(PLAN, request["usagePlanId"])["apiStages"]:
             raise bad_request(
                 f"Cannot delete Usage Plan {request['usagePlanId']} because API stages are "
                 "associated with it: remove them first"
             )
-        self.documents.delete(PLAN, request)
+        self._kept.delete(PLAN, request["usagePlanId"])
 
     def create_usage_plan_key(self, request: Members) -> Members:
         """Put a key in a usage plan."""
         if request["keyType"] != "API_KEY":
             raise bad_request("Invalid key type specified: keyType is API_KEY")
-        key = self.documents.get(KEY, {"apiKey": request["keyId"]})
+        key = self._kept.get(KEY, request["keyId"])
 
         def add(plan: Members) -> None:
             if key["id"] in plan["keys"]:
                 raise conflict(f"{plan['id']} has the key {key['id']} already")
             plan["keys"].append(key["id"])
 
-        self.documents.change(PLAN, request, add)
+        self._kept.change(PLAN, request["usagePlanId"], add)
         return {"type": "API_KEY", **key}
 
     def delete_usage_plan_key(self, request: Members) -> None:
@@ -215,18 +239,18 @@ class ApiGateway(Service):
                 raise not_found("API Key identifier")
             plan["keys"].remove(request["keyId"])
 
-        self.documents.change(PLAN, request, remove)
+        self._kept.change(PLAN, request["usagePlanId"], remove)
 
     def get_account(self, _: Members) -> Members:
         """Return the account's settings."""
-        found = self.platform.resources.find(ACCOUNT, ACCOUNT) or {}
+        found = self._kept.find(ACCOUNT, ACCOUNT) or {}
         return {"throttleSettings": LIMITS, "features": ["UsagePlans"], **found}
 
     def update_account(self, request: Members) -> Members:
         """Change the role by which API Gateway writes logs: it is recorded."""
         account: Members = {}
         patch(account, request, "Account")
-        self.platform.resources.put(ACCOUNT, ACCOUNT, account)
+        self._kept.put(ACCOUNT, ACCOUNT, account)
         return self.get_account({})
 
     def _check_plan(self, plan: Members) -> None:
@@ -242,36 +266,20 @@ class ApiGateway(Service):
             refuse(each, "throttle")
             self.get_stage({"restApiId": each.get("apiId"), "stageName": each.get("stage")})
 
-    def _changed(self) -> None:
-        self._stages = {}  # the next request reads them anew
+    def _create(self, kind: str, document: Members) -> Members:
+        self._kept.create(kind, document["id"], document)
+        return document
 
-    def _deployed(self, api: str, stage: str) -> Deployed:
+    def _list(self, kind: str, request: Members) -> Members:
+        refuse(request, "customerId")
+        found, start = self._kept.list(kind), request.get("nameQuery", "")
+        return {"items": [one for one in found if one.get("name", "").startswith(start)]}
+
+    def _deployed(self, api: str, stage: str) -> stages.Deployed:
         known = self._stages  # a change while this one is read puts another in its place
         if (api, stage) not in known:
-            known[api, stage] = deployed(self.documents, api, stage)
+            known[api, stage] = stages.Deployed.read(self._kept, api, stage)
         return known[api, stage]
-
-
-def _imported(request: Mapping[str, Any]) -> Members:
-    """Return what a document makes of an API."""
-    try:
-        content = json.loads(request["body"])
-    except ValueError as error:
-        raise bad_request(f"Invalid OpenAPI input, which has to be JSON here: {error}") from None
-    Document(content)
-    parameters = dict(request.get("parameters", {}))
-    parameters.pop("mode", None)  # ImportRestApi's own `?mode=import` is among them
-    endpoint = parameters.pop("endpointConfigurationTypes", "EDGE")
-    refuse(parameters, *parameters)
-    info = content["info"]
-    return {
-        "name": info["title"],
-        **{name: info[name] for name in ("description", "version") if name in info},
-        "apiKeySource": "HEADER",
-        "endpointConfiguration": {"types": [endpoint]},
-        "disableExecuteApiEndpoint": False,
-        "body": content,
-    }
 
 
 def _shown(key: Members, with_value: object) -> Members:
