@@ -11,7 +11,7 @@ from typing import Any
 
 from boostline.contracts.models import AnyShape, service_model
 from boostline.local.platform import Platform
-from boostline.local.services.apigateway.stages import by_path
+from boostline.local.services.apigateway.documents import by_path
 from boostline.local.services.cloudformation.kinds import KINDS, Kind
 from boostline.local.services.cloudformation.values import refuse, text
 from boostline.local.services.sagemaker.endpoints import CHANGING
