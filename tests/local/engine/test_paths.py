@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from boostline.local.engine.paths import ResolveError, look_up
+from boostline.local.engine.paths import ResolveError, look_up, places
 
 DOCUMENT: dict[str, Any] = {
     "Outputs": [
@@ -49,3 +49,18 @@ def test_path_that_leads_nowhere_says_where_it_ends(path: str, problem: str) -> 
     with pytest.raises(ResolveError) as error:
         look_up(DOCUMENT, path, "it")
     assert problem in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("metrics.zero", [("metrics.zero", 0)]),
+        ("metrics.none.deeper", [("metrics.none.deeper", None)]),
+        ("Outputs[].OutputName", [("Outputs[train].OutputName", "train")]),
+        ("Outputs[].None", [("Outputs[train].None", None)]),
+        ("none[].OutputName", []),
+    ],
+)
+def test_places_are_named_by_their_elements(path: str, found: list[tuple[str, Any]]) -> None:
+    document = {"metrics": {"zero": 0}, "Outputs": [{"OutputName": "train"}]}
+    assert list(places(document, path)) == found

@@ -332,6 +332,14 @@ def test_message_that_is_not_utf8_fails_the_job(bench: Bench) -> None:
             "ProcessingInputs[x].S3Input.S3InputMode: the local platform has File; found 'Pipe'",
         ),
         (
+            {"ProcessingInputs": [given("x", "s3://bench/x", S3CompressionType="Gzip")]},
+            "ProcessingInputs[x].S3Input.S3CompressionType: the local platform has None",
+        ),
+        (
+            {"ProcessingInputs": [{"InputName": "x", "DatasetDefinition": {}}]},
+            "ProcessingInputs[x].S3Input.LocalPath: '' must be a path below /opt/ml/processing/",
+        ),
+        (
             {"ProcessingInputs": [given("x", "https://bench/x")]},
             "'https://bench/x' is not an S3 URI",
         ),
@@ -345,6 +353,18 @@ def test_what_cannot_run_is_refused_at_once(
     assert problem in str(error.value)
     with pytest.raises(ClientError, match="Could not find requested job with name: x"):
         bench.sagemaker.describe_processing_job(ProcessingJobName="x")
+
+
+def test_training_without_an_image_of_its_own_is_refused(bench: Bench) -> None:
+    for named, problem in (
+        ({}, "no local program stands for the image ''"),
+        ({"AlgorithmName": "any"}, "AlgorithmSpecification.AlgorithmName: the local platform has"),
+    ):
+        specification = {"TrainingInputMode": "File", **named}
+        request = bench.training_request("x", AlgorithmSpecification=specification)
+        with pytest.raises(ClientError, match="ValidationException") as error:
+            bench.sagemaker.create_training_job(**request)
+        assert problem in str(error.value)
 
 
 def test_jobs_are_named_once_and_listed_oldest_first(bench: Bench) -> None:
