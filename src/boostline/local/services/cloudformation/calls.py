@@ -105,8 +105,7 @@ class Calls:
         facts = self._facts(record) | _changes(kind, old, emptied)
         try:
             for operation in kind.calls[3].split():
-                if request(kind, operation, facts) is not None:
-                    self._call(kind, operation, facts)
+                self._call(kind, operation, facts)
         except AwsError as error:
             if not _missing(error):
                 raise
@@ -159,8 +158,8 @@ class Calls:
         return facts
 
     def _call(self, kind: Kind, operation: str, facts: Mapping[str, Any]) -> Document:
-        asked = request(kind, operation, facts) or {}
-        return self._platform.call(kind.service, _plain(operation), asked)
+        asked = request(kind, operation, facts)
+        return {} if asked is None else self._platform.call(kind.service, _plain(operation), asked)
 
 
 def told(kind: Kind, properties: Mapping[str, Any]) -> Document:

@@ -70,8 +70,11 @@ class Deployment:
         """Return the stack's outputs as they are described."""
         scope = self._scope(attribute)
         return [
-            {"OutputKey": name, "OutputValue": scope.value(found["Value"])}
-            | ({"Description": found["Description"]} if "Description" in found else {})
+            {
+                "OutputKey": name,
+                "OutputValue": scope.value(found["Value"]),
+                "Description": found.get("Description"),
+            }
             for name, found in self.template.get("Outputs", {}).items()
             if "Condition" not in found or scope.holds(found["Condition"])
         ]

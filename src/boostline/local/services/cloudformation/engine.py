@@ -53,15 +53,13 @@ class Engine:
         self._turns: dict[str, threading.Lock] = {}  # by stack: one thread at a time works on it
 
     def begin(self, stack: Document, status: str, change: Callable[[Document], None]) -> None:
-        """Change a stack, which may be new, and begin to do what its new status asks for."""
+        """Change a stack, and begin to do what its new status asks for."""
 
         def begin(stack: Document) -> None:
             change(stack)
             self._stacks.tell(stack, status, "User Initiated")
 
-        with self._stacks.platform.database.transaction():
-            self._stacks.keep(stack)
-            self._stacks.change(stack["StackId"], begin)
+        self._stacks.change(stack["StackId"], begin)
         wait([self._start(stack["StackId"])], PATIENCE)
 
     def resume(self) -> None:

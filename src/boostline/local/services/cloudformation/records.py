@@ -63,7 +63,6 @@ class Stacks:
         settings = self.platform.settings
         return {
             "AWS::AccountId": settings.account,
-            "AWS::NotificationARNs": [],
             "AWS::Partition": "aws",
             "AWS::Region": settings.region,
             "AWS::StackId": stack["StackId"],

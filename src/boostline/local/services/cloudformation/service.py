@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import uuid
 
+from boostline.contracts.models import service_model
 from boostline.local.platform import Platform
 from boostline.local.service import Service
 from boostline.local.services.cloudformation import sources
@@ -55,19 +55,25 @@ class CloudFormation(Service):
 
     def create_stack(self, request: Document) -> Document:
         """Make a stack, and begin to make its resources."""
-        with self._turn:
-            if self._stacks.find(request["StackName"]) is not None:
-                raise refuse(
-                    f"Stack [{request['StackName']}] already exists", "AlreadyExistsException"
-                )
-            return self._execute(*self._plan({**request, "ChangeSetType": "CREATE"}))
+        return self._at_once(request, "CREATE")
 
     def update_stack(self, request: Document) -> Document:
         """Begin to change a stack."""
-        stack, plan = self._plan(request)
-        if plan["Status"] == "FAILED":
+        return self._at_once(request, "UPDATE")
+
+    def _at_once(self, request: Document, kind: str) -> Document:
+        """Make a change set, and execute it."""
+        _refuse_others(request)
+        shape = service_model("cloudformation").operation_model("CreateChangeSet").input_shape
+        asked = {member: value for member, value in request.items() if member in shape.members}
+        asked |= {"ChangeSetName": f"{kind.lower()}-{uuid.uuid4()}", "ChangeSetType": kind}
+        made = self.platform.call("cloudformation", "CreateChangeSet", asked)
+        named = {"ChangeSetName": made["Id"]}
+        if self._change_set(named)["Status"] == "FAILED":
+            self.delete_change_set(named)
             raise refuse("No updates are to be performed.")
-        return self._execute(stack, plan)
+        self.execute_change_set(named)
+        return {"StackId": made["StackId"]}
 
     def cancel_update_stack(self, request: Document) -> None:
         """Bring a stack that is being updated back to what it was."""
@@ -116,15 +122,31 @@ class CloudFormation(Service):
 
     def create_change_set(self, request: Document) -> Document:
         """Find out what a template would change of a stack, which need not be there yet."""
+        _refuse_others(request)
         with self._turn:
-            stack, plan = self._plan(request)
-            with self.platform.database.transaction():
-                self._stacks.keep(stack)
-                taken = self._resources.list(CHANGE_SET, stack["StackId"])
-                if any(each["ChangeSetName"] == plan["ChangeSetName"] for each in taken):
-                    said = f"ChangeSet {plan['ChangeSetName']} already exists"
-                    raise refuse(said, "AlreadyExistsException")
-                self._resources.create(CHANGE_SET, plan["ChangeSetId"], plan, stack["StackId"])
+            stack, name = self._planned(request), request["ChangeSetName"]
+            before, pseudo = stack.get("Now") or {}, self._stacks.pseudo(stack)
+            source = sources.source(request, before, pseudo, self.platform.objects)
+            found = self._changes(stack, source)
+            plan = {
+                "ChangeSetName": name,
+                "ChangeSetId": self.platform.arn(
+                    "cloudformation", f"changeSet/{name}/{uuid.uuid4()}"
+                ),
+                "StackId": stack["StackId"],
+                "StackName": stack["StackName"],
+                "CreationTime": time.time(),
+                "Status": "FAILED" if found is None else "CREATE_COMPLETE",
+                "StatusReason": EMPTY if found is None else None,
+                "ExecutionStatus": "UNAVAILABLE" if found is None else "AVAILABLE",
+                "Changes": found or [],
+                "Source": source,
+            }
+            self._stacks.keep(stack)
+            taken = self._resources.list(CHANGE_SET, stack["StackId"])
+            if any(each["ChangeSetName"] == name for each in taken):
+                raise refuse(f"ChangeSet {name} already exists", "AlreadyExistsException")
+            self._resources.create(CHANGE_SET, plan["ChangeSetId"], plan, stack["StackId"])
         return {"Id": plan["ChangeSetId"], "StackId": stack["StackId"]}
 
     def describe_change_set(self, request: Document) -> Document:
@@ -146,37 +168,34 @@ class CloudFormation(Service):
                 f"[{found['Status']}]",
                 "InvalidChangeSetStatus",
             )
-        self._execute(self._stacks.get(found["StackId"]), found)
+        stack = self._stacks.get(found["StackId"])
+        verb = "CREATE" if stack["StackStatus"] == REVIEW else "UPDATE"
 
-    def _plan(self, request: Document) -> tuple[Document, Document]:
-        """Return a stack, which may be new, and its change set."""
-        _refuse_others(request)
-        name, kind = request["StackName"], request.get("ChangeSetType", "UPDATE")
+        def change(stack: Document) -> None:
+            _require(stack, {REVIEW} if verb == "CREATE" else UPDATABLE)
+            stack["Next"] = found["Source"]
+            self._forget(stack)
+
+        self._engine.begin(stack, f"{verb}_IN_PROGRESS", change)
+
+    def _planned(self, request: Document) -> Document:
+        """Return the stack of a change set, which may be new."""
+        name, creates = request["StackName"], request.get("ChangeSetType") == "CREATE"
         stack = self._stacks.find(name)
         is_there = stack is not None and stack["StackStatus"] != REVIEW
-        if kind not in {"CREATE", "UPDATE"}:
-            raise refuse(f"ChangeSetType {kind}: the local platform has CREATE and UPDATE")
-        if kind == "UPDATE" and not is_there:
-            raise _unknown(name)
-        if kind == "CREATE" and is_there:
+        if is_there and creates:
             raise refuse(f"Stack [{name}] already exists and cannot be created again")
-        made = stack or self._new(name)
-        _require(made, {REVIEW, *UPDATABLE})
-        before, pseudo = made.get("Now") or {}, self._stacks.pseudo(made)
-        source = sources.source(request, before, pseudo, self.platform.objects)
-        found = self._changes(made, source)
-        plan = request.get("ChangeSetName", "")
-        return made, {
-            "ChangeSetName": plan,
-            "ChangeSetId": self.platform.arn("cloudformation", f"changeSet/{plan}/{uuid.uuid4()}"),
-            "StackId": made["StackId"],
+        if not is_there and not creates:
+            raise _unknown(name)
+        if stack is not None:
+            _require(stack, {REVIEW, *UPDATABLE})
+            return stack
+        return {
             "StackName": name,
+            "StackId": self.platform.arn("cloudformation", f"stack/{name}/{uuid.uuid4()}"),
             "CreationTime": time.time(),
-            "Status": "FAILED" if found is None else "CREATE_COMPLETE",
-            "StatusReason": EMPTY if found is None else None,
-            "ExecutionStatus": "UNAVAILABLE" if found is None else "AVAILABLE",
-            "Changes": found or [],
-            "Source": source,
+            "StackStatus": REVIEW,
+            "Outputs": [],
         }
 
     def _changes(self, stack: Document, source: Document) -> list[Document] | None:
@@ -189,35 +208,10 @@ class CloudFormation(Service):
         outputs = deployment.outputs(self._stacks.attributes(stack["StackId"]))
         return found if outputs != stack["Outputs"] else None
 
-    def _execute(self, stack: Document, plan: Document) -> Document:
-        verb = "CREATE" if stack["StackStatus"] == REVIEW else "UPDATE"
-
-        def change(stack: Document) -> None:
-            _require(stack, {REVIEW} if verb == "CREATE" else UPDATABLE)
-            stack["Next"] = plan["Source"]
-            self._forget(stack)
-
-        self._engine.begin(stack, f"{verb}_IN_PROGRESS", change)
-        return {"StackId": stack["StackId"]}
-
     def _forget(self, stack: Document) -> None:
         """Remove the change sets of a stack, which is not what they were made for any more."""
         for each in self._resources.list(CHANGE_SET, stack["StackId"]):
             self._resources.delete(CHANGE_SET, each["ChangeSetId"])
-
-    def _new(self, name: str) -> Document:
-        if not re.fullmatch("[a-zA-Z][-a-zA-Z0-9]{0,127}", name):
-            raise refuse(
-                f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy "
-                "constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
-            )
-        return {
-            "StackName": name,
-            "StackId": self.platform.arn("cloudformation", f"stack/{name}/{uuid.uuid4()}"),
-            "CreationTime": time.time(),
-            "StackStatus": REVIEW,
-            "Outputs": [],
-        }
 
     def _stack(self, request: Document) -> Document:
         if "StackName" not in request:

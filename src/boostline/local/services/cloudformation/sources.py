@@ -50,8 +50,7 @@ def source(
     whole = templates.included(found, scope, lambda uri: _fetch(uri, objects))
     templates.check(whole)
     held = request.get("Capabilities", [])
-    # What is included has to be acknowledged where no change set shows it.
-    _require_capabilities(whole, {*held}, "ChangeSetName" not in request and whole != found)
+    _require_capabilities(whole, held)
     return {
         "Template": whole,
         "Parameters": values,
@@ -93,15 +92,10 @@ def _fetch(uri: str, objects: Objects) -> str:
         raise refuse(f"S3 error: cannot read {uri}: {type(error).__name__} {error}") from None
 
 
-def _require_capabilities(template: Document, held: set[str], includes: bool) -> None:
+def _require_capabilities(template: Document, held: list[str]) -> None:
     roles = [each for each in template["Resources"].values() if each.get("Type") in NAMED]
     named = any(NAMED[each["Type"]] in each.get("Properties", {}) for each in roles)
-    held |= {"CAPABILITY_IAM"} if "CAPABILITY_NAMED_IAM" in held else set()
-    needed = {
-        "CAPABILITY_IAM": bool(roles) and not named,
-        "CAPABILITY_NAMED_IAM": named,
-        "CAPABILITY_AUTO_EXPAND": includes,
-    }
-    if missing := [each for each, is_needed in needed.items() if is_needed and each not in held]:
-        said = f"Requires capabilities : [{', '.join(missing)}]"
+    needed = "CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"
+    if roles and not {needed, "CAPABILITY_NAMED_IAM"} & {*held}:
+        said = f"Requires capabilities : [{needed}]"
         raise refuse(said, "InsufficientCapabilitiesException")
