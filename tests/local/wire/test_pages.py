@@ -110,3 +110,23 @@ def test_a_token_is_of_one_listing_and_not_made_by_hand(
     elsewhere = listing._replace(asked={})
     with pytest.raises(ClientError, match="with the same request"):
         page(full, elsewhere, **{words["input_token"]: token})
+
+
+def test_who_removes_what_is_listed_misses_nothing(platform: RunningPlatform) -> None:
+    sagemaker = platform.client("sagemaker")
+
+    def create(name: str) -> None:
+        sagemaker.create_model_package_group(ModelPackageGroupName=name)
+
+    for name in NAMES:
+        create(name)
+    pages = sagemaker.get_paginator("list_model_package_groups").paginate(
+        SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"PageSize": 2}
+    )
+    seen = []
+    for number, found in enumerate(pages):
+        for group in found["ModelPackageGroupSummaryList"]:
+            seen.append(group["ModelPackageGroupName"])
+            sagemaker.delete_model_package_group(ModelPackageGroupName=seen[-1])
+        create(f"later-{number}")
+    assert seen == NAMES[::-1]

@@ -47,23 +47,27 @@ def cut(operation: Operation, request: Members, answer: Members) -> Members:
     said = paginators(service)[operation.name]
     limit, results = said.get("limit_key", ""), said["result_key"]
     shown = results if isinstance(results, str) else results[0]
+    found = answer[shown]
     listing = {name: value for name, value in request.items() if name != limit}
-    start = _start(operation, listing, listing.pop(said["input_token"], ""))
+    token = listing.pop(said["input_token"], "")
+    start = _start(operation, listing, token, found) if token else 0
     default, most = sizes
     end = start + max(1, min(request.get(limit, default), most))
-    page = {**answer, shown: answer[shown][start:end]}
-    if end < len(answer[shown]):
-        page[said["output_token"]] = _token(operation, listing, str(end))
+    page = {**answer, shown: found[start:end]}
+    if end < len(found):
+        page[said["output_token"]] = _token(operation, listing, str(end), _name(found[end]))
     return page
 
 
-def _start(operation: Operation, listing: Members, token: str) -> int:
-    """Return where the page of a token begins; without one, that is the beginning."""
-    number, _, _ = token.partition("-")
-    if not token:
-        return 0
-    if token == _token(operation, listing, number):
-        return int(number)
+def _start(operation: Operation, listing: Members, token: str, found: list[Any]) -> int:
+    """Return where the item is that a token names; others may have come or gone before it."""
+    number, name, _ = f"{token}--".split("-", 2)
+    if token == _token(operation, listing, number, name):
+        start = int(number)
+        if start < len(found) and _name(found[start]) == name:
+            return start
+        same = (place for place, item in enumerate(found) if _name(item) == name)
+        return min(same, key=lambda place: abs(place - start), default=start)
     message = "Invalid NextToken: pass on the page's before, unchanged, with the same request"
     # Where the service has a name for it, botocore knows it among the errors of the operation.
     codes = [shape.error_code for shape in operation.error_shapes]
@@ -73,7 +77,13 @@ def _start(operation: Operation, listing: Members, token: str) -> int:
     raise invalid(message, operation.service_model.service_name)
 
 
-def _token(operation: Operation, listing: Members, start: str) -> str:
-    """Return what names a place in a listing, and in no other one."""
-    place = json.dumps([operation.name, listing, start], sort_keys=True)
-    return f"{start}-{hashlib.sha256(place.encode()).hexdigest()}"
+def _token(operation: Operation, listing: Members, start: str, name: str) -> str:
+    """Return what names an item of a listing, and of no other one."""
+    place = json.dumps([operation.name, listing, start, name], sort_keys=True)
+    return f"{start}-{name}-{hashlib.sha256(place.encode()).hexdigest()}"
+
+
+def _name(item: Members) -> str:
+    """Return what an item is known by, whatever else of it changes."""
+    names = [item[each] for each in sorted(item) if each.lower().endswith(("arn", "id", "name"))]
+    return hashlib.sha256(str(names).encode()).hexdigest()[:16]
