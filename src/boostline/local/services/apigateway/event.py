@@ -10,7 +10,6 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import unquote
 from uuid import uuid4
@@ -92,9 +91,8 @@ class Call:
 
     def event(self, body: bytes) -> dict[str, Any]:
         """Return the event for the function."""
-        headers = _grouped(self.request.headers.items())  # lower case, as HTTP/2 clients send them
-        query = _grouped(self.request.query_params.multi_items())
-        url = self.request.url
+        given, query, url = self.request.headers, self.request.query_params, self.request.url
+        headers = {name: given.getlist(name) for name in given}  # lower case, as in HTTP/2
         headers |= {
             "Host": headers.pop("host", [url.netloc]),
             "X-Amzn-Trace-Id": [self.trace],
@@ -108,8 +106,9 @@ class Call:
             "httpMethod": self.request.method,
             "headers": {name: values[-1] for name, values in headers.items()},
             "multiValueHeaders": headers,
-            "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
-            "multiValueQueryStringParameters": query or None,
+            "queryStringParameters": dict(query) or None,
+            "multiValueQueryStringParameters": {name: query.getlist(name) for name in query}
+            or None,
             "pathParameters": None,
             "stageVariables": None,
             "requestContext": self.context,
@@ -152,10 +151,3 @@ def response(payload: bytes) -> Response:
                 raise ValueError(f"header {name!r} is no line of text")
             made.headers.append(f"x-amzn-Remapped-{name}" if name in KEPT else name, text)
     return made
-
-
-def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name, value in pairs:
-        groups.setdefault(name, []).append(value)
-    return groups

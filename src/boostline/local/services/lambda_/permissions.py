@@ -1,4 +1,4 @@
-"""A function's resource policy: who may invoke it."""
+"""A function's resource policy: which service may invoke it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,34 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from boostline.local.services.lambda_.errors import invalid, refuse_others
+
+KNOWN = {"FunctionName", "Qualifier", "StatementId", "Action", "Principal", "SourceArn"}
+INVOKE = "lambda:InvokeFunction"
+
 
 def statement(arn: str, request: Mapping[str, Any]) -> dict[str, Any]:
     """Return the policy statement that an AddPermission request makes for a function's ARN."""
-    principal = request["Principal"]
-    kind = "Service" if principal.endswith(".amazonaws.com") else "AWS"
-    condition: dict[str, Any] = {}
-    if "SourceArn" in request:
-        condition["ArnLike"] = {"AWS:SourceArn": request["SourceArn"]}
-    if "SourceAccount" in request:
-        condition["StringEquals"] = {"AWS:SourceAccount": request["SourceAccount"]}
+    refuse_others(request, KNOWN)
+    if request["Action"] != INVOKE or not request["Principal"].endswith(".amazonaws.com"):
+        raise invalid(
+            f"the local platform lets services have {INVOKE}: give Action and Principal so"
+        )
+    source = {"ArnLike": {"AWS:SourceArn": request["SourceArn"]}} if "SourceArn" in request else {}
     return {
         "Sid": request["StatementId"],
         "Effect": "Allow",
-        "Principal": "*" if principal == "*" else {kind: principal},
-        "Action": request["Action"],
+        "Principal": {"Service": request["Principal"]},
+        "Action": INVOKE,
         "Resource": arn,
-        **({"Condition": condition} if condition else {}),
+        **({"Condition": source} if source else {}),
     }
 
 
 def allows(one: Mapping[str, Any], service: str, source: str) -> bool:
     """Whether a statement lets a service invoke the function on behalf of a source ARN."""
-    condition = one.get("Condition", {})
-    arn = condition.get("ArnLike", {}).get("AWS:SourceArn", source)
-    account = condition.get("StringEquals", {}).get("AWS:SourceAccount")
-    return (
-        one["Action"] in {"lambda:InvokeFunction", "lambda:*", "*"}
-        and one["Principal"] in ("*", {"Service": service})
-        and _arn_like(source, arn)
-        and account in (None, source.split(":")[4])
-    )
+    pattern = one.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn", source)
+    return one["Principal"] == {"Service": service} and _arn_like(source, pattern)
 
 
 def _arn_like(arn: str, pattern: str) -> bool:
