@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import json
 import sys
+import threading
 from pathlib import Path
+
+import pytest
 
 from boostline.local.engine.jobs import TRAINING, Jobs
 from boostline.local.platform import Platform, Settings
@@ -42,4 +46,51 @@ def test_job_runs_where_opt_ml_has_to_be_moved(tmp_path: Path) -> None:
     assert job["TrainingJobStatus"] == "Completed", job
     assert platform.objects.read("s3://bench/out/moved/output/model/m") == b"a 444"
     jobs.close()
+    platform.stop()
+
+
+def test_execution_whose_making_is_rolled_back_never_was(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("")
+    platform = Platform(
+        Settings(tmp_path / "platform", images={"*": (sys.executable, str(program))})
+    )
+    service = platform.get(SageMaker)
+    service.start()
+    step = {
+        "Name": "Step",
+        "Type": "Processing",
+        "Arguments": {
+            "RoleArn": "arn:aws:iam::000000000000:role/any",
+            "AppSpecification": {"ImageUri": "any"},
+            "ProcessingResources": {
+                "ClusterConfig": {
+                    "InstanceType": "ml.m5.large",
+                    "InstanceCount": 1,
+                    "VolumeSizeInGB": 1,
+                }
+            },
+        },
+    }
+    service.create_pipeline(
+        {
+            "PipelineName": "pipe",
+            "PipelineDefinition": json.dumps({"Version": "2020-12-01", "Steps": [step]}),
+            "RoleArn": "arn:aws:iam::000000000000:role/any",
+        }
+    )
+
+    def fail_to_store() -> None:
+        with platform.database.transaction():
+            service.start_pipeline_execution({"PipelineName": "pipe"})
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk"):
+        fail_to_store()
+    for thread in threading.enumerate():
+        if thread.name == "Step":
+            thread.join()
+    listed = service.list_pipeline_executions({"PipelineName": "pipe"})
+    assert listed == {"PipelineExecutionSummaries": []}
+    assert service.list_processing_jobs({}) == {"ProcessingJobSummaries": []}
     platform.stop()
