@@ -1,7 +1,7 @@
 """Explanations: how much each column moves the score of a row."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
@@ -104,18 +104,27 @@ class Explainer:
         Raises
         ------
         ExplainError
-            The model has no contributions of its columns.
+            The model has no contributions of its columns, or computes them of fewer rows only.
         """
         found = self._model.contributions(rows)
         if found is None:
-            raise ExplainError(
-                "this model cannot explain its scores: models of XGBoost, LightGBM and CatBoost "
-                "and linear ones of scikit-learn can, unless serve code scores for them"
-            )
+            self._refuse(rows)
         parts = found.parts
         if parts.ndim == 3:
             parts = parts[np.arange(len(rows)), self._model.predict(rows).argmax(axis=1)]
         return [self._one(row, part, k, found.link) for row, part in zip(rows, parts, strict=True)]
+
+    def _refuse(self, rows: Rows) -> NoReturn:
+        if len(rows) > 1 and self._model.contributions(rows[:1]) is not None:
+            raise ExplainError(
+                f"{len(rows)} rows are too many for a forest as large as this one: ask for the "
+                "explanations of fewer, such as one"
+            )
+        raise ExplainError(
+            "this model cannot explain its scores: models of XGBoost, LightGBM and CatBoost can, "
+            "and of scikit-learn trees, forests, histogram boosting and linear models, unless "
+            "serve code scores for them"
+        )
 
     def _one(self, row: Rows, part: NDArray[np.float64], k: int, link: str) -> Explanation:
         order = np.argsort(-np.abs(part[:-1]), kind="stable")

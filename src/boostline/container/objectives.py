@@ -19,6 +19,40 @@ XGBOOST: Mapping[str, Objective] = {
     "reg:tweedie": "regression",
     "count:poisson": "regression",
 }
+LIGHTGBM: Mapping[str, Objective] = {
+    "binary": "binary",
+    "multiclass": "multiclass",
+    **dict.fromkeys(
+        ("regression", "regression_l1", "huber", "poisson", "gamma", "tweedie"), "regression"
+    ),
+}
+CATBOOST: Mapping[str, Objective] = {
+    "Logloss": "binary",
+    "MultiClass": "multiclass",
+    **dict.fromkeys(("RMSE", "MAE", "Poisson"), "regression"),
+}
+SKLEARN: Mapping[str, Objective] = {
+    "binary": "binary",
+    "multiclass": "multiclass",
+    "regression": "regression",
+}
+
+# How the sum of a model's leaves becomes its score, by all the names that it can be trained for; by
+# others it is the score. Names of several frameworks mean the same.
+_LINKS = {
+    "logit": (
+        *("binary:logistic", "reg:logistic"),
+        *("binary", "cross_entropy", "multiclassova"),
+        *("Logloss", "CrossEntropy", "MultiClassOneVsAll"),
+    ),
+    "softmax": ("multi:softprob", "multi:softmax", "multiclass", "MultiClass"),
+    "log": (
+        *("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox"),
+        *("poisson", "gamma", "tweedie"),
+        *("Poisson", "Tweedie"),
+    ),
+}
+LINKS = {name: link for link, names in _LINKS.items() for name in names}
 NAME = "objective"
 CLASSES = Hyperparameter("num_class", "integer", 0, 0, 10_000)
 

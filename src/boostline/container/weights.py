@@ -1,9 +1,10 @@
-"""Weights of the classes in training."""
+"""The rows of a training, weighed by their classes."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,28 +25,62 @@ HYPERPARAMETER = Hyperparameter(
 )
 
 
-def class_weights(text: str, data: Channels) -> NDArray[np.float32] | None:
-    """Weigh the classes.
+class Part(NamedTuple):
+    """Rows to train on, or to stop on.
+
+    Attributes
+    ----------
+    name
+        ``train`` or ``validation``.
+    rows
+        Features and labels.
+    weights
+        One a row; None where all weigh the same.
+    """
+
+    name: str
+    rows: Dataset
+    weights: NDArray[np.float32] | None
+
+    def batches(self) -> Iterator[tuple[NDArray[np.float32], ...]]:
+        """Yield features, labels and weights of some rows at a time; without weights, two."""
+        start = 0
+        for features in self.rows.batches():
+            part = slice(start, start + len(features))
+            beside = (self.rows.labels, *([] if self.weights is None else [self.weights]))
+            yield features, *(column[part] for column in beside)
+            start = part.stop
+
+
+def weighted(data: Channels, text: str) -> list[Part]:
+    """Weigh the training rows, and those of validation if there are any.
+
+    Validation rows are weighed too: early stopping on other weights than those trained with stops
+    at once.
 
     Parameters
     ----------
+    data
+        The rows and their classes.
     text
         ``none``; ``balanced``: rows / (classes * rows of the class); or a JSON object of weights
         by class, 1 for those it does not name.
-    data
-        The classes and the training rows.
-
-    Returns
-    -------
-    NDArray or None
-        One weight a class. Validation rows are weighed too: early stopping on other weights than
-        those trained with stops at once.
 
     Raises
     ------
     ContainerError
         There are no classes, or no such class, or no such weight.
     """
+    weights = _class_weights(text, data)
+    return [
+        Part(name, rows, None if weights is None else weights[rows.labels.astype(np.int64)])
+        for name, rows in (("train", data.train), ("validation", data.validation))
+        if rows is not None
+    ]
+
+
+def _class_weights(text: str, data: Channels) -> NDArray[np.float32] | None:
+    """Weigh the classes."""
     if text == "none":
         return None
     classes = data.classes
@@ -66,8 +101,3 @@ def class_weights(text: str, data: Channels) -> NDArray[np.float32] | None:
                 f"some of the classes {', '.join(map(repr, classes))}"
             )
     return np.array([given.get(name, 1.0) for name in classes], dtype=np.float32)
-
-
-def row_weights(rows: Dataset, weights: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
-    """Give each row the weight of its class; None where all weigh the same."""
-    return None if weights is None else weights[rows.labels.astype(np.int64)]

@@ -1,5 +1,6 @@
 """How a flavor is found: ours by our list, others by their packages' entry points."""
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -8,11 +9,31 @@ from pathlib import Path
 import pytest
 
 from boostline.container.flavors import FLAVORS, find_flavor
+from boostline.container.flavors.estimator import ESTIMATORS
 
 
 @pytest.mark.parametrize("name", FLAVORS)
 def test_ours_are_found_by_name(name: str) -> None:
     assert find_flavor(name).name == name
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "flavors.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "catboost"])
+def test_the_documentation_lists_objectives_and_hyperparameters(name: str) -> None:
+    flavor = find_flavor(name)
+    (row,) = re.findall(rf"^\| `{name}` \| (`.*`;.*) \| (.*) \|$", PAGE, re.MULTILINE)
+    objectives, hyperparameters = (re.findall(r"`(\w+)`", cell) for cell in row)
+    assert objectives == [*flavor.objectives]
+    assert sorted(hyperparameters) == sorted(item.name for item in flavor.hyperparameters({}))
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_the_documentation_lists_what_an_estimator_takes(name: str) -> None:
+    (listed,) = re.findall(rf"`{name}`(?: or\s+`\w+`)?\s+\(([^)]*)\)", PAGE)
+    known = {item.name for item in find_flavor("sklearn").hyperparameters({"estimator": name})}
+    assert {*re.findall(r"`(\w+)`", listed)} == known - {"estimator"}
 
 
 def run(code: str) -> str:

@@ -4,7 +4,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from boostline.container.flavors.base import FunctionModel, Model, Task
-from boostline.container.flavors.xgb import XGBoostModel
+from boostline.container.flavors.xgb import FLAVOR
 from boostline.container.report.importance import weigh
 
 ROWS = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
@@ -26,7 +26,9 @@ def formula() -> Model:
 def booster(labels: NDArray[np.float64], classes: int = 0, **parameters: object) -> Model:
     data = xgboost.DMatrix(ROWS, labels)
     trained = xgboost.train({"max_depth": 2, "nthread": 1, **parameters}, data, 10)
-    return XGBoostModel(trained, Task("multiclass" if classes else "regression", classes))
+    model = FLAVOR.wrap(trained, Task("multiclass" if classes else "regression", classes))
+    assert model is not None
+    return model
 
 
 def test_a_booster_tells_its_shap_values() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from boostline.container.code import UserCode, UserCodeError, open_code
 from boostline.container.errors import ContainerError
 from boostline.container.flavors.base import Model, Task
-from boostline.container.flavors.estimator_score import score
+from boostline.container.flavors.methods import score
 from boostline.features.spec import Objective
 
 if TYPE_CHECKING:  # it reads tables, and serving does not

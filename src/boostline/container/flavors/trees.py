@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from boostline.container.flavors.base import (
     Ways,
 )
 from boostline.container.hyperparameters import Hyperparameter, Value
+from boostline.container.objectives import LINKS
+from boostline.container.weights import Part, weighted
 from boostline.features.spec import Objective
 
 if TYPE_CHECKING:  # it reads tables, and serving does not
@@ -35,46 +37,39 @@ if TYPE_CHECKING:  # it reads tables, and serving does not
 SLOPES: Mapping[Objective, float] = {"binary": 0.25, "multiclass": 0.5, "regression": 1.0}
 
 
-# A node's column, value, and children below and above; None for a leaf.
-Split = tuple[int, float, Any, Any] | None
+# A leaf by its magnitude; or a split by its column, its value, and what is below and above.
+Node = float | tuple[int, float, Any, Any]
+Tree = Iterable[tuple[float, Way]]  # the magnitude of each leaf, and the way to it
 
 
-def walk(root: Any, split: Callable[[Any], Split]) -> Iterator[tuple[Any, list[Step]]]:
-    """Yield each leaf of a tree with the way to it."""
+def walk(root: Any, read: Callable[[Any], Node]) -> Iterator[tuple[float, list[Step]]]:
+    """Yield the leaves of a tree of nodes that a function can read."""
     waiting: list[tuple[Any, list[Step]]] = [(root, [])]
     while waiting:
         node, path = waiting.pop()
-        found = split(node)
-        if found is None:
-            yield node, path
-        else:
-            column, value, below, above = found
-            waiting += [(below, [*path, (column, value, False)])]
-            waiting += [(above, [*path, (column, value, True)])]
+        match read(node):
+            case (column, value, below, above):
+                waiting += [(below, [*path, (column, value, False)])]
+                waiting += [(above, [*path, (column, value, True)])]
+            case leaf:
+                yield leaf, path
 
 
-def survey(
-    trees: Iterable[Iterable[tuple[Any, Way]]], size: Callable[[Any], float]
-) -> tuple[list[float], Ways]:
-    """Take the largest leaf of each tree, by its size, and the ways to all leaves."""
+def _survey(trees: Iterable[Tree]) -> tuple[list[float], Ways]:
+    """Take the largest leaf of each tree, and the ways to all leaves."""
     largest: list[float] = []
 
     def ways() -> Iterator[Way]:
         for tree in trees:  # one at a time: what is parsed of it is large
             largest.append(0.0)
             for leaf, way in tree:
-                largest[-1] = max(largest[-1], size(leaf))
+                largest[-1] = max(largest[-1], leaf)
                 yield way
 
     return largest, Ways.of(ways())
 
 
-def largest_sum(leaves: Sequence[float], groups: int) -> float:
-    """Bound a sum of leaves by the largest of each tree, where trees of groups take turns."""
-    return max(sum(leaves[group::groups]) for group in range(groups))
-
-
-class TreeModel(ABC):
+class TreeModel:
     """A model that holds its best iterations only.
 
     Parameters
@@ -83,68 +78,155 @@ class TreeModel(ABC):
         The framework's own object.
     task
         What is to be answered.
+    flavor
+        What knows the framework.
+
+    Attributes
+    ----------
+    link
+        How the sum of leaves becomes the score: see :class:`.base.Contributions`.
     """
 
-    def __init__(self, native: Any, task: Task) -> None:
+    def __init__(self, native: Any, task: Task, flavor: TreeFlavor) -> None:
         self.native = native
         self.task = task
+        self._flavor = flavor
+        self.link = LINKS.get(flavor.objective(native), "identity")
 
     @property
-    @abstractmethod
     def best_iteration(self) -> int:
         """The last round, since the rounds after the best one are cut."""
-
-    @abstractmethod
-    def score(self, rows: Rows) -> Any:
-        """Score one row or more by the framework, in one thread."""
-
-    @abstractmethod
-    def structure(self) -> Structure:
-        """Describe the trees."""
-
-    @abstractmethod
-    def contributions(self, rows: Rows) -> Contributions:
-        """Compute SHAP values."""
-
-    def convertible(self) -> Any:
-        """Give the framework's object as it is."""
-        return self.native
+        return self._flavor.rounds(self.native) - 1
 
     def predict(self, rows: Rows) -> Scores:
         """Score rows of shape (rows, columns), NaN for missing."""
         if len(rows) == 0:
             return np.empty(self.task.shape(0))
         try:
-            return self.task.checked(self.score(rows), len(rows))
+            return self.task.checked(self._flavor.score(self, rows), len(rows))
         except ValueError as error:
             raise ContainerError(f"the model {reason(error)}: train another objective") from None
 
+    def structure(self) -> Structure:
+        """Describe the trees."""
+        flavor, task = self._flavor, self.task
+        leaves, ways = _survey(flavor.trees(self.native))
+        # Trees of classes take turns, or there is one sum.
+        turns = task.classes if flavor.turns and task.objective == "multiclass" else 1
+        largest = max(sum(leaves[turn::turns]) for turn in range(turns))
+        start = flavor.start(self.native)
+        return Structure(largest + start, ways, SLOPES[task.objective], len(leaves))
+
+    def convertible(self) -> Any:
+        """Give what ``daal4py`` converts."""
+        return self._flavor.convertible(self.native)
+
+    def contributions(self, rows: Rows) -> Contributions:
+        """Compute SHAP values."""
+        parts = np.asarray(self._flavor.shares(self.native, rows), dtype=np.float64)
+        if self.task.objective == "multiclass":
+            parts = parts.reshape(len(rows), -1, rows.shape[1] + 1)
+        return Contributions(parts, self.link)
+
+
+class Job(NamedTuple):
+    """What a framework trains with.
+
+    Attributes
+    ----------
+    parameters
+        Its own hyperparameters, by its names; those that are not set are left out.
+    parts
+        The rows to train on; and those to stop on, if there are any.
+    checkpoints
+        What keeps an interrupted training, for a framework that can resume one.
+    size
+        How many bytes the features to train on are.
+    """
+
+    parameters: dict[str, Any]
+    parts: list[Part]
+    checkpoints: Checkpoints
+    size: int
+
 
 class TreeFlavor(ABC):
-    """A framework: what it calls things, and how it fits and reads a model."""
+    """A framework: what it calls things, and how it fits, reads and scores a model.
+
+    Attributes
+    ----------
+    name, file
+        Of the flavor, and of the file that holds a model.
+    library, kind, estimator, error
+        The framework's module; what it trains, holds in estimators, and raises.
+    objectives
+        Its names of what can be trained, and ours.
+    known, unset
+        The hyperparameters, and values that stand for: not set.
+    calls
+        What the hyperparameters of the objective and of the number of classes are called.
+    turns
+        Whether each class has trees of its own, which take turns.
+    patience
+        What the hyperparameter of early stopping is called; 0 is never.
+    inside, rounds
+        Takes the object out of an estimator; counts the rounds of an object.
+    """
 
     name: str
+    file: str
+    library: ModuleType
+    kind: type
+    estimator: type
+    error: type[Exception]
     objectives: Mapping[str, Objective]
     known: Sequence[Hyperparameter]
-    file: str
-    error: type[Exception]
-    model: type[TreeModel]
+    unset: Mapping[str, object] = {}
+    calls = ("objective", "num_class")
+    patience = "early_stopping_rounds"
+    turns = True
+    inside: Callable[[Any], Any] = staticmethod(lambda native: native)
+    rounds: Callable[[Any], int]
+
+    def cut(self, native: Any) -> Any:
+        """Cut the framework's object to its best iteration, where the framework did not."""
+        return native
 
     @abstractmethod
-    def take(self, native: Any) -> Any | None:
-        """Take the framework's object out of what holds one, cut to its best iteration."""
-
-    @abstractmethod
-    def fit(self, data: Channels, values: Mapping[str, Any], checkpoints: Checkpoints) -> Any:
+    def fit(self, job: Job) -> Any:
         """Train the framework's object; its errors may pass."""
 
     @abstractmethod
     def read(self, path: Path) -> Any:
         """Read the framework's object; its errors may pass."""
 
+    @abstractmethod
+    def objective(self, native: Any) -> str:
+        """Name what an object was trained for, however it was trained."""
+
+    @abstractmethod
+    def score(self, model: TreeModel, rows: Rows) -> Any:
+        """Score one row or more, in one thread."""
+
+    @abstractmethod
+    def shares(self, native: Any, rows: Rows) -> Any:
+        """Compute SHAP values, the base last."""
+
+    @abstractmethod
+    def trees(self, native: Any) -> Iterator[Tree]:
+        """Yield the trees."""
+
+    def start(self, native: Any) -> float:  # noqa: ARG002
+        """Bound what sums of leaves start from."""
+        return 0.0
+
+    def convertible(self, native: Any) -> Any:
+        """Give the framework's object as it is."""
+        return native
+
     def libraries(self) -> Mapping[str, str]:
-        """Name the framework's version."""
-        return {self.name: version(self.name)}
+        """Name the framework's version, whatever the name of its package."""
+        return {self.name: self.library.__version__}
 
     def hyperparameters(self, given: Mapping[str, object]) -> Sequence[Hyperparameter]:  # noqa: ARG002
         """List what training takes."""
@@ -160,16 +242,25 @@ class TreeFlavor(ABC):
         ContainerError
             The framework refuses the values or the rows.
         """
+        task, (objective, classes) = Task.of(data.contract), self.calls
+        stops = data.validation is not None and values[self.patience]
+        unset = {**self.unset, **({} if stops else {self.patience: values[self.patience]})}
+        names = [item.name for item in self.known]
+        own = {name: values[name] for name in names if values[name] != unset.get(name)}
+        own[objective] = values["objective"]
+        if task.objective == "multiclass":
+            own[classes] = task.classes
+        size = 4 * len(data.columns) * len(data.train.labels)
+        job = Job(own, weighted(data, str(values["class_weight"])), checkpoints, size)
         try:
-            native = self.take(self.fit(data, values, checkpoints))
+            return TreeModel(self.cut(self.fit(job)), task, self)
         except self.error as error:
             raise ContainerError(f"{self.name}: {reason(error)}") from None
-        return self.model(native, Task.of(data.contract))
 
     def wrap(self, native: Any, task: Task) -> TreeModel | None:
         """Take the framework's object, or what holds one; None where it is of another."""
-        found = self.take(native)
-        return None if found is None else self.model(found, task)
+        held = self.inside(native) if isinstance(native, self.estimator) else native
+        return TreeModel(self.cut(held), task, self) if isinstance(held, self.kind) else None
 
     def save(self, model: Model, folder: Path) -> None:
         """Write the model's one file."""
@@ -184,7 +275,7 @@ class TreeFlavor(ABC):
             It is not a model of this library.
         """
         try:
-            return self.model(self.read(folder / self.file), task)
+            return TreeModel(self.read(folder / self.file), task, self)
         except self.error as error:
             raise ContainerError(f"{self.file}: not readable: {reason(error)}") from None
 
@@ -193,18 +284,3 @@ def reason(error: Exception) -> str:
     """Take the sentence out of a framework's message: source lines and stacks are no use here."""
     text = str(error).strip().splitlines()[0]
     return re.sub(r"^(\[[\d:]+\] )?\S+:\d+: (Check failed: .*?: )?", "", text)
-
-
-# Progress is told alike for every framework, so that the same metric definitions read it.
-_TOLD = {
-    **dict.fromkeys(("binary_logloss", "Logloss"), "logloss"),
-    **dict.fromkeys(("multi_logloss", "MultiClass"), "mlogloss"),
-    "RMSE": "rmse",
-    "learn": "train",
-}
-
-
-def tell(place: int, values: Iterable[tuple[str, str, float]]) -> None:
-    """Print a round's metrics: of which rows, the name, the value."""
-    told = [f"{_TOLD.get(r, r)}-{_TOLD.get(n, n)}:{value:.6f}" for r, n, value in values]
-    print(f"[{place}] {' '.join(told)}", flush=True)
