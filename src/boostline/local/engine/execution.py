@@ -39,8 +39,8 @@ class Execution:
         self._selected = document.get("Selected", list(self._record.steps))
         parallelism = document.get("ParallelismConfiguration", {})
         self._most = parallelism.get("MaxParallelExecutionSteps", math.inf)
-        self._stopping, self._closing = threading.Event(), threading.Event()
-        self._halted = threading.Event()  # by either
+        self._halted = threading.Event()  # when it is stopped, and when the platform is
+        self._closing = False
         self._steps = Steps(self._record, jobs, cache, self._halted)
         self._threads: list[threading.Thread] = []
 
@@ -55,22 +55,19 @@ class Execution:
 
     def stop(self) -> None:
         """Stop the running jobs and start no more."""
-        self._halt(self._stopping)
+        self._halted.set()
         for name, document in self._record.running().items():
             self._steps.stop(self._record.steps[name], document)
 
     def close(self) -> None:
         """Leave the execution as it is, for a later platform to go on."""
-        self._halt(self._closing)
+        self._closing = True
+        self._halted.set()
 
     def join(self) -> None:
         """Wait until nothing more happens."""
         for thread in self._threads:
             thread.join()
-
-    def _halt(self, why: threading.Event) -> None:
-        why.set()
-        self._halted.set()
 
     def _begin(self, step: StepUnion, document: Document) -> None:
         arguments = (step, document)
@@ -82,7 +79,7 @@ class Execution:
         try:
             members = self._outcome(step, document)
             with self._database.transaction():
-                if not self._closing.is_set():  # a later platform comes to the same end
+                if not self._closing:  # a later platform comes to the same end
                     self._record.note(step.name, **members)
                     self._go_on()
         except Missing:
@@ -96,9 +93,9 @@ class Execution:
         try:
             self._steps.do(step, document)
         except Unfinished:
-            self._halt(self._closing)
+            self.close()
         except StepFailed as error:
-            stopped = error.stopped and self._stopping.is_set()
+            stopped = error.stopped and self._record.stopping()
             return {"StepStatus": "Stopped" if stopped else "Failed", "FailureReason": str(error)}
         return {"StepStatus": "Succeeded"}
 
@@ -130,7 +127,7 @@ class Execution:
 
     def _end(self, documents: dict[str, Document]) -> None:
         failed = [each for each in documents.values() if each["StepStatus"] == "Failed"]
-        if self._stopping.is_set():
+        if self._record.stopping():
             self._record.become("Stopped")
         elif failed:
             reasons = "; ".join(f"{d['StepName']}: {d['FailureReason']}" for d in failed)

@@ -111,9 +111,7 @@ class PipelineOperations(JobOperations):
 
     def list_pipeline_execution_steps(self, request: Document) -> Document:
         """Return the steps that an execution has reached, newest first unless asked otherwise."""
-        if "PipelineExecutionArn" not in request:
-            raise invalid("PipelineExecutionArn: whose steps are to be listed?")
-        arn = self._execution(request["PipelineExecutionArn"])["PipelineExecutionArn"]
+        arn = self._execution(request.get("PipelineExecutionArn", ""))["PipelineExecutionArn"]
         return STEPS.listed(self.platform.resources.list(STEP, number_of(arn)), request)
 
     def list_pipeline_parameters_for_execution(self, request: Document) -> Document:
