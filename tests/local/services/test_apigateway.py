@@ -534,40 +534,27 @@ def validated(shared_platform: RunningPlatform, api: Deployed) -> Deployed:
 @pytest.mark.parametrize(
     ("path", "body", "why"),
     [
-        ("/item", {"a": 1}, '[object has missing required properties (["b"])]'),
-        ("/item", {}, '[object has missing required properties (["a","b"])]'),
+        ("/item", {"a": 1}, "[$: 'b' is a required property]"),
+        ("/item", {}, "[$: 'a' is a required property, $: 'b' is a required property]"),
         (
             "/item",
             {"a": 1, "b": 2, "shoe": 3},
-            '[object instance has properties which are not allowed by the schema: ["shoe"]]',
+            "[$: Additional properties are not allowed ('shoe' was unexpected)]",
         ),
-        (
-            "/item",
-            {"a": 1, "b": "x"},
-            "[instance type (string) does not match any allowed primitive type "
-            '(allowed: ["number"])]',
-        ),
+        ("/item", {"a": 1, "b": "x"}, '[$.b: does not fit type "number"]'),
         ("/item", b"{", "[the body is not JSON]"),
         ("/item", b"[" * 100_000, "[the body is nested too deeply]"),
         ("/item", b"", "[a body is required]"),
-        ("/items", [{"a": 1}], '[object has missing required properties (["b"])]'),
-        (
-            "/items",
-            [{"a": 1, "b": 1}] * 1001,
-            "[array is too long: must have at most 2 elements but instance has 1001 elements]",
-        ),
-        (
-            "/words",
-            {"few": []},
-            "[array is too short: must have at least 1 elements but instance has 0 elements]",
-        ),
+        ("/items", [{"a": 1, "b": 1}, {"a": 1}], "[$[1]: 'b' is a required property]"),
+        ("/items", [{"a": 1, "b": 1}] * 1001, "[$: does not fit maxItems 2]"),
+        ("/words", {"few": []}, "[$.few: does not fit minItems 1]"),
         (
             "/words",
             {"low": 0, "short": "x" * 100_000},
-            "[instance does not fit its minimum, instance does not fit its maxLength]",
+            "[$.low: does not fit minimum 1, $.short: does not fit maxLength 2]",
         ),
-        ("/words", {"none": {"b": 1, "a": 1}}, 'allowed by the schema: ["a","b"]]'),
-        ("/words", {"none": {f"odd {n}": 0 for n in range(20_000)}}, 'the schema: ["odd 0"'),
+        ("/words", {"none": {"\n\u6f22": 1}}, r"('\\n\u6f22' was unexpected)"),
+        ("/words", {"none": {f"odd {n}": 0 for n in range(20_000)}}, "'odd 1000', 'odd 10000'"),
     ],
 )
 def test_a_body_that_does_not_fit_is_refused_in_the_document_s_words(
@@ -804,9 +791,7 @@ def test_the_account_has_a_role_for_its_logs(platform: RunningPlatform) -> None:
     role = "arn:aws:iam::000000000000:role/logs"
     change = {"op": "replace", "path": "/cloudwatchRoleArn", "value": role}
     assert client.update_account(patchOperations=[change])["cloudwatchRoleArn"] == role
-    found = client.get_account()
-    assert found["cloudwatchRoleArn"] == role
-    assert found["throttleSettings"] == {"burstLimit": 5000, "rateLimit": 10000.0}
+    assert client.get_account()["cloudwatchRoleArn"] == role
 
 
 @pytest.mark.slow

@@ -166,17 +166,13 @@ def imported(request: Mapping[str, Any]) -> Members:
     except ValueError as error:
         raise bad_request(f"Invalid OpenAPI input, which has to be JSON here: {error}") from None
     Document(content)
-    parameters = dict(request.get("parameters", {}))
-    parameters.pop("mode", None)  # ImportRestApi's own `?mode=import` is among them
-    endpoint = parameters.pop("endpointConfigurationTypes", "EDGE")
-    refuse(parameters, *parameters)
+    parameters = request.get("parameters", {})
+    refuse(parameters, *(parameters.keys() - {"mode"}))  # ImportRestApi's own is `?mode=import`
     info = content["info"]
     return {
         "name": info["title"],
         **{name: info[name] for name in ("description", "version") if name in info},
         "apiKeySource": "HEADER",
-        "endpointConfiguration": {"types": [endpoint]},
-        "disableExecuteApiEndpoint": False,
         "body": content,
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from boostline.local.platform import Platform
 from boostline.local.service import Service
-from boostline.local.services.apigateway import meter, stages
+from boostline.local.services.apigateway import stages
 from boostline.local.services.apigateway.dataplane import DataPlane
 from boostline.local.services.apigateway.document import imported
 from boostline.local.services.apigateway.documents import (
@@ -26,11 +26,10 @@ from boostline.local.services.apigateway.documents import (
     patch,
     refuse,
 )
+from boostline.local.services.apigateway.meter import Meter
 from boostline.local.store.resources import Missing
 
 ACCOUNT = "apigateway.account"
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-LIMITS = {"rateLimit": meter.RATE, "burstLimit": meter.BURST}
 
 
 class ApiGateway(Service):
@@ -44,7 +43,7 @@ class ApiGateway(Service):
         super().__init__(platform)
         self._kept = platform.resources
         self._stages: dict[tuple[str, str], stages.Deployed] = {}
-        self._meter = meter.Meter(platform.resources)
+        self._meter = Meter(platform.resources)
         self._data_plane = DataPlane(platform, self._deployed, self._meter)
         self.answer = self._data_plane.answer
 
@@ -243,15 +242,14 @@ class ApiGateway(Service):
 
     def get_account(self, _: Members) -> Members:
         """Return the account's settings."""
-        found = self._kept.find(ACCOUNT, ACCOUNT) or {}
-        return {"throttleSettings": LIMITS, "features": ["UsagePlans"], **found}
+        return self._kept.find(ACCOUNT, ACCOUNT) or {}
 
     def update_account(self, request: Members) -> Members:
         """Change the role by which API Gateway writes logs: it is recorded."""
-        account: Members = {}
+        account = self.get_account({})
         patch(account, request, "Account")
         self._kept.put(ACCOUNT, ACCOUNT, account)
-        return self.get_account({})
+        return account
 
     def _check_plan(self, plan: Members) -> None:
         if any(limit < 0 for limit in plan.get("throttle", {}).values()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 JSON = "application/json"
@@ -66,45 +67,14 @@ class Models:
             return "[the body is not JSON]"
         except RecursionError:
             return "[the body is nested too deeply]"
-        # Each missing property is a problem of its own, and is told with all others.
-        found = [*dict.fromkeys(map(_sentence, validator.iter_errors(content)))][:MOST]
-        return f"[{', '.join(found)[:LENGTH]}]" if found else ""
+        found = ", ".join(map(_sentence, islice(validator.iter_errors(content), MOST)))
+        # A header takes neither what is not ASCII nor the end of a line.
+        return f"[{found.encode('unicode_escape').decode()[:LENGTH]}]" if found else ""
 
 
 def _sentence(error: Any) -> str:
-    """Word a problem as API Gateway does.
-
-    Of a keyword that our documents do not have only the name is told: the library's own words hold
-    the whole instance.
-    """
-    wanted, found = error.validator_value, error.instance
-    match error.validator:
-        case "required":
-            missing = [name for name in wanted if name not in found]
-            return f"object has missing required properties ({_text(sorted(missing))})"
-        case "additionalProperties":
-            odd = _text(sorted(found.keys() - error.schema.get("properties", {}).keys()))
-            return f"object instance has properties which are not allowed by the schema: {odd}"
-        case "type":
-            allowed = _text(sorted(wanted if isinstance(wanted, list) else [wanted]))
-            return (
-                f"instance type ({_type(found)}) does not match any allowed primitive "
-                f"type (allowed: {allowed})"
-            )
-        case "minItems" | "maxItems" as bound:
-            how, limit = ("short", "least") if bound == "minItems" else ("long", "most")
-            return (
-                f"array is too {how}: must have at {limit} {wanted} elements "
-                f"but instance has {len(found)} elements"
-            )
-    return f"instance does not fit its {error.validator}"
-
-
-def _text(value: object) -> str:
-    """Write a value in ASCII, as a header needs it."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _type(value: Any) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
-    return names.get(type(value), "null" if value is None else "number")
+    """Say where a body does not fit, and why."""
+    why = f"does not fit {error.validator} {json.dumps(error.validator_value)}"
+    if error.validator in {"required", "additionalProperties"}:
+        why = error.message  # it names properties; those of others hold the whole instance
+    return f"{error.json_path}: {why}"
