@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import functools
-import hashlib
 import hmac
 import re
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote
 
-from botocore.auth import HmacV1Auth
-from botocore.utils import normalize_url_path
+from botocore.auth import HmacV1Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
+from botocore.credentials import Credentials
 
 from boostline.local.wire.head import Head
 from boostline.local.wire.refusals import Refused
@@ -140,25 +139,32 @@ class Signature(NamedTuple):
         if "host" not in self.headers or unsigned:
             names = ", ".join(sorted(unsigned)) or "host"
             raise BadSignature(Refused.SIGNATURE, f"Headers must be signed: {names}")
-        digest = hashlib.sha256(self._canonical(head, payload).encode()).hexdigest()
-        scope = (self.date, self.region, self.service, "aws4_request")
-        text = "\n".join([ALGORITHM, self.stamp, "/".join(scope), digest])
-        key = _signing_key(secret_key, *scope)
-        _compare(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), self.signature)
+        signed = HTTPHeaders()
+        for name in self.headers:
+            for value in head.headers.getlist(name):
+                signed[name] = value  # adds one
+        request = AWSRequest(head.method, f"http://{head.headers['host']}{head.path}", signed)
+        request.params = [pair for pair in head.parameters if pair[0] != "X-Amz-Signature"]
+        request.context |= {"timestamp": self.stamp, "payload": payload}
+        signer = _S3Signer if self.service == "s3" else _Signer
+        made = signer(Credentials(self.access_key, secret_key), self.service, self.region)
+        text = made.string_to_sign(request, made.canonical_request(request))
+        _compare(made.signature(text, request), self.signature)
 
-    def _canonical(self, head: Head, payload: str) -> str:
-        path = head.path
-        if self.service != "s3":  # only S3 leaves the path as it was sent
-            path = quote(normalize_url_path(path), safe="/~")
-        values = (
-            ",".join(" ".join(value.split()) for value in head.headers.getlist(name))
-            for name in self.headers
-        )
-        headers = [f"{name}:{value}" for name, value in zip(self.headers, values, strict=True)]
-        signed = ";".join(self.headers)
-        return "\n".join(
-            [head.method, path, _canonical_query(head.query), *headers, "", signed, payload]
-        )
+
+class _Signer(SigV4Auth):  # type: ignore[misc]
+    """Signs what a request says is signed, again."""
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
+        return request.headers
+
+    def payload(self, request: AWSRequest) -> str:
+        return str(request.context["payload"])
+
+
+class _S3Signer(_Signer):
+    def _normalize_url_path(self, path: str) -> str:
+        return path  # only S3 leaves it as it was sent
 
 
 class OldSignature(NamedTuple):
@@ -199,20 +205,3 @@ def is_signed(head: Head) -> bool:
 def _compare(computed: str, given: str) -> None:
     if not hmac.compare_digest(computed.encode(), given.encode()):
         raise BadSignature(Refused.SIGNATURE)
-
-
-def _canonical_query(query: str) -> str:
-    pairs = (part.partition("=") for part in query.split("&") if part)
-    encoded = sorted(
-        (quote(unquote(name), safe="-_.~"), quote(unquote(value), safe="-_.~"))
-        for name, _, value in pairs
-    )
-    return "&".join(f"{name}={value}" for name, value in encoded if name != "X-Amz-Signature")
-
-
-@functools.lru_cache(maxsize=64)
-def _signing_key(secret_key: str, *scope: str) -> bytes:
-    key = f"AWS4{secret_key}".encode()
-    for part in scope:
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
