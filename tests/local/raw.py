@@ -60,7 +60,7 @@ def send(
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """Send a request as it is, and return the answer."""
-    connection = http.client.HTTPConnection(urlsplit(platform.endpoint).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(platform.endpoint).netloc, timeout=60)
     try:
         connection.request(method, path, body, dict(headers or {}))
         response = connection.getresponse()

@@ -258,7 +258,7 @@ class Peculiar(Service):
 
     def invoke_endpoint(self, _: dict[str, Any]) -> dict[str, Any]:
         self.waiting.release()
-        self.go_on.wait(30)
+        self.go_on.wait(60)
         return {"Body": b"done"}
 
 
@@ -299,7 +299,7 @@ def test_slow_endpoints_keep_nobody_else_waiting(platform: RunningPlatform) -> N
     with ThreadPoolExecutor(70) as pool:
         answers = pool.map(invoke, range(70))
         for _ in range(64):
-            assert slow.waiting.acquire(timeout=10)
+            assert slow.waiting.acquire(timeout=60)
         assert platform.client("sts").get_caller_identity()["Account"]
         slow.go_on.set()
         assert list(answers) == [b"done"] * 70
@@ -323,7 +323,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(platform: RunningPlatform) -> 
     lines = [f"{name}: {value}" for name, value in headers.items()]
     port = platform.platform.port
     head = ["PUT /abc/key HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Length: 100", *lines]
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall("\r\n".join([*head, "", ""]).encode() + body[:50])
         incoming = platform.platform.folder / "blobs" / "incoming"
         wait_for(lambda: any(incoming.iterdir()))
@@ -333,7 +333,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(platform: RunningPlatform) -> 
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until a folder, which tells nobody of its changes, is as it should be."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

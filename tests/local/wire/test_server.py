@@ -65,7 +65,7 @@ def test_one_connection_carries_many_calls_without_delay(platform: RunningPlatfo
     lines = [f"{name}: {value}" for name, value in headers.items()]
     host = f"Host: 127.0.0.1:{platform.platform.port}"
     head = "\r\n".join(["POST / HTTP/1.1", host, f"Content-Length: {len(body)}", *lines, "", ""])
-    with socket.create_connection(("127.0.0.1", platform.platform.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", platform.platform.port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         took = []
         for _ in range(50):
@@ -99,7 +99,7 @@ def test_a_signal_ends_it_well(tmp_path: Path, number: signal.Signals) -> None:
         client.get_caller_identity()  # leaves its connection open
         program.send_signal(number)
         assert program.stdout.readline() == "ended\n"
-        assert program.wait(10) == 0
+        assert program.wait(60) == 0
         client.close()
 
 
