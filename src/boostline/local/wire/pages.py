@@ -14,11 +14,14 @@ from boostline.local.wire.errors import AwsError, invalid
 
 Members = dict[str, Any]
 
-# How many a page holds where the caller does not say, and at most, by operation or service. What is
-# not here is not cut: S3's other listings and the events of logs have positions of their own.
+# How many a page holds where the caller does not say, and at most, by operation or service, as the
+# API references (and botocore's documentation) of the operations say; but CloudFormation's pages are
+# of 1 MB: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+# What is not here is not cut: S3's other listings and the events of logs have their own positions.
 SIZES = {
     "apigateway": (25, 500),
-    "application-autoscaling": (50, 50),
+    "application-autoscaling:DescribeScalableTargets": (50, 50),
+    "application-autoscaling:DescribeScalingPolicies": (10, 10),
     "cloudformation": (100, 100),
     "cloudwatch:DescribeAlarms": (100, 100),
     "cloudwatch:ListMetrics": (500, 500),
