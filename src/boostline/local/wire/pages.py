@@ -15,8 +15,8 @@ from boostline.local.wire.errors import AwsError, invalid
 Members = dict[str, Any]
 
 # How many a page holds where the caller does not say, and at most, by operation or service, as the
-# API references (and botocore's documentation) of the operations say; but CloudFormation's pages are
-# of 1 MB: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+# operations' API references (and botocore's documentation) say; but CloudFormation's pages are of
+# 1 MB: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
 # What is not here is not cut: S3's other listings and the events of logs have their own positions.
 SIZES = {
     "apigateway": (25, 500),
