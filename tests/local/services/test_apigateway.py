@@ -370,9 +370,7 @@ def test_listings_have_pages(platform: RunningPlatform) -> None:
 
 def test_keys_and_plans_say_what_is_wrong(api: Deployed) -> None:
     client = api.client
-    assert refused(client.create_api_key, value="short")[0] == "BadRequestException"
-    value = client.create_api_key(name="given", value="v" * 20)["value"]
-    assert refused(client.create_api_key, value=value)[0] == "ConflictException"
+    assert refused(client.create_api_key, value="v" * 20)[0] == "BadRequestException"
     assert refused(client.get_api_key, apiKey="none")[0] == "NotFoundException"
     assert refused(client.get_usage_plan, usagePlanId="none")[0] == "NotFoundException"
     stages = [{"apiId": api.id, "stage": "none"}]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from boostline.local.platform import Platform
 from boostline.local.services.apigateway.document import GatewayResponse, Operation
@@ -72,9 +72,7 @@ class Refusal(Exception):
             "validationErrorString": self._problems,
         }
         headers = {"x-amzn-ErrorType": error}
-        own = worded.get(self._kind) or worded.get(f"DEFAULT_{status // 100}XX")
-        if own is None:
-            return JSONResponse({"message": message}, status, headers)
+        own = worded.get(self._kind) or worded.get(f"DEFAULT_{status // 100}XX", GatewayResponse())
         for name, value in own.response_parameters.items():
             text = call.expand(f"${value}") if value.startswith("context.") else value.strip("'")
             header = name.removeprefix("gatewayresponse.header.")
