@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import json
 import sys
+import tarfile
 import threading
 from pathlib import Path
 
@@ -39,12 +41,15 @@ def test_job_runs_where_opt_ml_has_to_be_moved(tmp_path: Path) -> None:
             "RoleArn": "arn:aws:iam::000000000000:role/any",
             "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
             "InputDataConfig": [{"ChannelName": "train", "DataSource": source}],
-            "OutputDataConfig": {"S3OutputPath": "s3://bench/out", "CompressionType": "NONE"},
+            "OutputDataConfig": {"S3OutputPath": "s3://bench/out"},
         }
     )
     job = jobs.wait(TRAINING, "moved")
     assert job["TrainingJobStatus"] == "Completed", job
-    assert platform.objects.read("s3://bench/out/moved/output/model/m") == b"a 444"
+    model = io.BytesIO(platform.objects.read("s3://bench/out/moved/output/model.tar.gz"))
+    with tarfile.open(fileobj=model) as archive:
+        archive.extractall(tmp_path / "model", filter="data")
+    assert (tmp_path / "model/m").read_text() == "a 444"
     jobs.close()
     platform.stop()
 

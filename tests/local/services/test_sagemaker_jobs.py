@@ -143,16 +143,6 @@ def test_training_finds_what_the_contract_says_and_its_model_is_kept(bench: Benc
     bench.until(lambda: not folder.exists())
 
 
-def test_model_that_is_not_packed_lies_below_a_prefix(bench: Bench) -> None:
-    bench.program("train", '(base / "model/m").write_text("m")')
-    job = bench.train(
-        "plain",
-        OutputDataConfig={"S3OutputPath": "s3://bench/models/", "CompressionType": "NONE"},
-    )
-    assert job["ModelArtifacts"]["S3ModelArtifacts"] == "s3://bench/models/plain/output/model/"
-    assert bench.get("s3://bench/models/plain/output/model/m") == b"m"
-
-
 @pytest.mark.parametrize(
     ("program", "reason"),
     [

@@ -26,12 +26,10 @@ LOG = logging.getLogger(__name__)
 ALPHABET = string.ascii_letters + string.digits
 MAX_ATTEMPTS = 5  # where a retry policy says nothing
 SERVICE_FAULT = "Step.SERVICE_FAULT"
-# What a job's failure begins with, or the code of a refusal → the exception type of a policy.
+# What a job's failure begins with → the exception type of a policy.
 TYPES = {
     "InternalServerError": "SageMaker.JOB_INTERNAL_ERROR",
     "CapacityError": "SageMaker.CAPACITY_ERROR",
-    "ResourceLimitExceeded": "SageMaker.RESOURCE_LIMIT",
-    "ThrottlingException": "Step.THROTTLING",
 }
 
 
@@ -40,7 +38,7 @@ class StepFailed(Exception):
 
     def __init__(self, reason: str, kind: str = "", *, stopped: bool = False) -> None:
         super().__init__(reason)
-        self.kind = kind or TYPES.get(reason.removeprefix("ClientError: ").partition(":")[0], "")
+        self.kind = kind or TYPES.get(reason.partition(":")[0], "")
         self.stopped = stopped
 
 

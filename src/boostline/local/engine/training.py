@@ -73,21 +73,18 @@ class Training(Work):
             found.append(Upload(inside(ml, checkpoints["LocalPath"]), checkpoints["S3Uri"]))
         if status == "Failed":
             return found
-        packed = document["OutputDataConfig"].get("CompressionType", "GZIP") == "GZIP"
         model = document["ModelArtifacts"]["S3ModelArtifacts"]
-        found.append(Upload(ml / "model", model, packed))
+        found.append(Upload(ml / "model", model, packed=True))
         if any(path.is_file() for path in (ml / "output/data").rglob("*")):
-            output = f"{model.rstrip('/').rpartition('/')[0]}/output"
-            uri = f"{output}.tar.gz" if packed else output
-            found.append(Upload(ml / "output/data", uri, packed))
+            uri = f"{model.removesuffix('model.tar.gz')}output.tar.gz"
+            found.append(Upload(ml / "output/data", uri, packed=True))
         return found
 
 
 def artifacts_uri(request: Document) -> str:
     """Return where a job's model goes."""
-    output = request["OutputDataConfig"]
-    stem = f"{output['S3OutputPath'].rstrip('/')}/{request['TrainingJobName']}/output/model"
-    return f"{stem}/" if output.get("CompressionType") == "NONE" else f"{stem}.tar.gz"
+    folder = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+    return f"{folder}/{request['TrainingJobName']}/output/model.tar.gz"
 
 
 def _channel(channel: Document, document: Document) -> dict[str, Any]:

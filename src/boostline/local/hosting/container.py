@@ -20,8 +20,7 @@ def lay_out(platform: Platform, container: Document, ml: Path) -> None:
     Parameters
     ----------
     container
-        `data` is the S3 URI of a `model.tar.gz`, or, if not `packed`, of a prefix; empty if there
-        is none.
+        `data` is the S3 URI of a `model.tar.gz`; empty if there is none.
 
     Raises
     ------
@@ -31,11 +30,9 @@ def lay_out(platform: Platform, container: Document, ml: Path) -> None:
     data, model = container["data"], ml / "model"
     model.mkdir(parents=True, exist_ok=True)
     try:
-        if data and container["packed"]:
+        if data:
             archive = platform.blobs.path(platform.objects.get(*split_uri(data)).digest)
             unpack(archive, model)
-        elif data:
-            platform.objects.download(data, model)
     except (NoSuchKey, NoSuchBucket):
         raise ServerFailed(f"there is no model data at {data}") from None
     except ArchiveError as error:

@@ -7,10 +7,16 @@ import time
 from boostline.contracts.uri import split_uri
 from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.hosting.rollout import Rollout
-from boostline.local.services.sagemaker.jobs import Rules, require
-from boostline.local.services.sagemaker.listing import Kind
 from boostline.local.services.sagemaker.models import MODEL
-from boostline.local.services.sagemaker.part import Part, deleting, describing, listed
+from boostline.local.services.sagemaker.part import (
+    Kind,
+    Part,
+    Rules,
+    deleting,
+    describing,
+    listed,
+    require,
+)
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid

@@ -5,23 +5,27 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any, TypeAlias
 
 from boostline.contracts.uri import split_uri
 from boostline.local.engine.attempt import change_secondary
 from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
-from boostline.local.engine.paths import places
 from boostline.local.engine.training import artifacts_uri
 from boostline.local.engine.work import Work, status_of
 from boostline.local.runners.base import ML
-from boostline.local.services.sagemaker.listing import Kind
-from boostline.local.services.sagemaker.part import Operation, Part, describing, listed
+from boostline.local.services.sagemaker.part import (
+    Kind,
+    Operation,
+    Part,
+    Rules,
+    describing,
+    listed,
+    require,
+)
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 DAY = 86_400
 CHECKPOINTS = f"{ML}/checkpoints"
-Rules: TypeAlias = dict[str, tuple[Any, ...] | Callable[[Any], Any]]
 
 
 def below(folder: str, default: str = "") -> Callable[[str], None]:
@@ -35,8 +39,6 @@ def below(folder: str, default: str = "") -> Callable[[str], None]:
     return check
 
 
-# What the platform has of a job: what may lie at a path, None if nothing need be there; or what
-# refuses it, or an empty text for nothing, by a ValueError.
 TRAINING_RULES: Rules = {
     "AlgorithmSpecification.AlgorithmName": (None,),
     "AlgorithmSpecification.MetricDefinitions[].Regex": re.compile,
@@ -47,6 +49,7 @@ TRAINING_RULES: Rules = {
     "InputDataConfig[].DataSource.S3DataSource.S3Uri": split_uri,
     "InputDataConfig[].InputMode": (None, "File", "FastFile"),
     "InputDataConfig[].RecordWrapperType": (None, "None"),
+    "OutputDataConfig.CompressionType": (None, "GZIP"),
     "OutputDataConfig.S3OutputPath": split_uri,
     "ResourceConfig.InstanceCount": (None, 1),
     "ResourceConfig.InstanceGroups": (None,),
@@ -63,20 +66,6 @@ PROCESSING_RULES: Rules = {
     "ProcessingOutputConfig.Outputs[].S3Output.S3Uri": split_uri,
     "ProcessingResources.ClusterConfig.InstanceCount": (1,),
 }
-
-
-def require(request: Document, rules: Rules) -> None:
-    """Refuse, by name, what the platform does not have."""
-    for path, rule in rules.items():
-        for where, found in places(request, path):
-            try:
-                if not isinstance(rule, tuple):
-                    rule(found or "")
-                elif found not in rule:
-                    here = " or ".join(str(each) for each in rule if each is not None) or "none"
-                    raise ValueError(f"the local platform has {here}; found {found!r}")
-            except (ValueError, re.error) as error:
-                raise invalid(f"{where}: {error}") from None
 
 
 def _kind(work: Work, missing: str) -> Kind:

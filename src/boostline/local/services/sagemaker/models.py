@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from boostline.contracts.uri import split_uri
-from boostline.local.services.sagemaker.listing import Kind
-from boostline.local.services.sagemaker.part import deleting, describing, listed
+from boostline.local.services.sagemaker.part import (
+    Kind,
+    Rules,
+    deleting,
+    describing,
+    listed,
+    require,
+)
 from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
 MODEL = Kind("Model")
+CONTAINER_RULES: Rules = {"Mode": (None, "SingleModel"), "ModelDataSource": (None,)}
 
 
 class ModelOperations(RegistryOperations):
@@ -35,15 +42,15 @@ class ModelOperations(RegistryOperations):
         found, package = container, {}
         if "ModelPackageName" in container:
             found = package = self._packaged(container["ModelPackageName"])
-        if container.get("Mode", "SingleModel") != "SingleModel":
-            raise invalid(f"Mode {container['Mode']}: the local platform serves SingleModel")
+        require(container, CONTAINER_RULES)
+        require(found, CONTAINER_RULES)
         if "Image" not in found:
             raise invalid("A container needs an Image, or a ModelPackageName")
         self.require_image(found["Image"])
-        data, packed = _data(found)
+        data = found.get("ModelDataUrl", "")
         self._require_data(data)
         environment = {**package.get("Environment", {}), **container.get("Environment", {})}
-        return {"image": found["Image"], "data": data, "packed": packed, "environment": environment}
+        return {"image": found["Image"], "data": data, "environment": environment}
 
     def _packaged(self, name: str) -> Document:
         package = self.get(PACKAGE, name)
@@ -72,13 +79,3 @@ def _only(what: str, containers: list[Document]) -> Document:
             f"{what}: the local platform serves exactly one container; found {len(containers)}"
         )
     return containers[0]
-
-
-def _data(container: Document) -> tuple[str, bool]:
-    """Return the URI of a container's data, and whether it is a packed file."""
-    if "ModelDataSource" not in container:
-        return str(container.get("ModelDataUrl", "")), True
-    source = container["ModelDataSource"].get("S3DataSource")
-    if source is None:
-        raise invalid("ModelDataSource: the local platform has S3DataSource")
-    return str(source["S3Uri"]), source["CompressionType"] == "Gzip"

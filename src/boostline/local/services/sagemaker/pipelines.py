@@ -8,8 +8,7 @@ from boostline.local.engine.execution import Executions
 from boostline.local.engine.record import EXECUTION, STEP, number_of
 from boostline.local.engine.values import arguments, text
 from boostline.local.services.sagemaker.jobs import JobOperations
-from boostline.local.services.sagemaker.listing import Kind
-from boostline.local.services.sagemaker.part import describing, listed, once
+from boostline.local.services.sagemaker.part import Kind, describing, listed, once
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 
 from boostline.contracts.models import service_model
-from boostline.local.services.sagemaker.listing import Kind
-from boostline.local.services.sagemaker.part import Part, deleting, describing, listed, once
+from boostline.local.services.sagemaker.part import Kind, Part, deleting, describing, listed, once
 from boostline.local.store.events import iso
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid

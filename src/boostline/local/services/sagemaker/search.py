@@ -5,8 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
-from boostline.local.services.sagemaker.listing import Kind
-from boostline.local.services.sagemaker.part import Part
+from boostline.local.services.sagemaker.part import Kind, Part
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
@@ -15,7 +14,6 @@ COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "Equals": operator.eq,
     "NotEquals": operator.ne,
     "Contains": operator.contains,
-    "In": lambda found, value: found in [each.strip() for each in value.split(",")],
 }
 
 
@@ -44,9 +42,7 @@ def _holds(expression: Document, document: Document) -> bool:
 
 def _passes(test: Document, document: Document) -> bool:
     comparison, found = test.get("Operator", "Equals"), document.get(test["Name"])
-    if comparison in ("Exists", "NotExists"):
-        return bool(comparison == ("NotExists" if found is None else "Exists"))
     if comparison not in COMPARISONS:
-        here = ", ".join([*COMPARISONS, "Exists", "NotExists"])
-        raise invalid(f"Filter {test['Name']}: the local platform has {here}; found {comparison}")
+        here = f"{', '.join(COMPARISONS)}; found {comparison}"
+        raise invalid(f"Filter {test['Name']}: the local platform has {here}")
     return found is not None and COMPARISONS[comparison](str(found), test.get("Value", ""))

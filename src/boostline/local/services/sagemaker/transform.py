@@ -8,17 +8,9 @@ from boostline.contracts.uri import split_uri
 from boostline.local.hosting.records import Processing
 from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.services.sagemaker.endpoints import HEALTH_TIMEOUT
-from boostline.local.services.sagemaker.jobs import (
-    DAY,
-    PROCESSING_JOB,
-    JobOperations,
-    Rules,
-    require,
-    stopping,
-)
-from boostline.local.services.sagemaker.listing import Kind
+from boostline.local.services.sagemaker.jobs import DAY, PROCESSING_JOB, JobOperations, stopping
 from boostline.local.services.sagemaker.models import MODEL
-from boostline.local.services.sagemaker.part import describing, listed
+from boostline.local.services.sagemaker.part import Kind, Rules, describing, listed, require
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
