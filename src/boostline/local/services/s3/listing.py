@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import quote, unquote
 
 from boostline.local.services.s3.checksums import declared
@@ -16,8 +16,7 @@ from boostline.local.services.s3.errors import Members, invalid_argument
 from boostline.local.services.s3.settings import SettingsService, members_of
 from boostline.local.store.objects import Object, Place, beyond
 
-PAGE = 1_000
-Fetch = Callable[[Place], list[Object]]  # gives up to PAGE objects after a place
+LONGEST = 1_000
 # What is written as in a URL, where that is asked for: any XML parser can read it then.
 ENCODED = {
     *("Delimiter", "Key", "KeyMarker", "Marker", "NextKeyMarker", "NextMarker", "Prefix"),
@@ -25,68 +24,39 @@ ENCODED = {
 }
 
 
-class Page(NamedTuple):
-    """Entries and common prefixes; the next page begins after `last`, if there is one."""
+class Page:
+    """The first of some entries and common prefixes, as many as a request's `limit` says.
 
-    entries: list[Any]
-    prefixes: list[str]
-    last: Any
+    The next page begins after `last`, if there is one.
+    """
+
+    def __init__(self, request: Members, limit: str, found: Iterable[Any]) -> None:
+        most = min(request.get(limit, LONGEST), LONGEST)
+        if most < 0:
+            raise invalid_argument(f"Argument {limit} must be an integer between 0 and 2147483647")
+        some = list(itertools.islice(found, most + 1))
+        self._request, self._limit = request, {limit: most}
+        self.prefixes = [each for each in some[:most] if isinstance(each, str)]
+        self.entries = [each for each in some[:most] if not isinstance(each, str)]
+        self.last = some[most - 1] if len(some) > most > 0 else None
 
     @property
     def next(self) -> str | None:
         """The key or common prefix that the next page begins after."""
         return None if self.last is None else str(getattr(self.last, "key", self.last))
 
-
-def cut(found: list[Any], limit: int) -> Page:
-    """Return the first entries and common prefixes, `limit` together."""
-    prefixes = [each for each in found[:limit] if isinstance(each, str)]
-    entries = [each for each in found[:limit] if not isinstance(each, str)]
-    return Page(entries, prefixes, found[limit - 1] if len(found) > limit > 0 else None)
-
-
-def _walk(fetch: Fetch, prefix: str, delimiter: str, after: Place) -> Iterator[Object | str]:
-    """Give the objects after a place; instead of those with a common prefix, that, once."""
-
-    def common(key: str) -> str | None:
-        rest, cut, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
-        return prefix + rest + cut if cut else None
-
-    passed, marker = None, after[0].decode()
-    if common(marker) == marker:
-        after = beyond(marker)
-    while batch := fetch(after):
-        for each in batch:
-            found = common(each.key)
-            if found is None:
-                yield each
-            elif found != passed:
-                yield found
-            passed = found
-        last = batch[-1]
-        after = (last.key.encode(), last.number) if passed is None else beyond(passed)
-
-
-def limit_of(request: Members, name: str) -> int:
-    """Return how many entries a request wants, 1,000 at most."""
-    limit: int = request.get(name, PAGE)
-    if limit < 0:
-        raise invalid_argument(f"Argument {name} must be an integer between 0 and 2147483647")
-    return min(limit, PAGE)
-
-
-def answer(request: Members, found: Page, limit: str, **members: Any) -> Members:
-    """Return the answer to a request for a page; what does not belong in it, its shape knows."""
-    made = {
-        "Prefix": "",
-        **request,
-        "Name": request["Bucket"],
-        limit: limit_of(request, limit),
-        "IsTruncated": found.last is not None,
-        "CommonPrefixes": [{"Prefix": prefix} for prefix in found.prefixes],
-        **members,
-    }
-    return _encoded(made) if request.get("EncodingType") == "url" else made
+    def answer(self, **members: Any) -> Members:
+        """Return the answer to the request; what does not belong in it, its shape knows."""
+        made = {
+            "Prefix": "",
+            **self._request,
+            **self._limit,
+            "Name": self._request["Bucket"],
+            "IsTruncated": self.last is not None,
+            "CommonPrefixes": [{"Prefix": prefix} for prefix in self.prefixes],
+            **members,
+        }
+        return _encoded(made) if self._request.get("EncodingType") == "url" else made
 
 
 def _encoded(value: Any, name: str = "") -> Any:
@@ -102,21 +72,19 @@ class ListService(SettingsService):
 
     def list_objects(self, request: Members) -> Members:
         """Return a page of a bucket's objects, the older way: the marker is a key."""
-        found = self._page(request, (request.get("Marker", "").encode(), 0))
+        place = request.get("Marker", "").encode(), 0
+        found = Page({"Marker": "", **request}, "MaxKeys", self._walk(request, place))
         following = {"NextMarker": found.next} if request.get("Delimiter") else {}
         entries = [self._entry(each) for each in found.entries]
-        return answer({"Marker": "", **request}, found, "MaxKeys", Contents=entries, **following)
+        return found.answer(Contents=entries, **following)
 
     def list_objects_v2(self, request: Members) -> Members:
         """Return a page of a bucket's objects; the token is the last key, as in a URL."""
         token = request.get("ContinuationToken")
         after = request.get("StartAfter", "") if token is None else unquote(token)
-        found = self._page(request, (after.encode(), 0))
+        found = Page(request, "MaxKeys", self._walk(request, (after.encode(), 0)))
         owner = {} if request.get("FetchOwner") else {"Owner": None}
-        return answer(
-            request,
-            found,
-            "MaxKeys",
+        return found.answer(
             KeyCount=len(found.entries) + len(found.prefixes),
             NextContinuationToken=None if found.next is None else quote(found.next),
             Contents=[self._entry(each) | owner for each in found.entries],
@@ -130,7 +98,8 @@ class ListService(SettingsService):
         key, number = request.get("KeyMarker", ""), request.get("VersionIdMarker", "")
         if not re.fullmatch(r"\d{0,18}", number):
             raise invalid_argument("The VersionIdMarker is not one of an earlier answer")
-        found = self._page(request, (key.encode(), int(number or 0)), versions=True)
+        place = key.encode(), int(number or 0)
+        found = Page(request, "MaxKeys", self._walk(request, place, versions=True))
         entries: dict[bool, list[Members]] = {True: [], False: []}
         before = key if number else None
         for each in found.entries:
@@ -138,24 +107,30 @@ class ListService(SettingsService):
             entries[bool(each.digest)].append(self._entry(each) | more)
             before = each.key
         following = getattr(found.last, "number", None)
-        return answer(
-            request,
-            found,
-            "MaxKeys",
+        return found.answer(
             NextKeyMarker=found.next,
             NextVersionIdMarker=None if following is None else str(following),
             Versions=entries[True],
             DeleteMarkers=entries[False],
         )
 
-    def _page(self, request: Members, after: Place, versions: bool = False) -> Page:
-        def fetch(place: Place) -> list[Object]:
-            bucket, prefix = request["Bucket"], request.get("Prefix", "")
-            return self._objects.list(bucket, prefix, place, PAGE, versions)
-
-        limit = limit_of(request, "MaxKeys")
-        walk = _walk(fetch, request.get("Prefix", ""), request.get("Delimiter", ""), after)
-        return cut(list(itertools.islice(walk, limit + 1)), limit)
+    def _walk(
+        self, request: Members, after: Place, versions: bool = False
+    ) -> Iterator[Object | str]:
+        """Give the objects after a place; instead of those with a common prefix, that, once."""
+        prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
+        passed, marker = None, after[0].decode()
+        if _common(marker, prefix, delimiter) == marker:
+            after = beyond(marker)
+        while some := self._objects.list(request["Bucket"], prefix, after, LONGEST, versions):
+            for each in some:
+                found = _common(each.key, prefix, delimiter)
+                if found is None:
+                    yield each
+                elif found != passed:
+                    yield found
+                passed = found
+            after = (each.key.encode(), each.number) if passed is None else beyond(passed)
 
     def _entry(self, found: Object) -> Members:
         sums = declared(found.headers)
@@ -166,3 +141,9 @@ class ListService(SettingsService):
             "ChecksumAlgorithm": [name.removeprefix("Checksum") for name in sums],
             "Owner": self._owner,
         }
+
+
+def _common(key: str, prefix: str, delimiter: str) -> str | None:
+    """Return the common prefix that a key is shown as, or None if it is shown itself."""
+    rest, cut, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
+    return prefix + rest + cut if cut else None

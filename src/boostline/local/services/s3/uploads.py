@@ -16,7 +16,7 @@ from boostline.local.services.s3 import checksums
 from boostline.local.services.s3.checksums import FULL, TYPE, Sums, declared
 from boostline.local.services.s3.conditions import byte_range
 from boostline.local.services.s3.errors import Members, invalid_argument
-from boostline.local.services.s3.listing import ListService, answer, cut, limit_of
+from boostline.local.services.s3.listing import LONGEST, ListService, Page
 from boostline.local.services.s3.settings import members_of
 from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import NoSuchBucket, Object
@@ -115,12 +115,9 @@ class UploadService(ListService):
         places = {(each["Key"].encode(), each["Initiated"]): each for each in uploads}
         rest = [places[place] for place in sorted(places) if place > after]
         prefixed = [each for each in rest if each["Key"].startswith(prefix)]
-        found = cut(prefixed, limit_of(request, "MaxUploads"))
+        found = Page(request, "MaxUploads", prefixed)
         last, common = found.last or {}, {"StorageClass": "STANDARD"}
-        return answer(
-            request,
-            found,
-            "MaxUploads",
+        return found.answer(
             NextKeyMarker=last.get("Key"),
             NextUploadIdMarker=last.get("UploadId"),
             Uploads=[{**common, **each["Headers"], **each} for each in found.entries],
@@ -128,22 +125,18 @@ class UploadService(ListService):
 
     def list_parts(self, request: Members) -> Members:
         """Return a page of an upload's parts, by their numbers."""
-        upload, limit = self._require(request), limit_of(request, "MaxParts")
-        after = request.get("PartNumberMarker", 0)
+        upload, after = self._require(request), request.get("PartNumberMarker", 0)
         place = f"{after:05}".encode(), 0
-        found = cut(self._objects.list(_place(upload), after=place, limit=limit + 1), limit)
+        stored = self._objects.list(_place(upload), after=place, limit=LONGEST + 1)
+        found = Page(request, "MaxParts", stored)
         parts = [_part(each) for each in found.entries]
-        return answer(
-            upload["Headers"] | upload,
-            found,
-            "MaxParts",
-            PartNumberMarker=after,
-            NextPartNumberMarker=parts[-1]["PartNumber"] if parts else 0,
-            MaxParts=limit,
-            Parts=parts,
-            Initiator=self._owner,
-            Owner=self._owner,
-        )
+        return {
+            **upload["Headers"],
+            **upload,
+            **found.answer(Parts=parts, Initiator=self._owner, Owner=self._owner),
+            "PartNumberMarker": after,
+            "NextPartNumberMarker": parts[-1]["PartNumber"] if parts else 0,
+        }
 
     def _require(self, request: Members) -> Members:
         self._objects.require_bucket(request["Bucket"])
