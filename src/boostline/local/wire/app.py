@@ -142,16 +142,12 @@ class _Call:
         if signature.access_key != credentials.access_key:
             raise BadSignature(Refused.KEY)
         signature.check_scope(dt.datetime.now(dt.UTC), self._platform.settings.region)
-        body: bytes | Blob = b""
-        if signature.payload is None:
-            body = await self._read(self._request.stream())
-            digest = hashlib.sha256(body).hexdigest()
-            signature.check(self._head, credentials.secret_key, digest)
-            operation, labels = route(service, self._head, body)
-        else:
-            signature.check(self._head, credentials.secret_key, signature.payload)
-            operation, labels = route(service, self._head, b"")
-            body = await self._declared(operation, signature.payload)
+        declared = signature.payload
+        read = await self._read(self._request.stream()) if declared is None else b""
+        digest = declared or hashlib.sha256(read).hexdigest()
+        signature.check(self._head, credentials.secret_key, digest)
+        operation, labels = route(service, self._head, read)
+        body = await self._declared(operation, declared) if declared else read
         params = parse(operation, self._protocol, self._head, labels, body)
         return await self._handle(operation, params)
 

@@ -73,7 +73,7 @@ class Signature(NamedTuple):
         if authorization.startswith(f"{ALGORITHM} "):
             fields = dict(_FIELD.findall(authorization))
             stamp = head.headers.get("x-amz-date", "")
-            payload = head.headers.get("x-amz-content-sha256")
+            payload = head.headers.get("x-amz-content-sha256") or None
             return cls._read(fields, stamp, payload, None)
         if query.get("X-Amz-Algorithm") == ALGORITHM:
             fields = {name: query.get(f"X-Amz-{name}", "") for name in _NAMES}
