@@ -27,7 +27,8 @@ Sum = Callable[[File], bytes]
 
 
 def _hash(name: str) -> Sum:
-    return lambda file: hashlib.file_digest(file, name).digest()
+    made = functools.partial(hashlib.new, name, usedforsecurity=False)
+    return lambda file: hashlib.file_digest(file, made).digest()
 
 
 def _crc32(file: File) -> bytes:

@@ -157,7 +157,10 @@ class UploadService(ListService):
         if numbers != sorted(set(numbers)):
             raise AwsError("InvalidPartOrder", "The list of parts was not in ascending order.")
         for number, part in zip(numbers, named, strict=True):
-            _check_part(number, part, stored.get(number))
+            found, tag = stored.get(number), part.get("ETag", "").strip('"')
+            if not found or found.etag != tag or declared(part).items() - found.headers.items():
+                message = "A specified part was not uploaded, or its ETag or checksum differs."
+                raise AwsError("InvalidPart", message, PartNumber=number)
         for number in numbers[:-1]:
             if (size := stored[number].size) < SMALLEST_PART:
                 message = "Your proposed upload is smaller than the minimum allowed size"
@@ -185,13 +188,3 @@ def _place(upload: Members) -> str:
 
 def _part(found: Object) -> Members:
     return members_of(found) | {"PartNumber": int(found.key), "Size": found.size}
-
-
-def _check_part(number: int, part: Members, stored: Object | None) -> None:
-    if (
-        stored is None
-        or part.get("ETag", "").strip('"') != stored.etag
-        or any(stored.headers.get(name, text) != text for name, text in declared(part).items())
-    ):
-        message = "A specified part was not uploaded, or its entity tag or checksum does not match."
-        raise AwsError("InvalidPart", message, PartNumber=number)
