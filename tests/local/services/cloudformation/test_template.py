@@ -213,14 +213,7 @@ def test_roles_need_an_acknowledgement(stack: Stack) -> None:
 def test_a_summary_tells_the_parameters_of_a_stacks_template(stack: Stack) -> None:
     assert stack.create(PARAMETERS, {"Name": "summary"}) == "CREATE_COMPLETE"
     found = stack.client.get_template_summary(StackName=stack.name)["Parameters"]
-    types = {each["ParameterKey"]: each["ParameterType"] for each in found}
-    assert types == {
-        "Name": "String",
-        "Size": "Number",
-        "Code": "String",
-        "Subnets": "CommaDelimitedList",
-        "Days": "Number",
-    }
+    assert [each["ParameterKey"] for each in found] == ["Name", "Size", "Code", "Subnets", "Days"]
     with pytest.raises(ClientError, match="by its StackName"):
         stack.client.get_template_summary(TemplateBody=PARAMETERS)
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 
 from boostline.local.services.cloudformation.calls import Calls
-from boostline.local.services.cloudformation.deployment import UNKNOWN, Deployment, unknown
+from boostline.local.services.cloudformation.deployment import Deployment, unknown
 from boostline.local.services.cloudformation.kinds import KINDS
 from boostline.local.services.cloudformation.records import POLICIES, differing
-from boostline.local.services.cloudformation.values import refuse
+from boostline.local.services.cloudformation.values import UNKNOWN, refuse
 from boostline.local.store.resources import Document
 
 

@@ -10,15 +10,13 @@ from typing import Any
 from boostline.local.services.cloudformation.kinds import KINDS
 from boostline.local.services.cloudformation.template import typed
 from boostline.local.services.cloudformation.values import (
+    UNKNOWN,
     Attribute,
     Scope,
-    Unknown,
     no_resource,
     refuse,
 )
 from boostline.local.store.resources import Document
-
-UNKNOWN = "{{changing:"  # so begins what stands for an attribute that is not known yet
 
 
 class Deployment:
@@ -118,7 +116,7 @@ class Deployment:
         return needs
 
     def _recorder(self, needs: set[str], block: str) -> Attribute:
-        def attribute(name: str, member: str) -> Unknown:
+        def attribute(name: str, member: str) -> str:
             if name not in self.resources:
                 raise _unresolved(name, block)
             kind = self.resources[name]["Type"]
@@ -133,9 +131,9 @@ class Deployment:
         return attribute
 
 
-def unknown(name: str, member: str) -> Unknown:
+def unknown(name: str, member: str) -> str:
     """Return what stands for an attribute that is not known yet."""
-    return Unknown(f"{UNKNOWN}{name}.{member or 'Ref'}}}}}")
+    return f"{UNKNOWN}{name}.{member or 'Ref'}}}}}"
 
 
 def _unresolved(names: str, block: str) -> Exception:

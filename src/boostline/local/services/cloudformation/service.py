@@ -112,13 +112,7 @@ class CloudFormation(Service):
 
     def get_template_summary(self, request: Document) -> Document:
         """Return the parameters of a stack's template."""
-        declared = _source(self._stack(request)).get("Template", {}).get("Parameters", {})
-        return {
-            "Parameters": [
-                {"ParameterKey": name, "ParameterType": each["Type"]}
-                for name, each in declared.items()
-            ]
-        }
+        return sources.told(_source(self._stack(request)))
 
     def create_change_set(self, request: Document) -> Document:
         """Find out what a template would change of a stack, which need not be there yet."""

@@ -13,13 +13,8 @@ from boostline.local.wire.errors import AwsError
 
 Attribute = Callable[[str, str], Any]  # logical id and attribute → value; "" is what Ref gives
 NO_VALUE = object()
+UNKNOWN = "{{changing:"  # stands, somewhere in a text, for what is known once a resource is made
 _PLACE = re.compile(r"\$\{([^${}]*)\}")
-
-
-class Unknown(str):
-    """Stands for what is known only once a resource is made."""
-
-    __slots__ = ()
 
 
 def refuse(message: str, code: str = "ValidationError") -> AwsError:
@@ -55,7 +50,7 @@ class Scope:
     ) -> None:
         self._mappings = template.get("Mappings", {})
         self._conditions = template.get("Conditions", {})
-        self._values = values
+        self._values = {"AWS::NoValue": NO_VALUE, **values}
         self._attribute = attribute
         self._open: list[str] = []
         self._functions: dict[str, Callable[[Any], Any]] = {
@@ -117,8 +112,6 @@ class Scope:
         )
 
     def _ref(self, name: str) -> Any:
-        if name == "AWS::NoValue":
-            return NO_VALUE
         return self._values[name] if name in self._values else self._attribute(name, "")
 
     def _get_att(self, path: Any) -> Any:
@@ -135,11 +128,11 @@ class Scope:
 
     def _join(self, arguments: list[Any]) -> str:
         delimiter, items = arguments
-        return _whole(delimiter, [text(item) for item in _list(self.value(items))])
+        return text(delimiter).join([text(item) for item in _list(self.value(items))])
 
     def _select(self, arguments: list[Any]) -> Any:
         index, items = map(self.value, arguments)
-        if isinstance(items, Unknown):
+        if is_unknown(items):
             return items
         if not 0 <= int(index) < len(_list(items)):
             raise refuse(f"Template error: Fn::Select cannot select at index {index} of {items}")
@@ -147,7 +140,7 @@ class Scope:
 
     def _split(self, arguments: list[Any]) -> Any:
         delimiter, whole = arguments[0], text(self.value(arguments[1]))
-        return whole if isinstance(whole, Unknown) else whole.split(delimiter)
+        return whole if is_unknown(whole) else whole.split(delimiter)
 
     def _sub(self, arguments: Any) -> str:
         whole, given = (arguments, {}) if isinstance(arguments, str) else arguments
@@ -160,7 +153,7 @@ class Scope:
                 parts[index] = text(self.value(given[name]))
             else:
                 parts[index] = text(self._get_att(name) if "." in name else self._ref(name))
-        return _whole("", parts)
+        return "".join(parts)
 
 
 def text(value: Any) -> str:
@@ -174,14 +167,14 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def is_unknown(value: Any) -> bool:
+    """Whether a value is a text that is known only once a resource is made."""
+    return isinstance(value, str) and UNKNOWN in value
+
+
 def _list(value: Any) -> list[Any]:
-    if isinstance(value, Unknown):
+    if is_unknown(value):
         return [value]
     if not isinstance(value, list):
         raise TypeError(f"{value!r:.100} is no list")
     return value
-
-
-def _whole(delimiter: str, parts: list[str]) -> str:
-    kind = Unknown if any(isinstance(part, Unknown) for part in parts) else str
-    return kind(delimiter.join(parts))
