@@ -17,10 +17,6 @@ from boostline.local.runners.base import Call, Command
 from boostline.local.store.resources import Document
 
 
-class NoSuchVariant(LookupError):
-    """The endpoint has no variant of that name."""
-
-
 @dataclass(frozen=True)
 class Variant:
     """A production variant: its one server, its log stream, and how it is described."""
@@ -79,20 +75,12 @@ class Fleet:
                 ) from None
         return True
 
-    def choose(self, name: str | None) -> Variant:
-        """Return the variant asked for, or one by the weights, of which one is above 0.
-
-        Raises
-        ------
-        NoSuchVariant
-            If there is none of that name.
-        """
+    def choose(self, name: str | None) -> Variant | None:
+        """Return the variant of a name, if there is one; of none, one by the weights."""
+        if name is not None:
+            return self._variants.get(name)
         variants = list(self._variants.values())
-        if name is None:
-            return random.choices(variants, [each.weight for each in variants])[0]  # noqa: S311
-        if name not in self._variants:
-            raise NoSuchVariant(name)
-        return self._variants[name]
+        return random.choices(variants, [each.weight for each in variants])[0]  # noqa: S311
 
     def close(self, drain: float, grace: float) -> None:
         """Stop all servers, after the requests in flight."""

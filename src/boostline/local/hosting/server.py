@@ -34,14 +34,15 @@ class ServerFailed(Exception):
     """Why a container cannot serve."""
 
 
-class Retired(Unavailable):
-    """The server has been told to end."""
+class Retired(ServerFailed):
+    """It has been told to end."""
 
 
 class Server:
     """A container's process behind a port of its own, in a thread that keeps it up.
 
-    `why` says why the program before this one is not there any more, if there was one.
+    `why` says why the program before this one is not there any more, if there was one; `closing`
+    is set when the server is told to end.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ class Server:
         self._timeout = timeout
         self._period = period
         self._healthy: Future[None] = Future()
-        self._closing = threading.Event()
+        self.closing = threading.Event()
         self._changed = threading.Event()  # the program has ended, or is to end
         self._grace = GRACE
         self._idle = threading.Condition()
@@ -103,7 +104,7 @@ class Server:
             If the container is being replaced.
         """
         with self._idle:
-            if self._closing.is_set():
+            if self.closing.is_set():
                 raise Retired("the server is closed")
             client = self._client
             if client is None:
@@ -119,7 +120,7 @@ class Server:
     def close(self, drain: float, grace: float = GRACE) -> None:
         """Take no more requests, answer those in flight for `drain` seconds, stop the program."""
         with self._idle:
-            self._closing.set()
+            self.closing.set()
             self._idle.wait_for(lambda: self._calls == 0, drain)
         self._grace = grace
         self._changed.set()
@@ -129,7 +130,7 @@ class Server:
         """Start the program again and again; give up on one that was never healthy."""
         failures, began = 0, time.monotonic()
         try:
-            while not self._closing.wait(BACKOFF[min(failures, len(BACKOFF) - 1)]):
+            while not self.closing.wait(BACKOFF[min(failures, len(BACKOFF) - 1)]):
                 try:
                     failures = 0 if self._live() else failures + 1
                 except (RunnerError, OSError) as error:
@@ -145,7 +146,7 @@ class Server:
     def _live(self) -> bool:
         """Start the program, stay until it ends or has to; return whether it was healthy."""
         changed = self._changed = threading.Event()
-        if self._closing.is_set():
+        if self.closing.is_set():
             return False
         port = self._runner.port(self._command.call.image)
         where = {PORT: str(port), "BOOSTLINE_BIND_ADDRESS": LOOPBACK}

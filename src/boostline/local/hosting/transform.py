@@ -84,7 +84,6 @@ class Transformation(Ending):
         types = {"Content-Type": source.get("ContentType"), "Accept": output.get("Accept")}
         self._headers = {name: value for name, value in types.items() if value}
         self._lines = output.get("AssembleWith") == "Line"
-        self._stopped = threading.Event()
         self._server = Server(platform.runner, command, sink, document["Container"]["timeout"])
         name = f"feed {document['TransformJobName']}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
@@ -95,7 +94,6 @@ class Transformation(Ending):
 
     def stop(self, grace: float) -> int:
         """Send no more, and end the server."""
-        self._stopped.set()
         self._server.close(0, grace)
         return self._code.result()
 
@@ -174,8 +172,8 @@ class Transformation(Ending):
         timeout = settings.get("InvocationsTimeoutInSeconds", TIMEOUT)
         problem = ""
         for attempt in range(1 + settings.get("InvocationsMaxRetries", RETRIES)):
-            if attempt and self._stopped.wait(PAUSE * 2 ** (attempt - 1)):
-                break
+            if attempt:
+                self._server.closing.wait(PAUSE * 2 ** (attempt - 1))
             try:
                 with self._server.client() as client:
                     answer = client.invoke(body, self._headers, timeout, chunked=chunked)

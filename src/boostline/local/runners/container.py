@@ -35,7 +35,6 @@ PLATFORM, OWNER = "boostline.platform", "boostline.owner"  # labels of a contain
 TAKES_PORT = "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"  # label of an image
 ONLY_PORT = 8080  # of the images that do not say that they take another
 ENGINE_LOST = 125  # exit code where nobody can tell it any more
-PATIENCE = 5.0  # seconds for the last output of a program that has ended
 ROOT = ("", "0", "root")
 
 
@@ -56,7 +55,7 @@ class ContainerRunner:
         except DockerException:
             raise RunnerError(f"memory {memory!r}: give a number and k, m or g, as in 4g") from None
         self._engine = connect()
-        self._labels = {PLATFORM: platform}
+        self._platform = platform
         self._limits = {"mem_limit": memory, "memswap_limit": memory} if memory else {}
         self._lock = threading.Lock()
         self._holder: _Container | None = None  # who had `ONLY_PORT` last
@@ -96,9 +95,9 @@ class ContainerRunner:
 
     def end_left_over(self) -> list[str]:
         """End the containers of an earlier platform, as `Runner` says."""
-        (label,) = (f"{name}={value}" for name, value in self._labels.items())
+        mine = {"label": f"{PLATFORM}={self._platform}"}
         with refused("the containers of an earlier platform"):
-            found = self._engine.containers.list(all=True, filters={"label": label})
+            found = self._engine.containers.list(all=True, filters=mine)
         for container in found:
             self._remove(container)
         return [container.labels.get(OWNER, "") for container in found]
@@ -113,7 +112,7 @@ class ContainerRunner:
                 entrypoint=call.entrypoint or None,
                 command=call.arguments,
                 environment=dict(command.environment),
-                labels={**self._labels, OWNER: command.owner},
+                labels={PLATFORM: self._platform, OWNER: command.owner},
                 **_host(command.folder, command.read_only),
                 **self._limits,
             )
@@ -153,8 +152,9 @@ class ContainerRunner:
             return
         # Without root an engine's containers see the user as root.
         owner = "0:0" if rootless(self._engine.info()) else f"{own}:{os.getegid()}"
-        chown = {"entrypoint": ["chown", "-R", owner, ML], "user": "0:0", "labels": self._labels}
-        self._engine.containers.run(image, remove=True, **chown, **_host(ml))
+        program = {"entrypoint": ["chown", "-R", owner, ML], "user": "0:0"}
+        labels = {PLATFORM: self._platform}
+        self._engine.containers.run(image, labels=labels, remove=True, **program, **_host(ml))
 
 
 class _Container(Ending):
@@ -193,7 +193,7 @@ class _Container(Ending):
                 code = self._container.wait(timeout=None)["StatusCode"]
             except FAILED as error:
                 pipe.write(f"the container engine was lost: {reason(error)}\n".encode())
-        self._output.close(PATIENCE)
+        self._output.close()
         self._remove(self._container)
         self._code.set_result(code)
 

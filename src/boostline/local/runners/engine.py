@@ -64,6 +64,6 @@ def rootless(info: Mapping[str, Any]) -> bool:
 
 def _well_known() -> list[str]:
     own = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
-    folders = ("/var/run", own, own, "/run")
-    names = ("docker.sock", "docker.sock", "podman/podman.sock", "podman/podman.sock")
-    return [f"unix://{folder}/{name}" for folder, name in zip(folders, names, strict=True)]
+    docker = ("/var/run/docker.sock", f"{own}/docker.sock")
+    podman = (f"{own}/podman/podman.sock", "/run/podman/podman.sock")
+    return [f"unix://{path}" for path in (*docker, *podman)]

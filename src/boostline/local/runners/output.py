@@ -16,6 +16,7 @@ LONGEST_LINE = 256 * 1024  # bytes; the size of an event in CloudWatch Logs
 BATCH = 10_000  # lines
 PAUSE = 0.1  # seconds between batches: at most 100,000 lines a second; the program waits meanwhile
 IDLE = 1.0  # seconds between looks whether to give up, while nothing comes
+PATIENCE = 5.0  # seconds for the last output of a program that has ended
 TAIL = 20  # lines kept for the reason of a failure
 
 
@@ -42,12 +43,12 @@ class Output:
         """Return the last lines."""
         return list(self._tail)
 
-    def close(self, patience: float) -> None:
-        """Wait for the end of the pipe; give up after `patience` seconds.
+    def close(self) -> None:
+        """Wait for the end of the pipe, when the program has ended; give up after some seconds.
 
         A process that left its group may hold the pipe open for ever.
         """
-        self._thread.join(patience)
+        self._thread.join(PATIENCE)
         self._closing.set()
         self._thread.join()
 

@@ -40,7 +40,6 @@ ulimit -n 65536 2> /dev/null || ulimit -n "$(ulimit -H -n)"
 exec "$@" < "$input"
 """
 FULL = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE)
-PATIENCE = 5.0  # seconds for the last output of a program that has ended
 
 
 class ProcessRunner:
@@ -170,7 +169,7 @@ class Process(Ending):
         else:  # macOS before Python 3.13
             self._popen.wait()
         end_session(self._popen.pid, self._mark)
-        self._output.close(PATIENCE)
+        self._output.close()
         with self._lock:
             code = self._popen.wait()
         self._processes.remove(self._popen.pid)

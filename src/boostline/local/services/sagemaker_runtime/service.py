@@ -6,7 +6,7 @@ import time
 
 from boostline.local.hosting.client import Unavailable
 from boostline.local.hosting.endpoints import ENDPOINT, Endpoints
-from boostline.local.hosting.fleet import Fleet, NoSuchVariant, Variant
+from boostline.local.hosting.fleet import Fleet, Variant
 from boostline.local.hosting.server import Retired
 from boostline.local.service import Service
 from boostline.local.services.sagemaker.service import SageMaker
@@ -41,12 +41,12 @@ class SageMakerRuntime(Service):
         fleet = endpoint.fleet() if endpoint else None
         if endpoint is None or fleet is None:
             raise self._not_serving(name)
+        variant = fleet.choose(request.get("TargetVariant"))
+        if variant is None:
+            raise _invalid(f"Variant {request['TargetVariant']} not found for Request")
+        began = time.perf_counter()
         try:
-            variant = fleet.choose(request.get("TargetVariant"))
-            began = time.perf_counter()
             status, answer = self._ask(fleet, variant, request)
-        except NoSuchVariant as error:
-            raise _invalid(f"Variant {error} not found for Request") from None
         except Retired:  # an update moved the traffic just now
             return self.invoke_endpoint(request)
         ended = time.perf_counter()
@@ -69,8 +69,6 @@ class SageMakerRuntime(Service):
         try:
             with variant.server.client() as client:
                 answer = client.invoke(request["Body"], headers)
-        except Retired:
-            raise
         except Unavailable as error:
             return 0, AwsError("ServiceUnavailable", f"Endpoint {fleet.endpoint}: {error}", 503)
         except TimeoutError:
