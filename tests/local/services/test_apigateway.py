@@ -16,6 +16,7 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from boostline.local.platform import Platform, Settings
+from boostline.local.services.apigateway import meter
 from boostline.local.services.apigateway.document import Document
 from boostline.local.services.apigateway.meter import Meter
 from boostline.local.wire.errors import AwsError
@@ -245,7 +246,10 @@ def test_a_plan_throttles(api: Deployed) -> None:
     assert api.call("POST", "/keyed", x_api_key=value)[0].status == 200
 
 
-def test_a_quota_ends_and_outlives_a_restart(tmp_path: Any) -> None:
+def test_a_quota_of_a_day_ends_and_outlives_a_restart(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter, "today", lambda: "2026-11-22")
     first = Platform(Settings(tmp_path, port=0))
     with running(first):
         platform = RunningPlatform(first)
@@ -260,6 +264,8 @@ def test_a_quota_ends_and_outlives_a_restart(tmp_path: Any) -> None:
         assert api.call("POST", "/keyed", x_api_key=value)[0].status == 200
         answer, body = api.call("POST", "/keyed", x_api_key=value)
         assert (answer.status, body) == (429, {"message": "Limit Exceeded"})
+        monkeypatch.setattr(meter, "today", lambda: "2026-11-23")
+        assert api.call("POST", "/keyed", x_api_key=value)[0].status == 200
         api.pool.clear()
 
 
@@ -451,10 +457,10 @@ def test_all_problems_of_a_document_are_told_at_once(api: Deployed) -> None:
 
 def test_a_bucket_fills_with_time(platform: RunningPlatform) -> None:
     now = [0.0]
-    meter = Meter(platform.platform.resources, clock=lambda: now[0])
+    counter = Meter(platform.platform.resources, clock=lambda: now[0])
 
     def throttled(times: int) -> list[bool]:
-        return [meter.throttled("plan/key", 2.0, 3) for _ in range(times)]
+        return [counter.throttled("plan/key", 2.0, 3) for _ in range(times)]
 
     assert throttled(4) == [False, False, False, True]
     now[0] = 0.5
@@ -624,7 +630,7 @@ def staged(platform: RunningPlatform) -> Iterator[Staged]:
 
 def lines(platform: RunningPlatform, group: str, count: int) -> list[str]:
     """Return the lines of a group, once there are so many: they are stored in the background."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         found = [event.message for event in platform.platform.logs.events(group)]
         if len(found) >= count:

@@ -14,6 +14,11 @@ USAGE = "apigateway.usage"
 RATE, BURST = 10_000.0, 5_000
 
 
+def today() -> str:
+    """Return the day on which a quota counts."""
+    return datetime.now(UTC).date().isoformat()
+
+
 class Meter:
     """Counts the requests of each key in each plan.
 
@@ -43,12 +48,12 @@ class Meter:
         """Whether the quota of the day is used up; if not, the request is counted."""
         if not quota:
             return False
-        today = datetime.now(UTC).date().isoformat()
-        day, used = self._used.get(name, (today, 0))
-        used = used if day == today else 0
+        day = today()
+        begun, used = self._used.get(name, (day, 0))
+        used = used if begun == day else 0
         if used >= quota["limit"]:
             return True
-        self._used[name] = (today, used + 1)
+        self._used[name] = (day, used + 1)
         if self._clock() - self._saved > 1:
             self.save()
         return False
