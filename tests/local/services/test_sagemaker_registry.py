@@ -134,7 +134,7 @@ def test_names_and_arns_name_the_same(client: Any) -> None:
 
 def test_packages_are_of_groups_and_have_one_specification(client: Any) -> None:
     for named in ({}, {"ModelPackageGroupName": "churn"}):
-        with pytest.raises(ClientError, match="the local platform has packages of groups only"):
+        with pytest.raises(ClientError, match="ModelPackageName: the local platform has none"):
             client.create_model_package(ModelPackageName="alone", **named)
     more = [{"Name": "b", "Containers": [{"Image": "b:1"}]}]
     with pytest.raises(ClientError, match="AdditionalInferenceSpecificationsToAdd"):

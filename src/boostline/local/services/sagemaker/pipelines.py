@@ -8,7 +8,7 @@ from boostline.local.engine.execution import Executions
 from boostline.local.engine.record import EXECUTION, STEP, number_of
 from boostline.local.engine.values import arguments, text
 from boostline.local.services.sagemaker.jobs import JobOperations
-from boostline.local.services.sagemaker.part import Kind, describing, listed, once
+from boostline.local.services.sagemaker.part import Kind, Rules, describing, listed, once, require
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
@@ -20,6 +20,11 @@ PIPELINE = Kind(
     taken="Pipeline names must be unique within an AWS account and region. "
     "Pipeline with name ({name}) already exists.",
 )
+RULES: Rules = {
+    "PipelineDefinitionS3Location.VersionId": (None,),
+    "PipelineVersionAlias": (None,),
+    "PipelineVersionId": (None,),
+}
 EXECUTIONS, STEPS = Kind("PipelineExecution"), Kind("PipelineExecutionStep")
 
 
@@ -70,9 +75,7 @@ class PipelineOperations(JobOperations):
     def start_pipeline_execution(self, request: Document) -> Document:
         """Start an execution with the given parameters and the defaults of the others."""
         pipeline = self.get(PIPELINE, request["PipelineName"])
-        for member in ("PipelineVersionId", "PipelineVersionAlias"):
-            if member in request:
-                raise invalid(f"{member}: the local platform does not have this")
+        require(request, RULES)
         given = {pair["Name"]: pair["Value"] for pair in request.get("PipelineParameters", [])}
         definition = decode(pipeline["PipelineDefinition"])
         values = arguments(definition.parameters, given)
@@ -120,6 +123,7 @@ class PipelineOperations(JobOperations):
         return {"PipelineParameters": shown}
 
     def _definition(self, request: Document) -> str:
+        require(request, RULES)
         inline = request.get("PipelineDefinition")
         location = request.get("PipelineDefinitionS3Location")
         if (inline is None) == (location is None):
@@ -134,8 +138,6 @@ class PipelineOperations(JobOperations):
 
     def _stored(self, location: Document) -> str:
         uri = f"s3://{location['Bucket']}/{location['ObjectKey']}"
-        if "VersionId" in location:
-            raise invalid(f"{uri}: the local platform reads the object's last version")
         try:
             return self.platform.objects.read(uri).decode()
         except (NoSuchKey, NoSuchBucket, UnicodeDecodeError) as error:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import time
 
 from boostline.contracts.models import service_model
-from boostline.local.services.sagemaker.part import Kind, Part, deleting, describing, listed, once
+from boostline.local.services.sagemaker.part import (
+    Kind,
+    Part,
+    Rules,
+    deleting,
+    describing,
+    listed,
+    once,
+    require,
+)
 from boostline.local.store.events import iso
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
@@ -24,6 +33,8 @@ PACKAGE = Kind(
     taken="Model Package already exists: {arn}",
     taken_code="ConflictException",
 )
+# A package belongs to a group, and has one specification.
+RULES: Rules = {"AdditionalInferenceSpecificationsToAdd": (None,), "ModelPackageName": (None,)}
 STATE_CHANGE = "SageMaker Model Package State Change"
 TIMES = ("CreationTime", "LastModifiedTime")
 METADATA = "CustomerMetadataProperties"
@@ -56,9 +67,8 @@ class RegistryOperations(Part):
     @once
     def create_model_package(self, request: Document) -> Document:
         """Register the next version of a group."""
-        if "ModelPackageGroupName" not in request or "ModelPackageName" in request:
-            raise invalid("ModelPackageGroupName: the local platform has packages of groups only")
-        group = self.get(GROUP, request["ModelPackageGroupName"])["ModelPackageGroupName"]
+        require(request, RULES)
+        group = self.get(GROUP, request.get("ModelPackageGroupName", ""))["ModelPackageGroupName"]
         version = self.platform.resources.change(GROUP.kind, group, _count)["LastVersion"]
         name = f"{group}/{version}"
         document = {
@@ -89,6 +99,7 @@ class RegistryOperations(Part):
 
     def update_model_package(self, request: Document) -> Document:
         """Change approval or metadata of a package."""
+        require(request, RULES)
         package = self.get(PACKAGE, request["ModelPackageArn"])
 
         def change(document: Document) -> None:
@@ -100,8 +111,6 @@ class RegistryOperations(Part):
             document |= request | ({METADATA: kept} if metadata else {})
             document["LastModifiedTime"] = time.time()
 
-        if "AdditionalInferenceSpecificationsToAdd" in request:
-            raise invalid("AdditionalInferenceSpecificationsToAdd: the local platform has one each")
         with self.platform.database.transaction():
             name = package["ModelPackageName"]
             changed = self.platform.resources.change(PACKAGE.kind, name, change)
