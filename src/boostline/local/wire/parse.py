@@ -40,12 +40,16 @@ def parse(
         form: dict[str, Any] = from_text(shape, _form(pairs))
         return form
     members = _body(shape, protocol, body) | from_headers(shape, head.headers)
-    places = {"uri": labels, "querystring": dict(head.parameters)}
+    query = dict(head.parameters)
+    places = {"uri": labels, "querystring": query}
     for name, member in shape.members.items():
         found = places.get(member.serialization.get("location"), {})
         wire = member.serialization.get("name", name)
-        if wire in found and member.type_name != "map":  # no operation here heeds what is left over
+        if wire in found:
             members[name] = from_text(member, found[wire])
+        elif found is query and member.type_name == "map":  # of all that is left over
+            known = {each.serialization.get("name") for each in shape.members.values()}
+            members[name] = {key: text for key, text in query.items() if key not in known}
     return members
 
 
