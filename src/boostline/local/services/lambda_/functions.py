@@ -7,8 +7,6 @@ import json
 import operator
 import re
 import shutil
-import tempfile
-import threading
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -54,7 +52,6 @@ class Functions(Service):
         super().__init__(platform)
         self._folder = platform.folder / "functions"
         self._cache: dict[str, Document] = {}
-        self._unpacking = threading.Lock()
 
     def start(self) -> None:
         """Remove what an earlier run left: scratch folders, and code that no function has."""
@@ -206,17 +203,11 @@ class Functions(Service):
         """Unpack a zip file, and return what a configuration says of it."""
         digest, size = self._zip_file(request)
         code = {"CodeSha256": base64.b64encode(bytes.fromhex(digest)).decode(), "CodeSize": size}
-        folder = self._code_folder(code)
-        with self._unpacking:
-            if not folder.exists():
-                self._folder.mkdir(exist_ok=True)
-                part = Path(tempfile.mkdtemp(dir=self._folder))
-                try:
-                    unpack(self.platform.blobs.path(digest), part, Limits(size=UNZIPPED))
-                except ArchiveError as error:
-                    shutil.rmtree(part)
-                    raise invalid(f"Could not unzip uploaded file: {error}") from error
-                part.rename(folder)
+        archive, limits = self.platform.blobs.path(digest), Limits(size=UNZIPPED)
+        try:
+            runtime.whole(self._code_folder(code), lambda folder: unpack(archive, folder, limits))
+        except ArchiveError as error:
+            raise invalid(f"Could not unzip uploaded file: {error}") from error
         return code
 
     def _zip_file(self, request: Mapping[str, Any]) -> tuple[str, int]:

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -88,16 +89,27 @@ def provided_packages(parent: Path) -> Path:
     """
     links = _links()
     digest = hashlib.sha256(repr(links).encode()).hexdigest()[:16]
-    folder = parent / f"{NAME}-{digest}"
-    if not folder.exists():
-        parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=parent))
+
+    def fill(folder: Path) -> None:
         for name, target in links.items():
-            (part / name).symlink_to(target)
+            (folder / name).symlink_to(target)
+
+    return whole(parent / f"{NAME}-{digest}", fill)
+
+
+def whole(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """Return a folder that is there with all that `fill` puts into it, or not at all."""
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=folder.parent))
         try:
+            fill(part)
             part.rename(folder)
-        except OSError:  # another thread was quicker
-            shutil.rmtree(part)
+        except OSError:
+            if not folder.exists():  # no other thread was quicker
+                raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     return folder
 
 
