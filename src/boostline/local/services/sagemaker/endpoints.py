@@ -8,15 +8,7 @@ from boostline.contracts.uri import split_uri
 from boostline.local.hosting.endpoints import Endpoints
 from boostline.local.hosting.rollout import Rollout
 from boostline.local.services.sagemaker.models import MODEL
-from boostline.local.services.sagemaker.part import (
-    Kind,
-    Part,
-    Rules,
-    deleting,
-    describing,
-    listed,
-    require,
-)
+from boostline.local.services.sagemaker.part import Kind, Part, Rules, require
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
@@ -52,9 +44,9 @@ class EndpointOperations(Part):
 
     endpoints: Endpoints
 
-    describe_endpoint_config, list_endpoint_configs = describing(CONFIG), listed(CONFIG)
-    delete_endpoint_config = deleting(CONFIG)
-    describe_endpoint, list_endpoints = describing(ENDPOINT), listed(ENDPOINT)
+    describe_endpoint_config, list_endpoint_configs = CONFIG.describing(), CONFIG.listing()
+    delete_endpoint_config = CONFIG.deleting()
+    describe_endpoint, list_endpoints = ENDPOINT.describing(), ENDPOINT.listing()
 
     def create_endpoint_config(self, request: Document) -> Document:
         """Make a configuration."""

@@ -12,15 +12,7 @@ from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
 from boostline.local.engine.training import artifacts_uri
 from boostline.local.engine.work import Work, status_of
 from boostline.local.runners.base import ML
-from boostline.local.services.sagemaker.part import (
-    Kind,
-    Operation,
-    Part,
-    Rules,
-    describing,
-    listed,
-    require,
-)
+from boostline.local.services.sagemaker.part import Kind, Operation, Part, Rules, require
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
@@ -100,9 +92,9 @@ class JobOperations(Part):
 
     jobs: Jobs
 
-    describe_training_job, list_training_jobs = describing(TRAINING_JOB), listed(TRAINING_JOB)
-    describe_processing_job = describing(PROCESSING_JOB)
-    list_processing_jobs = listed(PROCESSING_JOB)
+    describe_training_job, list_training_jobs = TRAINING_JOB.describing(), TRAINING_JOB.listing()
+    describe_processing_job = PROCESSING_JOB.describing()
+    list_processing_jobs = PROCESSING_JOB.listing()
     stop_training_job = stopping(TRAINING, TRAINING_JOB)
     stop_processing_job = stopping(PROCESSING, PROCESSING_JOB)
 

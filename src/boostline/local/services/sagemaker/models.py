@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from boostline.contracts.uri import split_uri
-from boostline.local.services.sagemaker.part import (
-    Kind,
-    Rules,
-    deleting,
-    describing,
-    listed,
-    require,
-)
+from boostline.local.services.sagemaker.part import Kind, Rules, require
 from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
@@ -26,7 +19,8 @@ class ModelOperations(RegistryOperations):
     `Resolved` in a document is what its container runs: no later change touches it.
     """
 
-    describe_model, list_models, delete_model = describing(MODEL), listed(MODEL), deleting(MODEL)
+    describe_model, list_models = MODEL.describing(), MODEL.listing()
+    delete_model = MODEL.deleting()
 
     def create_model(self, request: Document) -> Document:
         """Make a model of one container."""

@@ -89,11 +89,29 @@ class Kind:
             if asked in request
         )
 
-    def listed(self, documents: Iterable[Document], request: Document) -> Document:
+    def page(self, documents: Iterable[Document], request: Document) -> Document:
         """Return what its List operation answers; the wire leaves out what no summary has."""
         shape = service_model("sagemaker").operation_model(f"List{self.stem}s").output_shape
         (output,) = (name for name, member in shape.members.items() if member.type_name == "list")
         return {output: self.ordered(documents, request)}
+
+    def describing(self) -> Operation:
+        """Return the Describe operation."""
+        return lambda part, request: part.get(self, request[f"{self.stem}Name"])
+
+    def listing(self) -> Operation:
+        """Return the List operation."""
+        return lambda part, request: self.page(part.platform.resources.list(self.kind), request)
+
+    def deleting(self) -> Operation:
+        """Return the Delete operation, if nothing holds the resources."""
+
+        def delete(part: Part, request: Document) -> Document:
+            name = f"{self.stem}Name"
+            part.platform.resources.delete(self.kind, part.get(self, request[name])[name])
+            return {}
+
+        return delete
 
 
 class Part(Service):
@@ -132,35 +150,6 @@ class Part(Service):
         except Exists:
             raise kind.refusal(kind.taken_code, kind.taken, name, arn) from None
         return {f"{kind.stem}Arn": arn}
-
-
-def describing(kind: Kind) -> Operation:
-    """Return the Describe operation of a kind."""
-
-    def describe(self: Part, request: Document) -> Document:
-        return self.get(kind, request[f"{kind.stem}Name"])
-
-    return describe
-
-
-def listed(kind: Kind) -> Operation:
-    """Return the List operation of a kind."""
-
-    def list_(self: Part, request: Document) -> Document:
-        return kind.listed(self.platform.resources.list(kind.kind), request)
-
-    return list_
-
-
-def deleting(kind: Kind) -> Operation:
-    """Return the Delete operation of a kind whose resources nothing holds."""
-
-    def delete(self: Part, request: Document) -> Document:
-        name = f"{kind.stem}Name"
-        self.platform.resources.delete(kind.kind, self.get(kind, request[name])[name])
-        return {}
-
-    return delete
 
 
 def once(handler: Operation) -> Operation:

@@ -8,7 +8,7 @@ from boostline.local.engine.execution import Executions
 from boostline.local.engine.record import EXECUTION, STEP, number_of
 from boostline.local.engine.values import arguments, text
 from boostline.local.services.sagemaker.jobs import JobOperations
-from boostline.local.services.sagemaker.part import Kind, Rules, describing, listed, once, require
+from boostline.local.services.sagemaker.part import Kind, Rules, once, require
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
@@ -33,7 +33,7 @@ class PipelineOperations(JobOperations):
 
     executions: Executions
 
-    describe_pipeline, list_pipelines = describing(PIPELINE), listed(PIPELINE)
+    describe_pipeline, list_pipelines = PIPELINE.describing(), PIPELINE.listing()
 
     @once
     def create_pipeline(self, request: Document) -> Document:
@@ -109,12 +109,12 @@ class PipelineOperations(JobOperations):
     def list_pipeline_executions(self, request: Document) -> Document:
         """Return a pipeline's executions, newest first unless asked otherwise."""
         name = self.get(PIPELINE, request["PipelineName"])["PipelineName"]
-        return EXECUTIONS.listed(self.platform.resources.list(EXECUTION, name), request)
+        return EXECUTIONS.page(self.platform.resources.list(EXECUTION, name), request)
 
     def list_pipeline_execution_steps(self, request: Document) -> Document:
         """Return the steps that an execution has reached, newest first unless asked otherwise."""
         arn = self._execution(request.get("PipelineExecutionArn", ""))["PipelineExecutionArn"]
-        return STEPS.listed(self.platform.resources.list(STEP, number_of(arn)), request)
+        return STEPS.page(self.platform.resources.list(STEP, number_of(arn)), request)
 
     def list_pipeline_parameters_for_execution(self, request: Document) -> Document:
         """Return the parameters of an execution, defaults included."""

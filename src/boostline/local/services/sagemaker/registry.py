@@ -5,16 +5,7 @@ from __future__ import annotations
 import time
 
 from boostline.contracts.models import service_model
-from boostline.local.services.sagemaker.part import (
-    Kind,
-    Part,
-    Rules,
-    deleting,
-    describing,
-    listed,
-    once,
-    require,
-)
+from boostline.local.services.sagemaker.part import Kind, Part, Rules, once, require
 from boostline.local.store.events import iso
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError, invalid
@@ -43,8 +34,8 @@ METADATA = "CustomerMetadataProperties"
 class RegistryOperations(Part):
     """The registry. A version of a group is the resource `<group>/<number>`."""
 
-    describe_model_package_group, list_model_package_groups = describing(GROUP), listed(GROUP)
-    describe_model_package, delete_model_package = describing(PACKAGE), deleting(PACKAGE)
+    describe_model_package_group, list_model_package_groups = GROUP.describing(), GROUP.listing()
+    describe_model_package, delete_model_package = PACKAGE.describing(), PACKAGE.deleting()
 
     def create_model_package_group(self, request: Document) -> Document:
         """Make a group."""
@@ -92,10 +83,10 @@ class RegistryOperations(Part):
         if "ModelPackageGroupName" in request:
             group = self.get(GROUP, request["ModelPackageGroupName"])["ModelPackageGroupName"]
         elif request.get("ModelPackageType", "Unversioned") == "Unversioned":
-            return PACKAGE.listed([], request)
+            return PACKAGE.page([], request)
         else:
             group = None
-        return PACKAGE.listed(self.platform.resources.list(PACKAGE.kind, group), request)
+        return PACKAGE.page(self.platform.resources.list(PACKAGE.kind, group), request)
 
     def update_model_package(self, request: Document) -> Document:
         """Change approval or metadata of a package."""

@@ -10,7 +10,7 @@ from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.services.sagemaker.endpoints import HEALTH_TIMEOUT
 from boostline.local.services.sagemaker.jobs import DAY, PROCESSING_JOB, JobOperations, stopping
 from boostline.local.services.sagemaker.models import MODEL
-from boostline.local.services.sagemaker.part import Kind, Rules, describing, listed, require
+from boostline.local.services.sagemaker.part import Kind, Rules, require
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
@@ -33,7 +33,7 @@ MOST = 100  # MB of a payload, and of all that are under way together
 class TransformOperations(JobOperations):
     """Transform jobs; a job has one server, whatever its count of instances."""
 
-    describe_transform_job, list_transform_jobs = describing(JOB), listed(JOB)
+    describe_transform_job, list_transform_jobs = JOB.describing(), JOB.listing()
     stop_transform_job = stopping(TRANSFORM, JOB)
 
     @property
