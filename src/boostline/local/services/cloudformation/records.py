@@ -23,6 +23,10 @@ from boostline.local.store.resources import Document, Exists
 STACK, EVENT = "cloudformation.stack", "cloudformation.event"
 RESOURCE = "cloudformation.resource"
 ITSELF = "AWS::CloudFormation::Stack"
+TOLD = (
+    *("StackId", "StackName", "LogicalResourceId", "PhysicalResourceId", "ResourceType"),
+    *("ResourceStatus", "ResourceStatusReason"),
+)
 POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 
 
@@ -102,23 +106,15 @@ class Stacks:
     def tell(self, stack: Document, status: str, reason: str) -> None:
         """Give a stack a status, and tell it."""
         stack |= {"StackStatus": status, "StackStatusReason": reason or None}
-        self._event(
-            {
-                **{member: stack[member] for member in ("StackId", "StackName")},
-                "LogicalResourceId": stack["StackName"],
-                "PhysicalResourceId": stack["StackId"],
-                "ResourceType": ITSELF,
-                "ResourceStatus": status,
-                "ResourceStatusReason": reason or None,
-            }
-        )
+        named = {"LogicalResourceId": stack["StackName"], "PhysicalResourceId": stack["StackId"]}
+        told = {"ResourceStatus": status, "ResourceStatusReason": reason or None}
+        self._event({**stack, **named, **told, "ResourceType": ITSELF})
 
     def _event(self, record: Document) -> None:
-        record["Timestamp"] = time.time()
-        identity = f"{record['LogicalResourceId']}-{record['ResourceStatus']}-{uuid.uuid4()}"
-        kept = {name: value for name, value in record.items() if name not in ("Properties", "Own")}
-        event = {"PhysicalResourceId": "", **kept, "EventId": identity}
-        self._resources.create(EVENT, identity, event, record["StackId"])
+        event = {member: record.get(member, "") for member in TOLD}
+        event["EventId"] = f"{event['LogicalResourceId']}-{event['ResourceStatus']}-{uuid.uuid4()}"
+        event["Timestamp"] = record["Timestamp"] = time.time()
+        self._resources.create(EVENT, event["EventId"], event, event["StackId"])
 
 
 def differing(old: dict[str, Any], new: dict[str, Any]) -> set[str]:

@@ -34,8 +34,7 @@ NOT_HERE = (
 class CloudFormation(Service):
     """Stacks of the resource types that the project's templates have; others are refused.
 
-    To create a stack or to update it is to make a change set and to execute it. Answers have one
-    page.
+    To create a stack or to update it is to make a change set and to execute it.
     """
 
     def __init__(self, platform: Platform) -> None:
@@ -118,28 +117,13 @@ class CloudFormation(Service):
         """Find out what a template would change of a stack, which need not be there yet."""
         _refuse_others(request)
         with self._turn:
-            stack, name = self._planned(request), request["ChangeSetName"]
-            before, pseudo = stack.get("Now") or {}, self._stacks.pseudo(stack)
-            source = sources.source(request, before, pseudo, self.platform.objects)
-            found = self._changes(stack, source)
-            plan = {
-                "ChangeSetName": name,
-                "ChangeSetId": self.platform.arn(
-                    "cloudformation", f"changeSet/{name}/{uuid.uuid4()}"
-                ),
-                "StackId": stack["StackId"],
-                "StackName": stack["StackName"],
-                "CreationTime": time.time(),
-                "Status": "FAILED" if found is None else "CREATE_COMPLETE",
-                "StatusReason": EMPTY if found is None else None,
-                "ExecutionStatus": "UNAVAILABLE" if found is None else "AVAILABLE",
-                "Changes": found or [],
-                "Source": source,
-            }
-            self._stacks.keep(stack)
+            stack = self._planned(request)
+            plan = self._plan(stack, request)
             taken = self._resources.list(CHANGE_SET, stack["StackId"])
-            if any(each["ChangeSetName"] == name for each in taken):
-                raise refuse(f"ChangeSet {name} already exists", "AlreadyExistsException")
+            if plan["ChangeSetName"] in {each["ChangeSetName"] for each in taken}:
+                said = f"ChangeSet {plan['ChangeSetName']} already exists"
+                raise refuse(said, "AlreadyExistsException")
+            self._stacks.keep(stack)
             self._resources.create(CHANGE_SET, plan["ChangeSetId"], plan, stack["StackId"])
         return {"Id": plan["ChangeSetId"], "StackId": stack["StackId"]}
 
@@ -167,7 +151,7 @@ class CloudFormation(Service):
 
         def change(stack: Document) -> None:
             _require(stack, {REVIEW} if verb == "CREATE" else UPDATABLE)
-            stack["Next"] = found["Source"]
+            stack["Next"] = self._change_set(request)["Source"]  # another may have been quicker
             self._forget(stack)
 
         self._engine.begin(stack, f"{verb}_IN_PROGRESS", change)
@@ -190,6 +174,24 @@ class CloudFormation(Service):
             "CreationTime": time.time(),
             "StackStatus": REVIEW,
             "Outputs": [],
+        }
+
+    def _plan(self, stack: Document, request: Document) -> Document:
+        """Return the change set that a request makes of a stack."""
+        name, before = request["ChangeSetName"], stack.get("Now") or {}
+        source = sources.source(request, before, self._stacks.pseudo(stack), self.platform.objects)
+        found = self._changes(stack, source)
+        return {
+            "ChangeSetName": name,
+            "ChangeSetId": self.platform.arn("cloudformation", f"changeSet/{name}/{uuid.uuid4()}"),
+            "StackId": stack["StackId"],
+            "StackName": stack["StackName"],
+            "CreationTime": time.time(),
+            "Status": "FAILED" if found is None else "CREATE_COMPLETE",
+            "StatusReason": EMPTY if found is None else None,
+            "ExecutionStatus": "UNAVAILABLE" if found is None else "AVAILABLE",
+            "Changes": found or [],
+            "Source": source,
         }
 
     def _changes(self, stack: Document, source: Document) -> list[Document] | None:
