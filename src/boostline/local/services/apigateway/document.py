@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from boostline.local.services.apigateway.documents import Members, bad_request, refuse
+from boostline.local.services.apigateway.documents import Members, bad_request, given
 from boostline.local.services.apigateway.validation import Models
 
 METHODS = frozenset("get put post delete options head patch".split())  # noqa: SIM905
@@ -166,8 +166,7 @@ def imported(request: Mapping[str, Any]) -> Members:
     except ValueError as error:
         raise bad_request(f"Invalid OpenAPI input, which has to be JSON here: {error}") from None
     Document(content)
-    parameters = request.get("parameters", {})
-    refuse(parameters, *(parameters.keys() - {"mode"}))  # ImportRestApi's own is `?mode=import`
+    given(request.get("parameters", {}), "mode")  # ImportRestApi's own is `?mode=import`
     info = content["info"]
     return {
         "name": info["title"],

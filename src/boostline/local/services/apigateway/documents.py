@@ -68,15 +68,10 @@ def new_id(length: int) -> str:
 
 def given(request: Mapping[str, Any], names: str, besides: str = "") -> Members:
     """Return those members that a request has; refuse all others that ask for something."""
-    refuse(request, *sorted(request.keys() - {*names.split(), *besides.split()}))
-    return {name: request[name] for name in names.split() if name in request}
-
-
-def refuse(request: Mapping[str, Any], *names: str) -> None:
-    """Refuse members that the local platform does not have, if they ask for something."""
-    asked = [name for name in names if request.get(name)]
-    if asked:
+    others = request.keys() - {*names.split(), *besides.split()}
+    if asked := sorted(name for name in others if request[name]):
         raise bad_request(f"the local platform does not have {', '.join(asked)} here")
+    return {name: request[name] for name in names.split() if name in request}
 
 
 def by_path(settings: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from boostline.local.services.apigateway.documents import (
     new_id,
     not_found,
     patch,
-    refuse,
 )
 from boostline.local.services.apigateway.meter import Meter
 from boostline.local.store.resources import Missing
@@ -256,16 +255,16 @@ class ApiGateway(Service):
                 "without an offset"
             )
         for each in plan["apiStages"]:
-            refuse(each, "throttle")
-            self.get_stage({"restApiId": each.get("apiId"), "stageName": each.get("stage")})
+            given(each, "apiId stage")
+            stages.of(self._kept.get(API, each.get("apiId", "")), each.get("stage", ""))
 
     def _create(self, kind: str, document: Members) -> Members:
         self._kept.create(kind, document["id"], document)
         return document
 
     def _list(self, kind: str, request: Members) -> Members:
-        refuse(request, "customerId")
-        found, start = self._kept.list(kind), request.get("nameQuery", "")
+        start = given(request, "nameQuery", "includeValues limit position").get("nameQuery", "")
+        found = self._kept.list(kind)
         return {"items": [one for one in found if one.get("name", "").startswith(start)]}
 
     def _deployed(self, api: str, stage: str) -> stages.Deployed:

@@ -112,7 +112,6 @@ class Functions(Service):
 
     def update_function_code(self, request: dict[str, Any]) -> Document:
         """Replace the code: later invocations go to new workers."""
-        refuse_others(request, {"FunctionName", *CODE})
         return self._configure(request["FunctionName"], self._code(request))
 
     def update_function_configuration(self, request: dict[str, Any]) -> Document:
