@@ -1,7 +1,7 @@
 """What a request wants a stack to be: its source, and what is told of one.
 
-A source has `Template`, with what it includes; `Parameters`, all their texts; `Tags` and
-`Capabilities`; `Adopts`, whether resources that have names and are retained may be there already.
+A source has `Template`, with what it includes; `Parameters`, all their texts; `Tags`; `Adopts`,
+whether resources that have names and are retained may be there already.
 """
 
 from __future__ import annotations
@@ -49,13 +49,11 @@ def source(
     scope = Scope(found, templates.typed(found, values) | dict(pseudo), no_resource)
     whole = templates.included(found, scope, lambda uri: _fetch(uri, objects))
     templates.check(whole)
-    held = request.get("Capabilities", [])
-    _require_capabilities(whole, held)
+    _require_capabilities(whole, request.get("Capabilities", []))
     return {
         "Template": whole,
         "Parameters": values,
         "Tags": request.get("Tags", before.get("Tags", [])),
-        "Capabilities": sorted(held),
         "Adopts": request.get("ImportExistingResources", False),
     }
 
@@ -67,7 +65,6 @@ def told(source: Document) -> Document:
         "Description": source.get("Template", {}).get("Description"),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values],
         "Tags": source.get("Tags", []),
-        "Capabilities": source.get("Capabilities", []),
     }
 
 
