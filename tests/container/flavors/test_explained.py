@@ -26,6 +26,8 @@ from boostline.container.flavors.base import Contributions, Model, Rows, Task
 from boostline.features.contract import fitted
 from boostline.features.spec import FeatureSpec
 
+pytestmark = pytest.mark.slow
+
 BINARY, CLASSES, NUMBER = Task("binary", 2), Task("multiclass", 3), Task("regression", 0)
 WIDTH = 4
 Array = NDArray[Any]

@@ -9,7 +9,7 @@ from boostline.container.flavors.shapley import Floats, Nodes, shapley, work
 
 _FORESTS = ("sklearn.ensemble._forest", "sklearn.tree._classes")
 _BOOSTING = "sklearn.ensemble._hist_gradient_boosting.gradient_boosting"
-_MOST = 200_000_000  # of work at a time: some 10 s
+_MOST = 320_000_000  # of work at a time: some 20 s
 
 
 def explain(task: Task, native: Any, rows: Rows) -> Contributions | None:

@@ -157,8 +157,10 @@ def _explained(nodes: Nodes, rows: NDArray[np.float32]) -> Floats:
 
 def _levels(nodes: Nodes) -> Iterator[Places]:
     """Yield the splits by how many come before them; what follows no split is a root."""
-    sides = np.concatenate([nodes.below, nodes.above])
-    level = np.setdiff1d(np.arange(len(nodes.column)), sides)
+    first = np.ones(len(nodes.column), dtype=bool)
+    for side in (nodes.below, nodes.above):
+        first[side[side >= 0]] = False
+    level = np.flatnonzero(first)
     while len(level := level[nodes.below[level] >= 0]):
         yield level
         level = np.concatenate([nodes.below[level], nodes.above[level]])
