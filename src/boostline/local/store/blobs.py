@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,12 +17,11 @@ CHUNK = 1 << 20
 
 
 class Blob(NamedTuple):
-    """A stored content: hex digests, size in bytes and CRC-32 as an unsigned integer."""
+    """A stored content: its SHA-256 in hex, size in bytes, and MD5 in hex."""
 
     digest: str
     size: int
     md5: str
-    crc32: int
 
 
 class FileRange(NamedTuple):
@@ -51,20 +49,18 @@ class BlobWriter:
         self._file = tempfile.NamedTemporaryFile(dir=incoming, delete=False)  # noqa: SIM115
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._crc32 = 0
         self._size = 0
 
     @property
     def blob(self) -> Blob:
         """What was written so far."""
-        return Blob(self._sha256.hexdigest(), self._size, self._md5.hexdigest(), self._crc32)
+        return Blob(self._sha256.hexdigest(), self._size, self._md5.hexdigest())
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
         self._file.write(data)
         self._sha256.update(data)
         self._md5.update(data)
-        self._crc32 = zlib.crc32(data, self._crc32)
         self._size += len(data)
 
     def commit(self) -> Blob:

@@ -1,6 +1,6 @@
 """What is stored and no longer named is removed; what is named is looked after.
 
-Contents are referred to by their digest, in rows of the one database: objects, and so on.
+Contents are referred to by their digest, in rows of the one database: those of objects, mostly.
 Whoever refers to a content needs to do no more than that. Functions keep their code unpacked.
 """
 

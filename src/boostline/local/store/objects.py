@@ -35,7 +35,7 @@ BUCKET = "bucket"  # the kind of resource
 # The version of what is stored in a bucket that keeps none.
 NO_VERSION = "null"
 VERSIONING = "BucketVersioning"  # the setting that tells whether a bucket keeps versions
-MARKER = Blob("", 0, "", 0)  # instead of a content: a delete marker
+MARKER = Blob("", 0, "")  # instead of a content: a delete marker
 # A place in a list: after the object of a key, in UTF-8, and a number; number 0: after all of them.
 Place = tuple[bytes, int]
 # The last object of each key is its current one, unless it is a delete marker.
@@ -106,8 +106,9 @@ class Objects:
 
     def configure(self, bucket: str, name: str, document: Any) -> None:
         """Set one of a bucket's settings; None removes it."""
-        self.require_bucket(bucket)
-        self._buckets.change(BUCKET, bucket, lambda settings: settings.update({name: document}))
+        with self._database.transaction():
+            self.require_bucket(bucket)
+            self._buckets.change(BUCKET, bucket, lambda found: found.update({name: document}))
 
     def delete_bucket(self, bucket: str, full: bool = False) -> bool:
         """Remove a bucket with those in it; False if it still holds objects or versions of them.

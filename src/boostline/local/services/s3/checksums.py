@@ -15,7 +15,7 @@ from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
 
-from boostline.local.store.blobs import CHUNK, Blob
+from boostline.local.store.blobs import CHUNK
 from boostline.local.wire.errors import AwsError
 
 FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
@@ -84,11 +84,8 @@ TYPES = dict.fromkeys(ALGORITHMS, (COMPOSITE,)) | {
 }
 
 
-def checksum(algorithm: str, path: Path, blob: Blob | None = None) -> str:
-    """Return a stored content's checksum as S3 writes it; read only if `blob` does not know it."""
-    if blob is not None and algorithm in {"CRC32", "SHA256"}:
-        known = {"CRC32": f"{blob.crc32:08x}", "SHA256": blob.digest}
-        return _text(bytes.fromhex(known[algorithm]))
+def checksum(algorithm: str, path: Path) -> str:
+    """Return a content's checksum as S3 writes it."""
     with path.open("rb") as file:
         return _text(ALGORITHMS[algorithm](file))
 
@@ -105,7 +102,7 @@ def declared(members: dict[str, Any]) -> Sums:
     return {name: members[name] for name in names if members.get(name)}
 
 
-def verify(request: dict[str, Any], asked: str | None, path: Path, blob: Blob) -> Sums:
+def verify(request: dict[str, Any], asked: str | None, path: Path) -> Sums:
     """Return the checksums that a request declares or asks for of its body, and their type.
 
     Raises
@@ -115,7 +112,7 @@ def verify(request: dict[str, Any], asked: str | None, path: Path, blob: Blob) -
     """
     given = declared(request)
     names = given or ([f"Checksum{asked}"] if asked else [])
-    found = {name: checksum(name.removeprefix("Checksum"), path, blob) for name in names}
+    found = {name: checksum(name.removeprefix("Checksum"), path) for name in names}
     check_equal(given, found)
     return {**found, TYPE: FULL} if found else {}
 

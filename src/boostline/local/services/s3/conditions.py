@@ -36,10 +36,10 @@ def check_read(request: dict[str, Any], found: Object) -> None:
 
 def check_source(request: dict[str, Any], found: Object) -> None:
     """Raise `AwsError` if a condition on the source of a copy does not hold."""
-    prefix = "CopySourceIf"
-    given = {f"If{name[len(prefix) :]}": request[name] for name in request if prefix in name}
+    source = "CopySource"
+    names = [name for name in request if name.startswith(f"{source}If")]
     try:
-        check_read(given, found)
+        check_read({name.removeprefix(source): request[name] for name in names}, found)
     except AwsError as error:
         raise precondition_failed(error.members.get("Condition", "If-None-Match")) from None
 

@@ -74,9 +74,8 @@ class ListService(SettingsService):
         """Return a page of a bucket's objects, the older way: the marker is a key."""
         place = request.get("Marker", "").encode(), 0
         found = Page({"Marker": "", **request}, "MaxKeys", self._walk(request, place))
-        following = {"NextMarker": found.next} if request.get("Delimiter") else {}
-        entries = [self._entry(each) for each in found.entries]
-        return found.answer(Contents=entries, **following)
+        contents = [self._entry(each) for each in found.entries]
+        return found.answer(NextMarker=found.next, Contents=contents)
 
     def list_objects_v2(self, request: Members) -> Members:
         """Return a page of a bucket's objects; the token is the last key, as in a URL."""

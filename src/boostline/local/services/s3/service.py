@@ -106,7 +106,7 @@ class S3(UploadService):
     def put_object(self, request: Members) -> Members:
         """Store an object, if the conditions hold and the checksums agree."""
         blob, asked = request["Body"], request.get("ChecksumAlgorithm")
-        sums = checksums.verify(request, asked, self._content(blob).path, blob)
+        sums = checksums.verify(request, asked, self._content(blob).path)
         return self._store(request, blob, self._kept(request) | sums)
 
     def get_object(self, request: Members) -> Members:
@@ -179,7 +179,7 @@ class S3(UploadService):
         headers |= {name: source.headers[name] for name in copied & source.headers.keys()}
         asked = request.get("ChecksumAlgorithm")
         sums = checksums.copied(source.headers, asked, self._content(source).path)
-        blob = Blob(source.digest, source.size, source.headers.get("MD5", source.etag), 0)
+        blob = Blob(source.digest, source.size, source.headers.get("MD5", source.etag))
         with self.platform.database.transaction():
             if self._source(request).number != source.number:
                 message = "The source was replaced while it was read: please try again."

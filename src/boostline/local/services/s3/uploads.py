@@ -72,7 +72,7 @@ class UploadService(ListService):
             raise invalid_argument(f"Part number must be between 1 and {MOST_PARTS}, inclusive")
         algorithm = self._require(request)["ChecksumAlgorithm"]
         asked = algorithm or request.get("ChecksumAlgorithm")
-        sums = checksums.verify(request, asked, self._content(blob).path, blob)
+        sums = checksums.verify(request, asked, self._content(blob).path)
         if algorithm and f"Checksum{algorithm}" not in sums:
             raise AwsError("InvalidRequest", f"The upload's checksums are {algorithm}")
         with self.platform.database.transaction():
@@ -175,7 +175,7 @@ class UploadService(ListService):
             return {}
         name = f"Checksum{algorithm}"
         if kind == FULL:
-            found = checksums.checksum(algorithm, self._content(blob).path, blob)
+            found = checksums.checksum(algorithm, self._content(blob).path)
         else:
             found = checksums.composite(algorithm, [part.headers[name] for part in parts])
         return {name: found, TYPE: kind}
