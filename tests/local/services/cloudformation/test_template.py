@@ -123,7 +123,10 @@ def with_bucket(**properties: Any) -> str:
         ("{}", "At least one Resources member"),
         (template(ONE, Macros={}), r"Invalid template property or properties \['Macros'\]"),
         (template({"B": {**bucket(), "CreationPolicy": {}}}), "CreationPolicy"),
-        (template({"B": {"Type": "AWS::SQS::Queue"}}), r"Unrecognized resource types: \[AWS::SQS"),
+        (
+            template({"B": {"Type": "AWS::SQS::Queue"}}),
+            "Resources.B: the Type is AWS::SQS::Queue; here it is one of AWS::ApiG",
+        ),
         (with_bucket(Colour="red"), r"B \(AWS::S3::Bucket\): Encountered unsupported property Col"),
         (
             with_bucket(BucketName={"Ref": "C"}),
@@ -153,7 +156,7 @@ def with_bucket(**properties: Any) -> str:
         ),
         (
             template(ONE, Parameters={"P": {"Type": "AWS::SSM::Parameter::Value<String>"}}),
-            "parameter P has the type AWS::SSM",
+            "Parameters.P: the Type is AWS::SSM",
         ),
         (
             template({"B": {**bucket(), "Properties": {"Fn::Transform": {"Name": "Mine"}}}}),

@@ -46,7 +46,7 @@ class Deployment:
             for name, found in self.template["Resources"].items()
             if "Condition" not in found or scope.holds(found["Condition"])
         }
-        self._check_types()
+        self._check_properties()
         self.needs = {name: self._needs(name) for name in self.resources}
         self.outputs(self._recorder(set(), "Outputs"))
         try:
@@ -89,13 +89,7 @@ class Deployment:
                     said = assertion.get("AssertDescription", "the assertion does not hold")
                     raise refuse(f"Template validation error: rule {name}: {said}")
 
-    def _check_types(self) -> None:
-        types = {found.get("Type") for found in self.template["Resources"].values()}
-        if unknown := sorted(map(str, types - KINDS.keys())):
-            raise refuse(
-                f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]; "
-                f"the local platform has {', '.join(KINDS)}"
-            )
+    def _check_properties(self) -> None:
         for name, found in self.template["Resources"].items():
             if strange := found.get("Properties", {}).keys() - KINDS[found["Type"]].properties:
                 raise refuse(

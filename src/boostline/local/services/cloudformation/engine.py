@@ -71,7 +71,7 @@ class Engine:
     def close(self) -> None:
         """Let go of all work, which stays unfinished."""
         self._closed.set()
-        self._threads.shutdown()
+        self._threads.shutdown(cancel_futures=True)
 
     def _start(self, stack_id: str) -> Future[None]:
         return self._threads.submit(self._work, stack_id)

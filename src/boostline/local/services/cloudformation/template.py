@@ -12,13 +12,10 @@ from typing import Any
 
 import yaml
 
+from boostline.local.services.cloudformation.kinds import KINDS
 from boostline.local.services.cloudformation.values import Scope, refuse, text
 
 Template = dict[str, Any]
-SECTIONS = {
-    *("AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings"),
-    *("Conditions", "Rules", "Resources", "Outputs"),
-}
 MEMBERS = {  # of what stands in a section
     "Rules": {"RuleCondition", "Assertions"},
     "Resources": {
@@ -31,9 +28,16 @@ MEMBERS = {  # of what stands in a section
         *("ConstraintDescription", "MinLength", "MaxLength", "MinValue", "MaxValue"),
     },
 }
-POLICIES = {"Delete", "Retain"}
+SECTIONS = {
+    *MEMBERS,
+    *("AWSTemplateFormatVersion", "Description", "Metadata", "Mappings", "Conditions"),
+}
 LISTS = "CommaDelimitedList"
-TYPES = ("String", "Number", LISTS)
+_POLICY = (None, "Delete", "Retain")
+VALUES: dict[str, dict[str, tuple[str | None, ...]]] = {
+    "Parameters": {"Type": ("String", "Number", LISTS)},
+    "Resources": {"Type": (*KINDS,), "DeletionPolicy": _POLICY, "UpdateReplacePolicy": _POLICY},
+}
 
 
 class _Plain(yaml.SafeLoader):
@@ -109,15 +113,10 @@ def check(template: Template) -> None:
                 raise refuse(f"{where}: a name is alphanumeric, and what it names an object")
             if strange := found.keys() - members:
                 raise refuse(f"{where} has {sorted(strange)}; here are {sorted(members)}")
-            for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-                if found.get(policy, "Delete") not in POLICIES:
-                    raise refuse(f"{where}: {policy} is one of {', '.join(sorted(POLICIES))} here")
-    for name, parameter in template.get("Parameters", {}).items():
-        if parameter.get("Type") not in TYPES:
-            raise refuse(
-                f"Template format error: the parameter {name} has the type {parameter.get('Type')};"
-                f" the local platform has {', '.join(TYPES)}"
-            )
+            for member, values in VALUES.get(section, {}).items():
+                if (value := found.get(member)) not in values:
+                    has = ", ".join(filter(None, values))
+                    raise refuse(f"{where}: the {member} is {value}; here it is one of {has}")
 
 
 def included(node: Any, scope: Scope, fetch: Callable[[str], str]) -> Any:
