@@ -19,7 +19,7 @@ from boostline.local.hosting.container import SERVE, lay_out
 from boostline.local.hosting.records import BadRecords, Processing, batches
 from boostline.local.hosting.server import Server, ServerFailed
 from boostline.local.platform import Platform
-from boostline.local.runners.base import Call, Command, Ending, Sink
+from boostline.local.runners.base import Call, Command, Program, Sink
 from boostline.local.store.objects import NoSuchBucket, Object
 from boostline.local.store.resources import Document
 
@@ -69,7 +69,7 @@ class Transform(Work):
 TRANSFORM = Transform()
 
 
-class Transformation(Ending):
+class Transformation(Program):
     """A running transform job, as a `Program` that ends with it: code 0 if all went well."""
 
     def __init__(
@@ -87,10 +87,6 @@ class Transformation(Ending):
         self._server = Server(platform.runner, command, sink, document["Container"]["timeout"])
         name = f"feed {document['TransformJobName']}"
         threading.Thread(target=self._run, name=name, daemon=True).start()
-
-    def tail(self) -> list[str]:
-        """Return nothing: what the server wrote last is in the message, if it matters."""
-        return []
 
     def stop(self, grace: float) -> int:
         """Send no more, and end the server."""

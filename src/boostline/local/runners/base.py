@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -73,41 +74,30 @@ def last_words(lines: Sequence[str], length: int) -> str:
     return f". Its last lines:\n{text}" if text.strip() else ""
 
 
-class Program(Protocol):
-    """A started program."""
+class Program(ABC):
+    """A started program; `tail` returns its last lines, `_code` is set when all is done."""
+
+    def __init__(self, tail: Callable[[], list[str]] = list) -> None:
+        self.tail = tail
+        self._code: Future[int] = Future()
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Return the exit code (128 + n after signal n), or None if it still runs.
 
         The program's whole output has reached the sink by then, and nothing of its group is left.
         """
-
-    def when_done(self, call: Callable[[], None]) -> None:
-        """Call back once the program has ended, or at once if it has."""
-
-    def stop(self, grace: float) -> int:
-        """Ask the program to end, end it after `grace` seconds, and return its exit code."""
-
-    def tail(self) -> list[str]:
-        """Return its last lines."""
-
-
-class Ending:
-    """The end of a program, for a `Program` to have: its `_code` is set when all is done."""
-
-    def __init__(self) -> None:
-        self._code: Future[int] = Future()
-
-    def wait(self, timeout: float | None = None) -> int | None:
-        """Return the exit code, or None if it still runs."""
         try:
             return self._code.result(timeout)
         except TimeoutError:
             return None
 
     def when_done(self, call: Callable[[], None]) -> None:
-        """Call back once it has ended, or at once if it has."""
+        """Call back once the program has ended, or at once if it has."""
         self._code.add_done_callback(lambda _: call())
+
+    @abstractmethod
+    def stop(self, grace: float) -> int:
+        """Ask the program to end, end it after `grace` seconds, and return its exit code."""
 
 
 def free_port() -> int:

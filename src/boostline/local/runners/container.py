@@ -19,7 +19,6 @@ from boostline.local.runners.base import (
     ML,
     PORT,
     Command,
-    Ending,
     Program,
     RunnerError,
     Sink,
@@ -157,13 +156,12 @@ class ContainerRunner:
         self._engine.containers.run(image, labels=labels, remove=True, **program, **_host(ml))
 
 
-class _Container(Ending):
+class _Container(Program):
     """A started container; see `Program`."""
 
     def __init__(
         self, container: Any, sink: Sink, owner: str, remove: Callable[[Any], None]
     ) -> None:
-        super().__init__()
         self.owner = owner
         self._container = container
         self._remove = remove
@@ -171,7 +169,7 @@ class _Container(Ending):
         container.start()
         reading, writing = os.pipe()
         self._output = Output(open(reading, "rb", buffering=0), sink)  # noqa: SIM115
-        self.tail = self._output.tail
+        super().__init__(self._output.tail)
         threading.Thread(target=self._run, args=(stream, writing), name=owner, daemon=True).start()
 
     def stop(self, grace: float) -> int:

@@ -15,7 +15,6 @@ from boostline.local.environment import host
 from boostline.local.runners.base import (
     ML,
     Command,
-    Ending,
     NoCapacity,
     Program,
     RunnerError,
@@ -99,7 +98,7 @@ class ProcessRunner:
         return Process(self._processes, command.owner, line, environment, command.home, sink)
 
 
-class Process(Ending):
+class Process(Program):
     """A process of this host that is recorded before it does anything; see `Program`.
 
     Parameters
@@ -127,7 +126,6 @@ class Process(Ending):
         sink: Sink,
         given: Path = Path(os.devnull),
     ) -> None:
-        super().__init__()
         try:
             self._popen = subprocess.Popen(
                 ["sh", "-c", LAUNCH, "sh", str(given), *line],
@@ -145,7 +143,7 @@ class Process(Ending):
         self._processes = processes
         self._lock = threading.Lock()
         self._output = Output(self._popen.stdout, sink)
-        self.tail = self._output.tail
+        super().__init__(self._output.tail)
         self._mark = processes.add(self._popen.pid, owner)
         with contextlib.suppress(BrokenPipeError):
             self._popen.stdin.write(f"{self._mark}\n".encode())
