@@ -89,7 +89,7 @@ class Kind:
             if asked in request
         )
 
-    def page(self, documents: Iterable[Document], request: Document) -> Document:
+    def listed(self, documents: Iterable[Document], request: Document) -> Document:
         """Return what its List operation answers; the wire leaves out what no summary has."""
         shape = service_model("sagemaker").operation_model(f"List{self.stem}s").output_shape
         (output,) = (name for name, member in shape.members.items() if member.type_name == "list")
@@ -101,7 +101,7 @@ class Kind:
 
     def listing(self) -> Operation:
         """Return the List operation."""
-        return lambda part, request: self.page(part.platform.resources.list(self.kind), request)
+        return lambda part, request: self.listed(part.platform.resources.list(self.kind), request)
 
     def deleting(self) -> Operation:
         """Return the Delete operation, if nothing holds the resources."""

@@ -109,12 +109,12 @@ class PipelineOperations(JobOperations):
     def list_pipeline_executions(self, request: Document) -> Document:
         """Return a pipeline's executions, newest first unless asked otherwise."""
         name = self.get(PIPELINE, request["PipelineName"])["PipelineName"]
-        return EXECUTIONS.page(self.platform.resources.list(EXECUTION, name), request)
+        return EXECUTIONS.listed(self.platform.resources.list(EXECUTION, name), request)
 
     def list_pipeline_execution_steps(self, request: Document) -> Document:
         """Return the steps that an execution has reached, newest first unless asked otherwise."""
         arn = self._execution(request.get("PipelineExecutionArn", ""))["PipelineExecutionArn"]
-        return STEPS.page(self.platform.resources.list(STEP, number_of(arn)), request)
+        return STEPS.listed(self.platform.resources.list(STEP, number_of(arn)), request)
 
     def list_pipeline_parameters_for_execution(self, request: Document) -> Document:
         """Return the parameters of an execution, defaults included."""

@@ -21,8 +21,6 @@ PACKAGE = Kind(
     "ModelPackage",
     order="Ascending",
     missing="ModelPackage {arn} does not exist.",
-    taken="Model Package already exists: {arn}",
-    taken_code="ConflictException",
 )
 # A package belongs to a group, and has one specification.
 RULES: Rules = {"AdditionalInferenceSpecificationsToAdd": (None,), "ModelPackageName": (None,)}
@@ -83,10 +81,10 @@ class RegistryOperations(Part):
         if "ModelPackageGroupName" in request:
             group = self.get(GROUP, request["ModelPackageGroupName"])["ModelPackageGroupName"]
         elif request.get("ModelPackageType", "Unversioned") == "Unversioned":
-            return PACKAGE.page([], request)
+            return PACKAGE.listed([], request)
         else:
             group = None
-        return PACKAGE.page(self.platform.resources.list(PACKAGE.kind, group), request)
+        return PACKAGE.listed(self.platform.resources.list(PACKAGE.kind, group), request)
 
     def update_model_package(self, request: Document) -> Document:
         """Change approval or metadata of a package."""
