@@ -36,7 +36,6 @@ if TYPE_CHECKING:  # it reads tables, and serving does not
 # softmax, where every class's sum may move.
 SLOPES: Mapping[Objective, float] = {"binary": 0.25, "multiclass": 0.5, "regression": 1.0}
 
-
 # A leaf by its magnitude; or a split by its column, its value, and what is below and above.
 Node = float | tuple[int, float, Any, Any]
 Tree = Iterable[tuple[float, Way]]  # the magnitude of each leaf, and the way to it
@@ -243,10 +242,10 @@ class TreeFlavor(ABC):
             The framework refuses the values or the rows.
         """
         task, (objective, classes) = Task.of(data.contract), self.calls
-        stops = data.validation is not None and values[self.patience]
-        unset = {**self.unset, **({} if stops else {self.patience: values[self.patience]})}
         names = [item.name for item in self.known]
-        own = {name: values[name] for name in names if values[name] != unset.get(name)}
+        own = {name: values[name] for name in names if values[name] != self.unset.get(name)}
+        if data.validation is None or not values[self.patience]:
+            del own[self.patience]
         own[objective] = values["objective"]
         if task.objective == "multiclass":
             own[classes] = task.classes
