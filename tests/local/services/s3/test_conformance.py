@@ -834,3 +834,5 @@ def test_uploads_are_listed(s3: Any, bucket: str) -> None:
     )
     (last,) = some["Uploads"]
     assert (last["Key"], last["UploadId"], some["IsTruncated"]) == ("a%20b", made[1][1], False)
+    assert last["StorageClass"] == "STANDARD"
+    assert last["Initiated"].tzinfo is not None

@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote
 
 from boostline.local.services.s3.checksums import declared
 from boostline.local.services.s3.errors import Members, invalid_argument
-from boostline.local.services.s3.settings import SettingsService, members_of
+from boostline.local.services.s3.objects import members_of
+from boostline.local.services.s3.settings import SettingsService
 from boostline.local.store.objects import Object, Place, beyond
 
 LONGEST = 1_000

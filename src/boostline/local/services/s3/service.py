@@ -11,7 +11,8 @@ from typing import Any
 from boostline.local.services.s3 import checksums
 from boostline.local.services.s3.conditions import byte_range, check_read, check_write
 from boostline.local.services.s3.errors import Members, check_supported
-from boostline.local.services.s3.settings import DESCRIBING, NEW_BUCKET, STORING, members_of
+from boostline.local.services.s3.objects import members_of
+from boostline.local.services.s3.settings import DESCRIBING, NEW_BUCKET, STORING
 from boostline.local.services.s3.uploads import UploadService
 from boostline.local.store import gc
 from boostline.local.store.blobs import Blob

@@ -10,15 +10,12 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from boostline.contracts.models import service_model
-from boostline.local.platform import Platform
-from boostline.local.service import Service
-from boostline.local.services.s3.conditions import check_source, check_write
-from boostline.local.services.s3.errors import Members, check_supported, require
-from boostline.local.store.blobs import Blob, FileRange
-from boostline.local.store.objects import NO_VERSION, VERSIONING, NoSuchBucket, Object
+from boostline.local.services.s3.errors import Members
+from boostline.local.services.s3.objects import ObjectService, members_of
+from boostline.local.store.objects import VERSIONING
 from boostline.local.wire.errors import AwsError
 
 _SSE = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
@@ -62,40 +59,16 @@ STORING = (
 LONGEST_KEY, LONGEST_METADATA = 1_024, 2_048
 
 
-class SettingsService(Service):
+class SettingsService(ObjectService):
     """The operations on documents: Put, Get and Delete of each row of the table."""
 
-    def __init__(self, platform: Platform) -> None:
-        super().__init__(platform)
-        self._objects = platform.objects
-        self._owner = {"ID": platform.settings.account}
-
-    def handler(self, operation: str) -> Callable[[Members], Any]:
-        """Return what answers an operation, with the refusals that are common to all."""
+    def _method(self, operation: str) -> Callable[[Members], Any]:
         document = _OPERATION.fullmatch(operation)
         if document is None:
-            found = super().handler(operation)
-        else:
-            verb, noun = document.groups()
-            noun = noun if noun in SETTINGS else f"{noun}Configuration"
-            found = functools.partial(getattr(self, f"_{verb.lower()}"), noun)
-        return functools.partial(self._answer, operation, found)
-
-    def _answer(
-        self, operation: str, handler: Callable[[Members], Any], request: Members
-    ) -> Members:
-        check_supported(operation, request)
-        account = self.platform.settings.account
-        for name in ("ExpectedBucketOwner", "ExpectedSourceBucketOwner"):
-            if request.get(name, account) != account:
-                raise AwsError("AccessDenied", f"The bucket is not {request[name]}'s", 403)
-        try:
-            if "/" in request.get("Bucket", ""):
-                raise NoSuchBucket(request["Bucket"])
-            return dict(handler(request))
-        except NoSuchBucket as error:
-            message = "The specified bucket does not exist"
-            raise AwsError("NoSuchBucket", message, 404, BucketName=str(error)) from None
+            return super()._method(operation)
+        verb, noun = document.groups()
+        noun = noun if noun in SETTINGS else f"{noun}Configuration"
+        return functools.partial(getattr(self, f"_{verb.lower()}"), noun)
 
     def _put(self, noun: str, request: Members) -> Members:
         self._objects.require_bucket(request["Bucket"])
@@ -165,43 +138,6 @@ class SettingsService(Service):
             tags = [{"Key": key, "Value": value} for key, value in pairs]
             made["ObjectTagging"] = checked("ObjectTagging", {"TagSet": tags})
         return made
-
-    def _version(self, request: Members) -> Object:
-        """Return the object, or the version of it, that a request names."""
-        place = (request["Bucket"], request["Key"], request.get("VersionId"))
-        return require(self._objects.find(*place), request)
-
-    def _source(self, request: Members) -> Object:
-        place, _, version = request["CopySource"].partition("?versionId=")
-        bucket, _, key = unquote(place).lstrip("/").partition("/")
-        named = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
-        source = self._version(named)
-        check_source(request, source)
-        return source
-
-    def _store(
-        self, request: Members, blob: Blob, headers: Members, etag: str | None = None
-    ) -> Members:
-        """Name a content, if the request's conditions hold; return what is known of it."""
-        place = request["Bucket"], request["Key"]
-        with self.platform.database.transaction():
-            check_write(request, self._objects.find(*place))
-            return members_of(self._objects.put(*place, blob, headers, etag))
-
-    def _content(self, found: Blob | Object) -> FileRange:
-        """Return the whole of a content."""
-        return FileRange(self.platform.blobs.path(found.digest), 0, found.size)
-
-
-def members_of(found: Object) -> Members:
-    """Return what is known of an object, of which the shape of an answer takes what it knows."""
-    return {
-        **found.headers,
-        "Key": found.key,
-        "ETag": f'"{found.etag}"',
-        "LastModified": found.modified,
-        "VersionId": None if found.version == NO_VERSION else found.version,
-    }
 
 
 def _member(noun: str) -> str:

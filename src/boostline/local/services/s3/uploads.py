@@ -6,9 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 from __future__ import annotations
 
 import hashlib
-import math
 import secrets
-import time
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -17,7 +15,7 @@ from boostline.local.services.s3.checksums import FULL, TYPE, Sums, declared
 from boostline.local.services.s3.conditions import byte_range
 from boostline.local.services.s3.errors import Members, invalid_argument
 from boostline.local.services.s3.listing import LONGEST, ListService, Page
-from boostline.local.services.s3.settings import members_of
+from boostline.local.services.s3.objects import members_of
 from boostline.local.store.blobs import Blob
 from boostline.local.store.objects import NoSuchBucket, Object
 from boostline.local.wire.errors import AwsError
@@ -43,7 +41,6 @@ class UploadService(ListService):
             "Bucket": request["Bucket"],
             "Key": request["Key"],
             "Headers": headers,
-            "Initiated": time.time(),
             "ChecksumAlgorithm": algorithm,
             TYPE: kind,
         }
@@ -106,22 +103,27 @@ class UploadService(ListService):
 
     def list_multipart_uploads(self, request: Members) -> Members:
         """Return a page of the uploads under way in a bucket, those of a key by their time."""
-        bucket, prefix = request["Bucket"], request.get("Prefix", "")
-        self._objects.require_bucket(bucket)
-        uploads = self._objects.buckets(bucket)
-        times = {each["UploadId"]: each["Initiated"] for each in uploads}
-        since = times.get(request.get("UploadIdMarker"), math.inf)
-        after = request.get("KeyMarker", "").encode(), since
-        places = {(each["Key"].encode(), each["Initiated"]): each for each in uploads}
-        rest = [places[place] for place in sorted(places) if place > after]
-        prefixed = [each for each in rest if each["Key"].startswith(prefix)]
+        self._objects.require_bucket(request["Bucket"])
+        uploads = self._objects.buckets(request["Bucket"])
+        order = {each["UploadId"]: at for at, each in enumerate(uploads)}
+        since = order.get(request.get("UploadIdMarker"), len(order))
+        after, prefix = request.get("KeyMarker", "").encode(), request.get("Prefix", "").encode()
+        places = sorted((each["Key"].encode(), at) for at, each in enumerate(uploads))
+        rest = [(key, at) for key, at in places if (key, at) > (after, since)]
+        prefixed = (uploads[at] for key, at in rest if key.startswith(prefix))
         found = Page(request, "MaxUploads", prefixed)
-        last, common = found.last or {}, {"StorageClass": "STANDARD"}
-        return found.answer(
-            NextKeyMarker=last.get("Key"),
-            NextUploadIdMarker=last.get("UploadId"),
-            Uploads=[{**common, **each["Headers"], **each} for each in found.entries],
-        )
+        shown = [
+            {
+                "StorageClass": "STANDARD",
+                **each["Headers"],
+                **each,
+                "Initiated": each["CreationDate"],
+            }
+            for each in found.entries
+        ]
+        last = found.last or {}
+        markers = {"NextKeyMarker": last.get("Key"), "NextUploadIdMarker": last.get("UploadId")}
+        return found.answer(Uploads=shown, **markers)
 
     def list_parts(self, request: Members) -> Members:
         """Return a page of an upload's parts, by their numbers."""
