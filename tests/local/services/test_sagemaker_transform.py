@@ -200,6 +200,16 @@ def test_program_that_cannot_serve_fails_the_job_with_its_last_lines(bench: Benc
 
 
 @pytest.mark.slow
+def test_program_that_ends_on_a_record_is_asked_anew_and_then_named(bench: Bench) -> None:
+    serve(bench, "def invoke(self, body): os._exit(3) if b'boom' in body else self.answer(200)")
+    bench.put("in/a.csv", b"1\n")
+    bench.put("in/b.csv", b"boom\n")
+    reason = transform(bench)["FailureReason"]
+    assert reason == "AlgorithmError: s3://bench/in/b.csv: the program ended with exit code 3"
+    assert bench.keys("out/") == ["out/a.csv.out"]
+
+
+@pytest.mark.slow
 def test_nothing_to_transform_fails(bench: Bench) -> None:
     assert "no S3 objects found under s3://bench/in/" in transform(bench)["FailureReason"]
 
