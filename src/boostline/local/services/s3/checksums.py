@@ -84,55 +84,52 @@ TYPES = dict.fromkeys(ALGORITHMS, (COMPOSITE,)) | {
 }
 
 
-def checksum(algorithm: str, path: Path) -> str:
-    """Return a content's checksum as S3 writes it."""
+def declared(members: dict[str, Any]) -> dict[str, str]:
+    """Return the checksums among some members, by their algorithms."""
+    found = {algorithm: members.get(f"Checksum{algorithm}") for algorithm in ALGORITHMS}
+    return {algorithm: text for algorithm, text in found.items() if text}
+
+
+def full(algorithm: str | None, path: Path) -> Sums:
+    """Return the checksum of a content, if one is asked for."""
+    if algorithm is None:
+        return {}
     with path.open("rb") as file:
-        return _text(ALGORITHMS[algorithm](file))
+        return {f"Checksum{algorithm}": _text(ALGORITHMS[algorithm](file)), TYPE: FULL}
 
 
-def composite(algorithm: str, parts: list[str]) -> str:
+def composite(algorithm: str, parts: list[Sums]) -> Sums:
     """Return the checksum of parts' checksums, with their number: a multipart upload's."""
-    file = BytesIO(b"".join(map(base64.b64decode, parts)))
-    return f"{_text(ALGORITHMS[algorithm](file))}-{len(parts)}"
-
-
-def declared(members: dict[str, Any]) -> Sums:
-    """Return the checksums among some members."""
-    names = (f"Checksum{algorithm}" for algorithm in ALGORITHMS)
-    return {name: members[name] for name in names if members.get(name)}
+    name = f"Checksum{algorithm}"
+    file = BytesIO(b"".join(base64.b64decode(part[name]) for part in parts))
+    return {name: f"{_text(ALGORITHMS[algorithm](file))}-{len(parts)}", TYPE: COMPOSITE}
 
 
 def verify(request: dict[str, Any], asked: str | None, path: Path) -> Sums:
-    """Return the checksums that a request declares or asks for of its body, and their type.
+    """Return the checksum that a request declares or asks for of its body.
 
     Raises
     ------
     AwsError
-        `BadDigest` if one is not that of the body.
+        `BadDigest` if it is not that of the body.
     """
-    given = declared(request)
-    names = given or ([f"Checksum{asked}"] if asked else [])
-    found = {name: checksum(name.removeprefix("Checksum"), path) for name in names}
-    check_equal(given, found)
-    return {**found, TYPE: FULL} if found else {}
+    found = full(next(iter(declared(request)), asked), path)
+    check_equal(request, found)
+    return found
 
 
 def copied(headers: dict[str, Any], asked: str | None, path: Path) -> Sums:
     """Return a copy's checksum: of the algorithm that is asked for, else of the source's."""
-    sums = declared(headers)
-    name = f"Checksum{asked}" if asked else next(iter(sums), None)
-    if name is None:
-        return {}
-    if name not in sums or headers[TYPE] != FULL:
-        sums[name] = checksum(name.removeprefix("Checksum"), path)
-    return {name: sums[name], TYPE: FULL}
+    algorithm = asked or next(iter(declared(headers)), None)
+    if algorithm in declared(headers) and headers[TYPE] == FULL:
+        return {name: headers[name] for name in (f"Checksum{algorithm}", TYPE)}
+    return full(algorithm, path)
 
 
-def check_equal(given: Sums, found: Sums) -> None:
-    """Raise `BadDigest` if a checksum that was declared is not the one that was found."""
-    for name, value in given.items():
-        if value != found.get(name):
-            algorithm = name.removeprefix("Checksum")
+def check_equal(request: dict[str, Any], found: Sums) -> None:
+    """Raise `BadDigest` if a checksum that a request declares is not the one that was found."""
+    for algorithm, text in declared(request).items():
+        if text != found.get(f"Checksum{algorithm}"):
             message = f"The {algorithm} you specified did not match the calculated checksum."
             raise AwsError("BadDigest", message)
 

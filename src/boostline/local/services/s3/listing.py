@@ -133,12 +133,11 @@ class ListService(SettingsService):
             after = (each.key.encode(), each.number) if passed is None else beyond(passed)
 
     def _entry(self, found: Object) -> Members:
-        sums = declared(found.headers)
         return {
             "StorageClass": "STANDARD",
             **members_of(found),
             "Size": found.size,
-            "ChecksumAlgorithm": [name.removeprefix("Checksum") for name in sums],
+            "ChecksumAlgorithm": list(declared(found.headers)),
             "Owner": self._owner,
         }
 

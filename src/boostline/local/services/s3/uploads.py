@@ -11,7 +11,7 @@ from contextlib import suppress
 from urllib.parse import quote
 
 from boostline.local.services.s3 import checksums
-from boostline.local.services.s3.checksums import FULL, TYPE, Sums, declared
+from boostline.local.services.s3.checksums import COMPOSITE, TYPE, declared
 from boostline.local.services.s3.conditions import byte_range
 from boostline.local.services.s3.errors import Members, invalid_argument
 from boostline.local.services.s3.listing import LONGEST, ListService, Page
@@ -83,11 +83,15 @@ class UploadService(ListService):
         blob = self.platform.blobs.write(*map(self._content, parts))
         if request.get("MpuObjectSize", blob.size) != blob.size:
             raise AwsError("InvalidRequest", f"The object has {blob.size} bytes")
-        sums = self._checksums(upload, parts, blob)
-        checksums.check_equal(declared(request), sums)
+        algorithm, sums = upload["ChecksumAlgorithm"], [part.headers for part in parts]
+        if upload[TYPE] == COMPOSITE:
+            made = checksums.composite(algorithm, sums)
+        else:
+            made = checksums.full(algorithm, self._content(blob).path)
+        checksums.check_equal(request, made)
         md5s = b"".join(bytes.fromhex(part.etag) for part in parts)
         etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
-        headers = {**upload["Headers"], **sums, "MD5": blob.md5}
+        headers = {**upload["Headers"], **made, "MD5": blob.md5}
         with self.platform.database.transaction():
             self._require(request)
             made = self._store(request, blob, headers, etag)
@@ -160,7 +164,11 @@ class UploadService(ListService):
             raise AwsError("InvalidPartOrder", "The list of parts was not in ascending order.")
         for number, part in zip(numbers, named, strict=True):
             found, tag = stored.get(number), part.get("ETag", "").strip('"')
-            if not found or found.etag != tag or declared(part).items() - found.headers.items():
+            if (
+                not found
+                or found.etag != tag
+                or (declared(part).items() - declared(found.headers).items())
+            ):
                 message = "A specified part was not uploaded, or its ETag or checksum differs."
                 raise AwsError("InvalidPart", message, PartNumber=number)
         for number in numbers[:-1]:
@@ -169,18 +177,6 @@ class UploadService(ListService):
                 sizes = {"MinSizeAllowed": SMALLEST_PART, "ProposedSize": size}
                 raise AwsError("EntityTooSmall", message, PartNumber=number, **sizes)
         return [stored[number] for number in numbers]
-
-    def _checksums(self, upload: Members, parts: list[Object], blob: Blob) -> Sums:
-        """Return the object's checksum in the way its upload asked for."""
-        algorithm, kind = upload["ChecksumAlgorithm"], upload[TYPE]
-        if algorithm is None:
-            return {}
-        name = f"Checksum{algorithm}"
-        if kind == FULL:
-            found = checksums.checksum(algorithm, self._content(blob).path)
-        else:
-            found = checksums.composite(algorithm, [part.headers[name] for part in parts])
-        return {name: found, TYPE: kind}
 
 
 def _place(upload: Members) -> str:
