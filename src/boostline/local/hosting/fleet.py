@@ -10,8 +10,7 @@ from functools import partial
 
 from boostline.local.engine.work import remove
 from boostline.local.environment import given
-from boostline.local.hosting.container import SERVE, lay_out
-from boostline.local.hosting.server import Server, ServerFailed
+from boostline.local.hosting.server import SERVE, Server, ServerFailed, lay_out
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Call, Command
 from boostline.local.store.resources import Document

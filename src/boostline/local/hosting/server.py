@@ -1,4 +1,4 @@
-"""One instance of a model's container: started, watched, replaced, stopped."""
+"""One instance of a model's container: laid out, started, watched, replaced, stopped."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
+from boostline.contracts.archives import ArchiveError, unpack
+from boostline.contracts.uri import split_uri
 from boostline.local.hosting.client import Client, Unavailable
+from boostline.local.platform import Platform
 from boostline.local.runners.base import (
     KILLED,
     LOOPBACK,
@@ -21,7 +25,10 @@ from boostline.local.runners.base import (
     Sink,
     last_words,
 )
+from boostline.local.store.objects import NoSuchBucket, NoSuchKey
+from boostline.local.store.resources import Document
 
+SERVE = ("serve",)  # its arguments
 PING_PERIOD = 5.0  # seconds between the pings of a healthy program
 FAILED_PINGS = 3  # in a row: the program is replaced
 LAUNCHES = 2  # of a program that ends before it was healthy
@@ -171,6 +178,33 @@ class Server:
         failed = 0
         while failed < FAILED_PINGS and not changed.wait(self._period):
             failed = 0 if client.healthy() else failed + 1
+
+
+def lay_out(platform: Platform, container: Document, ml: Path) -> None:
+    """Put a model's data into `/opt/ml/model`.
+
+    Parameters
+    ----------
+    container
+        `data` is the S3 URI of a `model.tar.gz`; empty if there is none.
+
+    Raises
+    ------
+    ServerFailed
+        If it is not there, or cannot be unpacked.
+    """
+    data, model = container["data"], ml / "model"
+    model.mkdir(parents=True, exist_ok=True)
+    try:
+        if data:
+            archive = platform.blobs.path(platform.objects.get(*split_uri(data)).digest)
+            unpack(archive, model)
+    except (NoSuchKey, NoSuchBucket):
+        raise ServerFailed(f"there is no model data at {data}") from None
+    except ArchiveError as error:
+        raise ServerFailed(f"{data}: {str(error).removeprefix(f'{archive}: ')}") from None
+    except ValueError as error:
+        raise ServerFailed(f"{data}: {error}") from None
 
 
 def _ending(program: Program, limit: float) -> str:

@@ -15,9 +15,8 @@ from typing import Any
 
 from boostline.local.engine.work import NO_PROGRAM, JobFailed, Launch, Upload, Work, head
 from boostline.local.hosting.client import Unavailable
-from boostline.local.hosting.container import SERVE, lay_out
 from boostline.local.hosting.records import BadRecords, Processing, batches
-from boostline.local.hosting.server import Server, ServerFailed
+from boostline.local.hosting.server import SERVE, Server, ServerFailed, lay_out
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Call, Command, Program, Sink
 from boostline.local.store.objects import NoSuchBucket, Object
