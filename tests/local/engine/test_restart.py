@@ -108,7 +108,7 @@ def here(folder: Path, programs: Path) -> Iterator[Bench]:
 
 
 def awaited(path: Path) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not path.exists() or not path.read_text():
         assert time.monotonic() < deadline, f"{path} never came"
         time.sleep(0.01)

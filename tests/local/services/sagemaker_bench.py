@@ -176,7 +176,7 @@ class Bench:
         )
 
     def settled(
-        self, describe: Callable[[], dict[str, Any]], member: str, limit: float = 60
+        self, describe: Callable[[], dict[str, Any]], member: str, limit: float = 120
     ) -> dict[str, Any]:
         """Ask until a status is a final one, the only way that AWS's interface has."""
         moving = ["InProgress", "Executing", "Stopping"]
@@ -194,14 +194,14 @@ class Bench:
             if event.stream.startswith(stream)
         ]
 
-    def until(self, holds: Callable[[], bool], limit: float = 30) -> None:
+    def until(self, holds: Callable[[], bool], limit: float = 120) -> None:
         """Wait until something holds that only asking can tell."""
         deadline = time.monotonic() + limit
         while not holds():
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
-    def await_line(self, group: str, line: str, limit: float = 30) -> None:
+    def await_line(self, group: str, line: str, limit: float = 120) -> None:
         """Wait until a program has written a line."""
         deadline = time.monotonic() + limit
         while line not in self.lines(group, ""):
