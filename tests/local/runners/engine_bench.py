@@ -55,6 +55,7 @@ def engine() -> Iterator[str]:
     url = f"unix://{folder}/engine.sock"
     process = subprocess.Popen(
         ["podman", "system", "service", "--time=0", url],
+        cwd=folder,  # where conmon notes that a container was out of memory
         # What Podman would pass on to containers of its own accord.
         env={**os.environ, "HTTP_PROXY": "http://127.0.0.1:9"},
     )
