@@ -116,7 +116,8 @@ class Execution:
 
     def _may_start(self, name: str, documents: dict[str, Document]) -> bool:
         selected = set(self._selected)
-        done = {each for each in selected & documents.keys() if _succeeded(documents[each])}
+        known = selected & documents.keys()
+        done = {each for each in known if documents[each]["StepStatus"] == "Succeeded"}
         condition = self._record.steps.get(self._record.branches[name] or "")
         if isinstance(condition, Condition) and condition.name in done:
             held = documents[condition.name]["Metadata"]["Condition"]["Outcome"] == "True"
@@ -135,10 +136,6 @@ class Execution:
             self._record.become("Failed", reason)
         else:
             self._record.become("Succeeded")
-
-
-def _succeeded(step: Document) -> bool:
-    return bool(step["StepStatus"] == "Succeeded")
 
 
 class Executions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from boostline.contracts.models import service_model
 from boostline.local.engine.work import (
     JobFailed,
     Launch,
@@ -20,12 +21,6 @@ from boostline.local.runners.base import ML
 from boostline.local.store.resources import Document
 
 MESSAGE_LENGTH = 1024  # bytes of /opt/ml/output/message that are read
-# What processingjobconfig.json shows as null where the request has nothing.
-CONFIG_MEMBERS = (
-    *("ProcessingJobArn", "ProcessingJobName", "ProcessingInputs", "ProcessingOutputConfig"),
-    *("ProcessingResources", "StoppingCondition", "AppSpecification", "Environment"),
-    *("NetworkConfig", "RoleArn", "ExperimentConfig"),
-)
 
 
 class Processing(Work):
@@ -38,9 +33,11 @@ class Processing(Work):
 
     def lay_out(self, platform: Platform, document: Document, ml: Path) -> None:
         """Write the configuration, download the inputs, make the outputs' folders."""
+        request = service_model("sagemaker").operation_model("CreateProcessingJob").input_shape
+        shown = request.members.keys() - {"Tags"} | {"ProcessingJobArn"}
         configure(
             ml / "config",
-            processingjobconfig={member: document.get(member) for member in CONFIG_MEMBERS},
+            processingjobconfig={member: document.get(member) for member in sorted(shown)},
             resourceconfig={"current_host": "algo-1", "hosts": ["algo-1"]},
         )
         for name in ("processing", "output"):
