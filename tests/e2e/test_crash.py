@@ -43,6 +43,7 @@ BROKEN = (
     ConnectionClosedError,
     EndpointConnectionError,
     HTTPClientError,
+    KeyError,  # the head of an answer came and its body did not: botocore compares no lengths
     ReadTimeoutError,
     ResponseStreamingError,
 )
