@@ -538,30 +538,34 @@ def validated(shared_platform: RunningPlatform, api: Deployed) -> Deployed:
 @pytest.mark.parametrize(
     ("path", "body", "why"),
     [
-        ("/item", {"a": 1}, "[$: 'b' is a required property]"),
-        ("/item", {}, "[$: 'a' is a required property, $: 'b' is a required property]"),
+        ("/item", {"a": 1}, '[object has missing required properties (["b"])]'),
+        ("/item", {}, '[object has missing required properties (["a","b"])]'),
         (
             "/item",
             {"a": 1, "b": 2, "shoe": 3},
-            "[$: Additional properties are not allowed ('shoe' was unexpected)]",
+            '[object instance has properties which are not allowed by the schema: ["shoe"]]',
         ),
-        ("/item", {"a": 1, "b": "x"}, '[$.b: does not fit type "number"]'),
+        ("/item", {"a": 1, "b": "x"}, '[$.b does not fit type "number"]'),
         ("/item", b"{", "[the body is not JSON]"),
         ("/item", b"[" * 100_000, "[the body is nested too deeply]"),
         ("/item", b"", "[a body is required]"),
-        ("/items", [{"a": 1, "b": 1}, {"a": 1}], "[$[1]: 'b' is a required property]"),
-        ("/items", [{"a": 1, "b": 1}] * 1001, "[$: does not fit maxItems 2]"),
-        ("/words", {"few": []}, "[$.few: does not fit minItems 1]"),
+        ("/items", [{"a": 1, "b": 1}, {"a": 1}], 'missing required properties (["b"])'),
+        (
+            "/items",
+            [{"a": 1, "b": 1}] * 1001,
+            "[array is too long: must have at most 2 elements but instance has 1001 elements]",
+        ),
+        ("/words", {"few": []}, "[$.few does not fit minItems 1]"),
         (
             "/words",
             {"low": 0, "short": "x" * 100_000},
-            "[$.low: does not fit minimum 1, $.short: does not fit maxLength 2]",
+            "[$.low does not fit minimum 1, $.short does not fit maxLength 2]",
         ),
-        ("/words", {"none": {"\n\u6f22": 1}}, r"('\\n\u6f22' was unexpected)"),
-        ("/words", {"none": {f"odd {n}": 0 for n in range(20_000)}}, "'odd 1000', 'odd 10000'"),
+        ("/words", {"none": {"\n\u6f22": 1}}, r'["\n\u6f22"]'),
+        ("/words", {"none": {f"odd {n}": 0 for n in range(20_000)}}, '"odd 1000","odd 10000"'),
     ],
 )
-def test_a_body_that_does_not_fit_is_refused_in_the_document_s_words(
+def test_a_body_that_does_not_fit_is_refused_in_api_gateway_s_words(
     validated: Deployed, path: str, body: object, why: str
 ) -> None:
     answer, said = validated.call("POST", path, body, content_type="application/json")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 JSON = "application/json"
@@ -67,14 +66,29 @@ class Models:
             return "[the body is not JSON]"
         except RecursionError:
             return "[the body is nested too deeply]"
-        found = ", ".join(map(_sentence, islice(validator.iter_errors(content), MOST)))
-        # A header takes neither what is not ASCII nor the end of a line.
-        return f"[{found.encode('unicode_escape').decode()[:LENGTH]}]" if found else ""
+        # Each missing property is a problem of its own, and is told with all others.
+        found = [*dict.fromkeys(map(_sentence, validator.iter_errors(content)))][:MOST]
+        return f"[{', '.join(found)[:LENGTH]}]" if found else ""
 
 
 def _sentence(error: Any) -> str:
-    """Say where a body does not fit, and why."""
-    why = f"does not fit {error.validator} {json.dumps(error.validator_value)}"
-    if error.validator in {"required", "additionalProperties"}:
-        why = error.message  # it names properties; those of others hold the whole instance
-    return f"{error.json_path}: {why}"
+    """Word a problem as API Gateway does, where the document of a stage can have it."""
+    wanted, found = error.validator_value, error.instance
+    match error.validator:
+        case "required":
+            missing = sorted(name for name in wanted if name not in found)
+            return f"object has missing required properties ({_text(missing)})"
+        case "additionalProperties":
+            odd = sorted(found.keys() - error.schema.get("properties", {}).keys())
+            said = "object instance has properties which are not allowed by the schema"
+            return f"{said}: {_text(odd)}"
+        case "maxItems":
+            most = f"must have at most {wanted} elements but instance has {len(found)} elements"
+            return f"array is too long: {most}"
+    where = error.json_path.encode("unicode_escape").decode()
+    return f"{where} does not fit {error.validator} {_text(wanted)}"
+
+
+def _text(value: object) -> str:
+    """Write a value in ASCII, as a header needs it."""
+    return json.dumps(value, separators=(",", ":"))
