@@ -83,15 +83,15 @@ class UploadService(ListService):
         blob = self.platform.blobs.write(*map(self._content, parts))
         if request.get("MpuObjectSize", blob.size) != blob.size:
             raise AwsError("InvalidRequest", f"The object has {blob.size} bytes")
-        algorithm, sums = upload["ChecksumAlgorithm"], [part.headers for part in parts]
+        algorithm = upload["ChecksumAlgorithm"]
         if upload[TYPE] == COMPOSITE:
-            made = checksums.composite(algorithm, sums)
+            sums = checksums.composite(algorithm, [part.headers for part in parts])
         else:
-            made = checksums.full(algorithm, self._content(blob).path)
-        checksums.check_equal(request, made)
+            sums = checksums.full(algorithm, self._content(blob).path)
+        checksums.check_equal(request, sums)
         md5s = b"".join(bytes.fromhex(part.etag) for part in parts)
         etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
-        headers = {**upload["Headers"], **made, "MD5": blob.md5}
+        headers = {**upload["Headers"], **sums, "MD5": blob.md5}
         with self.platform.database.transaction():
             self._require(request)
             made = self._store(request, blob, headers, etag)
@@ -116,13 +116,9 @@ class UploadService(ListService):
         rest = [(key, at) for key, at in places if (key, at) > (after, since)]
         prefixed = (uploads[at] for key, at in rest if key.startswith(prefix))
         found = Page(request, "MaxUploads", prefixed)
+        common = {"StorageClass": "STANDARD"}
         shown = [
-            {
-                "StorageClass": "STANDARD",
-                **each["Headers"],
-                **each,
-                "Initiated": each["CreationDate"],
-            }
+            {**common, **each["Headers"], **each, "Initiated": each["CreationDate"]}
             for each in found.entries
         ]
         last = found.last or {}
@@ -164,11 +160,8 @@ class UploadService(ListService):
             raise AwsError("InvalidPartOrder", "The list of parts was not in ascending order.")
         for number, part in zip(numbers, named, strict=True):
             found, tag = stored.get(number), part.get("ETag", "").strip('"')
-            if (
-                not found
-                or found.etag != tag
-                or (declared(part).items() - declared(found.headers).items())
-            ):
+            sums = declared(found.headers) if found else {}
+            if not found or found.etag != tag or declared(part).items() - sums.items():
                 message = "A specified part was not uploaded, or its ETag or checksum differs."
                 raise AwsError("InvalidPart", message, PartNumber=number)
         for number in numbers[:-1]:
