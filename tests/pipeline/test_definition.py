@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from boostline.contracts import pipeline, strict
+from boostline.contracts.definition import decode, encode
 from boostline.contracts.pipeline import (
     Condition,
     Fail,
@@ -44,7 +45,7 @@ def definition(config: Config) -> PipelineDefinition:
 
 
 def test_it_passes_its_own_reader(definition: PipelineDefinition) -> None:
-    assert pipeline.decode(pipeline.encode(definition)) == definition
+    assert decode(encode(definition)) == definition
 
 
 @pytest.mark.parametrize("key", [None, "arn:aws:kms:us-east-1:000000000000:key/0a"])
@@ -106,7 +107,7 @@ def test_a_gate_against_the_approved_version_reads_it_as_a_parameter(config: Con
     assert inputs(made, "Evaluate")["champion"] == {"Get": "Parameters.ChampionModelUri"}
     defaults = {one.name: one.default_value for one in made.parameters}
     assert defaults["ChampionModelUri"] == PLACE.champion_uri
-    assert pipeline.decode(pipeline.encode(made)) == made
+    assert decode(encode(made)) == made
 
 
 def test_code_of_the_users_is_an_input_of_the_job_that_reads_it(config: Config) -> None:

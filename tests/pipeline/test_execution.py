@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from boostline.contracts.pipeline import encode
+from boostline.contracts.definition import encode
 from boostline.deploy import registry
 from boostline.deploy.registry import NotApprovedError
 from boostline.pipeline import data, execution

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from boostline.contracts.pipeline import encode
+from boostline.contracts.definition import encode
 from boostline.pipeline.definition import Place, build
 from boostline.project import file
 

@@ -59,7 +59,7 @@ def of_project(config: Config, bench: Bench, folder: Path) -> Inputs:
 
 def _arguments(config: Config) -> dict[str, Any]:
     """Return the arguments of the pipeline's steps; where things lie in S3 means nothing here."""
-    from boostline.contracts.pipeline import encode
+    from boostline.contracts.definition import encode
     from boostline.pipeline.definition import Place, build
 
     place = Place(

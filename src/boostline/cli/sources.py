@@ -47,7 +47,7 @@ def open_pipeline(
 
 def of_project(config: Config, target: Target, given: Given) -> tuple[Submission, dict[str, str]]:
     """Upload a project's data and return its pipeline, with the parameters of a run."""
-    from boostline.contracts.pipeline import encode
+    from boostline.contracts.definition import encode
     from boostline.deploy import registry
     from boostline.pipeline import data
     from boostline.pipeline.definition import CHAMPION, build

@@ -6,7 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from boostline.contracts.pipeline import Condition, Lambda, StepUnion, decode, dependencies
+from boostline.contracts.definition import decode
+from boostline.contracts.pipeline import Condition, Lambda, StepUnion, dependencies
 from boostline.local.engine.kinds import KINDS
 from boostline.local.engine.values import Resolver, parse
 from boostline.local.platform import Platform

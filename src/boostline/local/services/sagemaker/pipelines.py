@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from boostline.contracts.pipeline import DefinitionError, decode
+from boostline.contracts.definition import decode
+from boostline.contracts.pipeline import DefinitionError
 from boostline.local.engine import preflight
 from boostline.local.engine.execution import Executions
 from boostline.local.engine.record import EXECUTION, STEP, number_of

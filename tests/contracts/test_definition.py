@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from boostline.contracts import pipeline
+from boostline.contracts.definition import decode, encode
 from boostline.contracts.pipeline import DefinitionError
 
 PROCESS: dict[str, Any] = {
@@ -51,8 +52,8 @@ def definition(*steps: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_reads_and_writes_the_same_definition() -> None:
-    decoded = pipeline.decode(json.dumps(definition(PROCESS, CHECK)))
-    again = pipeline.decode(pipeline.encode(decoded))
+    decoded = decode(json.dumps(definition(PROCESS, CHECK)))
+    again = decode(encode(decoded))
     assert again == decoded
     assert [(step.name, branch) for step, branch in again.walk()] == [
         ("Process", None),
@@ -68,7 +69,7 @@ def test_a_condition_depends_on_what_its_conditions_read_not_on_its_branches() -
         "DependsOn": ["Process"],
         "Arguments": {**CHECK["Arguments"], "IfSteps": [inner]},
     }
-    decoded = pipeline.decode(json.dumps(definition(PROCESS, check)))
+    decoded = decode(json.dumps(definition(PROCESS, check)))
     assert pipeline.dependencies(decoded.steps[1]) == {"Process"}
 
 
@@ -107,7 +108,7 @@ def retried(**members: Any) -> dict[str, Any]:
 def test_time_that_a_cache_keeps(expire_after: str | None, seconds: float) -> None:
     given = {} if expire_after is None else {"ExpireAfter": expire_after}
     step = changed(PROCESS, CacheConfig={"Enabled": True, **given})
-    (decoded,) = pipeline.decode(json.dumps(definition(step))).steps
+    (decoded,) = decode(json.dumps(definition(step))).steps
     assert isinstance(decoded, pipeline.Processing)
     assert isinstance(decoded.cache_config, pipeline.CacheConfig)
     assert decoded.cache_config.seconds() == seconds
@@ -167,23 +168,23 @@ def test_time_that_a_cache_keeps(expire_after: str | None, seconds: float) -> No
 )
 def test_what_cannot_run_is_refused_by_name(steps: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
-        pipeline.decode(json.dumps(definition(*steps)))
+        decode(json.dumps(definition(*steps)))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"Steps": 1}', '{"Steps": [1]}'])
 def test_what_is_no_definition_is_refused(text: str) -> None:
     with pytest.raises(DefinitionError):
-        pipeline.decode(text)
+        decode(text)
 
 
 def test_null_is_not_set() -> None:
     """The SageMaker SDK v3 sends `MlflowConfig` so."""
     plain = {**definition(PROCESS), "MlflowConfig": None, "PipelineExperimentConfig": None}
-    assert pipeline.decode(json.dumps(plain)) == pipeline.decode(json.dumps(definition(PROCESS)))
+    assert decode(json.dumps(plain)) == decode(json.dumps(definition(PROCESS)))
 
 
 def test_two_parameters_of_one_name_are_refused() -> None:
     twice = definition(PROCESS)
     twice["Parameters"] *= 2
     with pytest.raises(DefinitionError, match="parameter Input: 2 parameters"):
-        pipeline.decode(json.dumps(twice))
+        decode(json.dumps(twice))
