@@ -1,7 +1,7 @@
 """Explanations: how much each column moves the score of a row."""
 
 import math
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -11,9 +11,15 @@ from boostline.container.errors import ContainerError
 from boostline.container.flavors.base import Model, Rows
 from boostline.features.contract import FeatureContract
 
+MOST_ROWS = 1_000  # at a time; frameworks need some milliseconds a row for many deep trees
+
 
 class ExplainError(ContainerError):
     """The model cannot explain its scores; the text says why, and what can."""
+
+
+class TooManyRowsError(ExplainError):
+    """The model explains fewer rows at a time; the text says how many."""
 
 
 class Contribution(msgspec.Struct, frozen=True):
@@ -71,7 +77,7 @@ class _Column(NamedTuple):
 
 
 class Explainer:
-    """Explains the scores of one model, by what its own framework computes.
+    """Explains the scores of one model, by what its flavor computes.
 
     Parameters
     ----------
@@ -103,28 +109,36 @@ class Explainer:
 
         Raises
         ------
+        TooManyRowsError
+            They are more than the model explains at a time.
         ExplainError
-            The model has no contributions of its columns, or computes them of fewer rows only.
+            The model has no contributions of its columns, or is too large.
         """
+        self._check(len(rows))
         found = self._model.contributions(rows)
         if found is None:
-            self._refuse(rows)
+            raise ExplainError(
+                "this model cannot explain its scores: models of XGBoost, LightGBM and CatBoost "
+                "can, and of scikit-learn trees, forests, histogram boosting and linear models, "
+                "unless serve code scores for them"
+            )
         parts = found.parts
         if parts.ndim == 3:
             parts = parts[np.arange(len(rows)), self._model.predict(rows).argmax(axis=1)]
         return [self._one(row, part, k, found.link) for row, part in zip(rows, parts, strict=True)]
 
-    def _refuse(self, rows: Rows) -> NoReturn:
-        if len(rows) > 1 and self._model.contributions(rows[:1]) is not None:
+    def _check(self, count: int) -> None:
+        """Refuse too many rows, by the size of the model alone."""
+        able = self._model.most_explained
+        if able == 0:
             raise ExplainError(
-                f"{len(rows)} rows are too many for a forest as large as this one: ask for the "
-                "explanations of fewer, such as one"
+                "this model is too large to explain a score: train fewer or smaller trees"
             )
-        raise ExplainError(
-            "this model cannot explain its scores: models of XGBoost, LightGBM and CatBoost can, "
-            "and of scikit-learn trees, forests, histogram boosting and linear models, unless "
-            "serve code scores for them"
-        )
+        most = MOST_ROWS if able is None else min(able, MOST_ROWS)
+        if count > most:
+            raise TooManyRowsError(
+                f"this model explains at most {most:,} rows in a request: send fewer"
+            )
 
     def _one(self, row: Rows, part: NDArray[np.float64], k: int, link: str) -> Explanation:
         order = np.argsort(-np.abs(part[:-1]), kind="stable")

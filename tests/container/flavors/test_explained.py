@@ -1,5 +1,6 @@
 """Explanations of scikit-learn's trees, against the definition: every coalition of columns."""
 
+import tracemalloc
 from collections.abc import Collection
 from itertools import combinations
 from math import comb
@@ -17,10 +18,11 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from boostline.container.explain import Explainer, ExplainError
+from boostline.container.explain import Explainer, ExplainError, TooManyRowsError
 from boostline.container.flavors import explained, find_flavor, shapley
 from boostline.container.flavors.base import Contributions, Model, Rows, Task
 from boostline.features.contract import fitted
@@ -209,14 +211,47 @@ def explainer(model: Model) -> Explainer:
     return Explainer(model, fitted(spec, {}, ["no", "yes"]))
 
 
-@pytest.mark.parametrize("kind", [RandomForestClassifier, HistGradientBoostingClassifier])
-def test_more_rows_than_a_large_forest_explains(
-    monkeypatch: pytest.MonkeyPatch, kind: type[Any]
+@pytest.mark.parametrize(
+    "native", [RandomForestClassifier(), HistGradientBoostingClassifier(), LogisticRegression()]
+)
+def test_more_rows_than_a_large_model_explains(
+    monkeypatch: pytest.MonkeyPatch, native: Any
 ) -> None:
-    model = wrapped(kind().fit(ROWS, YES), BINARY)
-    one = explainer(model).explain(ROWS[:1], 2)
-    assert one == explainer(model).explain(ROWS[:9], 2)[:1]
-    monkeypatch.setattr(explained, "_MOST", 100_000)
-    assert one == explainer(model).explain(ROWS[:1], 2)
-    with pytest.raises(ExplainError, match="200 rows are too many for a forest as large as this"):
-        explainer(model).explain(ROWS[:200], 2)
+    rows = np.nan_to_num(ROWS)
+    native = make_pipeline(SimpleImputer(), native) if hasattr(native, "C") else native
+    model = wrapped(native.fit(rows, YES), BINARY)
+    assert model.most_explained is not None
+    assert model.most_explained > 300
+    work = explained._MOST // model.most_explained  # of a row
+    monkeypatch.setattr(explained, "_MOST", 5 * work)
+    some = wrapped(native, BINARY)
+    assert explainer(some).explain(rows[:5], 2) == explainer(model).explain(rows[:9], 2)[:5]
+    with pytest.raises(TooManyRowsError, match="this model explains at most 5 rows in a request"):
+        explainer(some).explain(rows[:6], 2)
+    monkeypatch.setattr(explained, "_MOST", work - 1)
+    with pytest.raises(ExplainError, match="this model is too large to explain a score: train"):
+        explainer(wrapped(native, BINARY)).explain(rows[:1], 2)
+
+
+def test_columns_that_no_way_can_have_are_no_work() -> None:
+    wide = np.tile(np.nan_to_num(ROWS), 50)
+    models = [
+        wrapped(RandomForestRegressor(5, max_depth=3, random_state=0).fit(rows, YES), NUMBER)
+        for rows in (wide[:, :4], wide)
+    ]
+    few, many = (model.most_explained for model in models)
+    assert few is not None
+    assert many == pytest.approx(few, rel=0.3)  # as many nodes or so
+
+
+def test_the_memory_that_one_large_tree_takes() -> None:
+    rows = np.random.default_rng(0).normal(size=(8_000, 40)).astype(np.float32)
+    native = DecisionTreeRegressor(splitter="random", max_features=1, random_state=0)
+    model = wrapped(native.fit(rows, rows[:, 0]), NUMBER)
+    tracemalloc.start()
+    try:
+        model.contributions(rows[:1])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * 8 * native.tree_.node_count  # whatever the number of columns

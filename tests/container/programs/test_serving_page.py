@@ -11,6 +11,7 @@ import msgspec
 import polars as pl
 import pytest
 
+from boostline.container.flavors.base import FunctionModel, Model, Task
 from boostline.container.loading import LoadedModel
 from boostline.container.programs.media import CSV, JSON, JSON_LINES, PARQUET
 from boostline.container.programs.scoring import Request, Scorer, ScoringError
@@ -177,6 +178,9 @@ def cases_of(table: pl.DataFrame) -> dict[str, Case]:
         "`explain=0`": Case(good, headers={"attributes": "explain=0"}),
         "`explain=3` and `Accept: text/csv`": Case(good, headers=explain | {"accept": CSV}),
         "`explain=3` for 1,001 rows": Case(many, headers=explain),
+        "`explain=3` for more rows than a large forest explains": Case(good, headers=explain),
+        "`explain=3` of a model that cannot explain its scores": Case(good, headers=explain),
+        "`explain=3` of a model that is too large": Case(good, headers=explain),
     }
 
 
@@ -216,7 +220,22 @@ def scorer_of(loaded: LoadedModel) -> Callable[[str], Scorer]:
     artifact = dataclasses.replace(loaded.artifact, contract=contract)
     lenient = Scorer(dataclasses.replace(loaded, artifact=artifact))
     strict = Scorer(loaded)
-    return lambda what: lenient if '"missing"' in what else strict
+    models = {
+        "a large forest": explaining(2),
+        "cannot explain": explaining(None),
+        "too large": explaining(0),
+    }
+    special = {'"missing"': lenient}
+    special |= {
+        what: Scorer(dataclasses.replace(loaded, model=model)) for what, model in models.items()
+    }
+    return lambda what: next((found for name, found in special.items() if name in what), strict)
+
+
+def explaining(most: int | None) -> Model:
+    """A model that explains so many rows at a time."""
+    task = Task("binary", 2)
+    return FunctionModel(None, task, lambda *_: None, pytest.fail, most=lambda _: most)
 
 
 @pytest.mark.parametrize("what", said())

@@ -3,7 +3,7 @@ import pytest
 import xgboost
 from numpy.typing import NDArray
 
-from boostline.container.flavors.base import FunctionModel, Model, Task
+from boostline.container.flavors.base import Contributions, FunctionModel, Model, Rows, Task
 from boostline.container.flavors.xgb import FLAVOR
 from boostline.container.report.importance import weigh
 
@@ -52,3 +52,24 @@ def test_features_of_any_other_model_are_shuffled() -> None:
     assert weights[0] == 0
     assert weights[1] / weights[2] == pytest.approx(20, rel=0.2)
     assert (weights == weigh(formula(), Formula(), ROWS)[1]).all()
+
+
+@pytest.mark.parametrize(("able", "asked"), [(None, 2_000), (9_000, 2_000), (400, 100), (119, 0)])
+def test_a_large_model_explains_as_many_rows_as_it_can(able: int | None, asked: int) -> None:
+    counts = []
+
+    def explain(_: object, rows: Rows) -> Contributions:
+        counts.append(len(rows))
+        return Contributions(np.ones((len(rows), 4)), "identity")
+
+    def score(_: object, rows: Rows) -> object:
+        return rows[:, 1]
+
+    task = Task("regression", 0)
+    model = FunctionModel(None, task, score, pytest.fail, explain, lambda _: able)
+    unit, _ = weigh(model, Formula(), ROWS)
+    assert counts == ([asked] if asked else [])
+    assert ("SHAP" in unit) == (asked > 0)
+    counts.clear()
+    assert "SHAP" in weigh(model, Formula(), ROWS[:20])[0]  # all rows there are
+    assert counts == [20]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
@@ -166,6 +167,10 @@ class Model(Protocol):
     def native(self) -> Any:
         """The framework's own object."""
 
+    @property
+    def most_explained(self) -> int | None:
+        """How many rows it explains at a time: 0 where one is too much; None for any number."""
+
     def predict(self, rows: Rows) -> Scores:
         """Score rows of shape (rows, columns), NaN for missing, as the task says."""
 
@@ -176,7 +181,7 @@ class Model(Protocol):
         """Give what ``daal4py.mb.convert_model`` takes; asked for where there are trees."""
 
     def contributions(self, rows: Rows) -> Contributions | None:
-        """Explain rows; None where the model cannot."""
+        """Explain rows, no more than ``most_explained``; None where the model cannot."""
 
 
 class Flavor(Protocol):
@@ -227,6 +232,8 @@ class FunctionModel:
         Raises for scores that cannot be used, told what is wrong with them.
     explain
         Makes contributions of ``(native, rows)``.
+    most
+        Counts the rows that ``explain`` takes at a time.
     """
 
     best_iteration: int | None = None
@@ -238,12 +245,19 @@ class FunctionModel:
         score: Callable[[Any, Rows], object],
         refuse: Callable[[str], NoReturn],
         explain: Callable[[Any, Rows], Contributions | None] = lambda *_: None,
+        most: Callable[[Any], int | None] = lambda _: None,
     ) -> None:
         self.native = native
         self.task = task
         self._score = score
         self._refuse = refuse
         self._explain = explain
+        self._most = most
+
+    @cached_property
+    def most_explained(self) -> int | None:
+        """How many rows it explains at a time."""
+        return self._most(self.native)
 
     def predict(self, rows: Rows) -> Scores:
         """Score rows of shape (rows, columns), NaN for missing."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from boostline.container.errors import ContainerError
 from boostline.container.flavors.base import FunctionModel, Rows, Task
-from boostline.container.flavors.explained import explain
+from boostline.container.flavors.explained import explain, most_rows
 
 
 def score(native: Any, task: Task) -> FunctionModel:
@@ -33,7 +33,9 @@ def score(native: Any, task: Task) -> FunctionModel:
         whole[:, np.asarray(model.classes_, dtype=np.int64)] = found
         return whole[:, -1] if task.objective == "binary" else whole
 
-    return FunctionModel(native, task, scores, _refuse, partial(explain, task))
+    return FunctionModel(
+        native, task, scores, _refuse, partial(explain, task), partial(most_rows, task)
+    )
 
 
 def _refuse(message: str) -> NoReturn:

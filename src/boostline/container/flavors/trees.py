@@ -84,7 +84,11 @@ class TreeModel:
     ----------
     link
         How the sum of leaves becomes the score: see :class:`.base.Contributions`.
+    most_explained
+        Any number of rows: the frameworks' own SHAP values are quick.
     """
+
+    most_explained: int | None = None
 
     def __init__(self, native: Any, task: Task, flavor: TreeFlavor) -> None:
         self.native = native

@@ -66,9 +66,9 @@ def bad_encoding() -> ScoringError:
     return ScoringError(400, "bad_encoding", "the body is not UTF-8 text: send it as UTF-8")
 
 
-def too_many_rows(limit: int = MAX_ROWS) -> ScoringError:
+def too_many_rows() -> ScoringError:
     """Refuse more rows than one request may have."""
-    return ScoringError(413, "too_many_rows", f"send at most {limit:,} rows in a request")
+    return ScoringError(413, "too_many_rows", f"send at most {MAX_ROWS:,} rows in a request")
 
 
 def _shown(text: str) -> str:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from boostline.container.errors import ContainerError
-from boostline.container.explain import Explainer, ExplainError, Explanation
+from boostline.container.explain import Explainer, ExplainError, Explanation, TooManyRowsError
 from boostline.container.flavors.base import FunctionModel, Rows, Scores
 from boostline.container.loading import LoadedModel
 from boostline.container.programs.answers import Answers
@@ -13,13 +13,12 @@ from boostline.container.programs.forms import Forms
 from boostline.container.programs.json_records import read_json, read_json_lines
 from boostline.container.programs.media import CSV, JSON, PARQUET, Route, find_route
 from boostline.container.programs.parquet import ParquetReader
-from boostline.container.programs.refusals import ScoringError, too_many_rows
+from boostline.container.programs.refusals import ScoringError
 
 __all__ = ["Reply", "Request", "Scorer", "ScoringError"]
 
 MOST_CONTRIBUTIONS = 100
 _COUNTS = frozenset(map(str, range(1, MOST_CONTRIBUTIONS + 1)))
-MOST_EXPLAINED = 1_000  # rows; the framework needs some milliseconds a row for many deep trees
 
 
 class Request(NamedTuple):
@@ -180,10 +179,10 @@ class Scorer:
         return self._parquet.read(body, transformed)
 
     def _explain(self, rows: Rows, count: int) -> list[Explanation]:
-        if len(rows) > MOST_EXPLAINED:
-            raise too_many_rows(MOST_EXPLAINED)
         try:
             return self._explainer.explain(rows, count)
+        except TooManyRowsError as error:
+            raise ScoringError(413, "too_many_rows", str(error)) from None
         except ExplainError as error:
             raise ScoringError(400, "no_explanation", str(error)) from None
         except ContainerError as error:

@@ -11,6 +11,8 @@ from boostline.container.flavors.base import Model
 Rows = NDArray[np.float32]
 
 _SHAP_ROWS, _SHUFFLED_ROWS = 2_000, 500
+_FEWEST = 30  # rows to explain: a mean of fewer says less than shuffling does
+_SHARE = 4  # of what may be explained at a time a report takes a quarter: some 5 s of CPU
 
 
 def weigh(model: Model, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
@@ -20,7 +22,8 @@ def weigh(model: Model, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
     ----------
     model, engine
         The model, and what scores for it. Where the model explains its scores, its contributions
-        are taken; otherwise each feature is shuffled between the rows, in turn.
+        are taken, of 2,000 rows, or of as many as some seconds are enough for; otherwise each
+        feature is shuffled between the rows, in turn.
     rows
         Feature rows of shape (rows, columns).
 
@@ -29,7 +32,10 @@ def weigh(model: Model, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
     tuple[str, NDArray]
         In words what the weights are, and one weight of 0 or more a column.
     """
-    found = model.contributions(_spread(rows, _SHAP_ROWS))
+    able = model.most_explained
+    count = _SHAP_ROWS if able is None else min(_SHAP_ROWS, able // _SHARE)
+    few = count < min(len(rows), _FEWEST)
+    found = None if few else model.contributions(_spread(rows, count))
     if found is not None:
         # The last part is the base; of classes there is a row of parts each.
         weights = np.atleast_2d(np.abs(found.parts[..., :-1]).mean(axis=0)).sum(axis=0)
