@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from boostline.features.contract import FeatureContract
+from boostline.features.contract import FeatureContract, fitted
 from boostline.features.errors import FeatureError
 from boostline.features.record import RecordError, RecordTransform
 from boostline.features.spec import FeatureSpec
@@ -67,15 +67,21 @@ missing_texts = st.lists(
 )
 
 
+operators = st.sampled_from("+-*/")
+
+
 def expressions(names: list[str]) -> st.SearchStrategy[str]:
     leaves = st.one_of(
         st.sampled_from([f"col({quoted(name)})" for name in names]),
-        st.sampled_from(["0", "1", "2.5", "1e30", "1e-30", "0.1", ".5"]),
+        st.sampled_from(["0", "1", "2.5", "1e30", "1e-30", "0.1", ".5", "3", "7", "49", "1e-5"]),
     )
     return st.recursive(
         leaves,
         lambda inner: st.one_of(
-            st.builds("{} {} {}".format, inner, st.sampled_from("+-*/"), inner),
+            # One unit in the last place of what cancels is the whole result.
+            st.builds("1 / (({0} {1} {2}) - ({0} {1} {3}))".format, inner, operators, inner, inner),
+            st.builds("(({0} / {1}) * {1} - {0}) * 1e20".format, inner, leaves),
+            st.builds("{} {} {}".format, inner, operators, inner),
             st.builds("({})".format, inner),
             st.builds("-{}".format, inner),
         ),
@@ -142,6 +148,44 @@ def test_rows_of_a_table_and_records_agree(
     of_record = RecordTransform(contract).transform
     for record, row in zip(records, rows.rows(), strict=True):
         assert packed(of_record(record)) == packed(list(row))
+
+
+DIVISORS = [3, 7, 10, 49, 0.1, 1e-5]
+# Each is zero, or nearly all that is left of it is the rounding of its operations.
+CANCELLING = [
+    *(f'(col("a") / {number} - col("by {number}")) * 1e30' for number in DIVISORS),
+    *(f'(col("a") * {number} - col("b")) * 1e20' for number in (1, 0.1, 3, -1)),
+    '1 / (col("a") / 10 - col("b"))',
+    '1 / (col("a") / col("b") - col("a") * (1 / col("b")))',
+    '1 / (49 / col("a") - 49 * (1 / col("a")))',
+    '(col("a") + col("b") - col("a") - col("b")) * 1e20',
+    '(0.1 + 0.2 - 0.3) * 1e20 + col("a") * 0',
+    '1 / (1 / 49 * col("a") - col("a") / 49)',
+    '1 / (col("a") * col("b") + col("c") - (col("c") + col("a") * col("b")))',
+    '1 / ((col("a") * col("b") + col("c")) - col("a") * col("b") - col("c"))',
+    '1 / (col("a") * col("a") * col("a") - col("a") * (col("a") * col("a")))',
+    '1 / (col("a") - 0 - col("a") * 1 + 1 / (0 - 3) / 1e9)',
+]
+
+
+def test_not_one_unit_in_the_last_place_differs() -> None:
+    values = [447.0, 1.1, -3.3, *(number / 7 - 123.4 for number in range(2_000))]
+    columns = {name: values[start:] + values[:start] for start, name in enumerate("abc")}
+    columns |= {f"by {by}": [a / by for a in columns["a"]] for by in DIVISORS}
+    spec = FeatureSpec(
+        label="label",
+        objective="regression",
+        numeric=list(columns),
+        derived={f"derived {place}": text for place, text in enumerate(CANCELLING)},
+    )
+    contract = fitted(spec, {}, None)
+    table = pl.DataFrame(columns)
+    of_record = RecordTransform(contract).pack
+    expected = [of_record(record) for record in table.to_dicts()]
+    assert [packed(list(row)) for row in transform(contract, table).rows()] == expected
+    for place in range(20):  # a column of one row is no constant either
+        (row,) = transform(contract, table.slice(place, 1)).rows()
+        assert packed(list(row)) == expected[place]
 
 
 ANY_TEXT = st.one_of(

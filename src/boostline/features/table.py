@@ -1,10 +1,11 @@
-"""The transform of a table, in Polars; its fit, and the values of its label."""
+"""The transform of a table, by Polars and NumPy; its fit, and the values of its label."""
 
-import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from boostline.features.columns import (
     Coded,
@@ -22,6 +23,7 @@ from boostline.features.values import NAN, TOO_LARGE, category_parser
 Declared = FeatureSpec | FeatureContract
 Columns = Mapping[str, pl.Series | Coded]
 Unknown = Literal["error", "missing"]
+Numbers = NDArray[np.float64]
 
 
 def read(declared: Declared, table: pl.DataFrame, report: Report = refuse) -> Columns:
@@ -39,16 +41,18 @@ def read(declared: Declared, table: pl.DataFrame, report: Report = refuse) -> Co
         A column is missing; or from ``report``.
     """
     spec = declared if isinstance(declared, FeatureSpec) else declared.spec()
-    absent = [name for name in spec.inputs if name not in table.columns]
+    numeric, there = {*spec.numeric}, {*table.columns}
+    if spec.objective == "regression":
+        numeric.add(spec.label)
+    absent = [name for name in spec.inputs if name not in there]
     if absent:
         raise TableError(
             f"the table has no column {_quoted(absent)}; it has {_quoted(table.columns)}"
         )
     columns: dict[str, pl.Series | Coded] = {}
     for name in (*spec.inputs, spec.label):
-        numeric = name in spec.numeric or (name == spec.label and spec.objective == "regression")
-        if name in table.columns:
-            one = read_numbers if numeric else read_coded
+        if name in there:
+            one = read_numbers if name in numeric else read_coded
             columns[name] = one(table[name], spec.missing, report)
     return columns
 
@@ -132,10 +136,12 @@ def encode(
                 refuse(texts, unseen, lambda _: "is an unknown category")
             values = codes
         inputs.append(values.alias(column.name))
-    features = pl.DataFrame(inputs)
+    height = len(inputs[0])
+    numbers = {column.name: column.to_numpy() for column in inputs}
     for derived in contract.derived:
-        expression = _finite(_polars(parse(derived.expression)))
-        features = features.with_columns(expression.alias(derived.name))
+        numbers[derived.name] = _derive(parse(derived.expression), numbers, height)
+    made = [pl.Series(derived.name, numbers[derived.name]) for derived in contract.derived]
+    features = pl.DataFrame([*inputs, *made])
     # Every missing value has the same bits: those that come from a file or a division may differ.
     return features.cast(pl.Float32).select(pl.all().fill_nan(pl.lit(NAN, dtype=pl.Float32)))
 
@@ -207,31 +213,35 @@ def _texts(codes: pl.Series, texts: list[str]) -> pl.Series:
     return pl.Series(texts, dtype=pl.String).gather(codes)
 
 
-def _polars(node: Node) -> pl.Expr:
+def _derive(node: Node, columns: Mapping[str, Numbers], height: int) -> Numbers:
+    # By NumPy: it computes each operation as Python does. Polars divides by a single value by
+    # multiplying with its reciprocal, which is another number.
+    with np.errstate(all="ignore"):
+        result = np.broadcast_to(_computed(node, columns), height)
+        # Adding zero drops the sign of a zero.
+        return np.where(np.abs(result) < TOO_LARGE, result + 0.0, NAN)
+
+
+def _computed(node: Node, columns: Mapping[str, Numbers]) -> Numbers:
     if node.kind == "column":
-        return pl.col(str(node.value))
+        return columns[str(node.value)]
     if node.kind == "number":
-        return pl.lit(node.value, dtype=pl.Float64)
-    return _OPERATIONS[node.kind](*map(_polars, node.operands))
+        return np.array(node.value, dtype=np.float64)
+    parts = [_computed(part, columns) for part in node.operands]
+    return _OPERATIONS[node.kind](*parts)
 
 
-def _divide(left: pl.Expr, right: pl.Expr) -> pl.Expr:
-    return pl.when(right.is_finite() & (right != 0.0)).then(left / right).otherwise(NAN)
+def _divide(left: Numbers, right: Numbers) -> Numbers:
+    return np.where(np.isfinite(right) & (right != 0.0), left / right, NAN)
 
 
-_OPERATIONS: Mapping[str, Callable[..., pl.Expr]] = {
-    "negative": operator.neg,
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
+_OPERATIONS: Mapping[str, Callable[..., Numbers]] = {
+    "negative": np.negative,
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
     "/": _divide,
 }
-
-
-def _finite(result: pl.Expr) -> pl.Expr:
-    # The sign of a zero is dropped: Polars simplifies `x + 0`, which would keep it.
-    usable = result.is_finite() & (result.abs() < TOO_LARGE)
-    return pl.when(result == 0.0).then(0.0).when(usable).then(result).otherwise(NAN)
 
 
 def _classes(spec: FeatureSpec, found: Mapping[str, Collection[str]]) -> list[str] | None:
