@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -10,6 +11,7 @@ import msgspec
 
 from boostline.features.errors import FeatureError
 from boostline.features.spec import FeatureSpec, Objective, SpecError, UnknownCategory
+from boostline.features.values import CategoryParser, category_parser
 
 VERSION = 1
 
@@ -137,7 +139,14 @@ def fitted(
     """Join a declaration with the categories and classes found, in the order of their codes.
 
     Regression has no classes (None).
+
+    Raises
+    ------
+    SpecError
+        It has more columns than can be read again.
     """
+    if too_large := spec.too_large():
+        raise too_large
     inputs = [Input(name, "numeric") for name in spec.numeric]
     inputs += [Input(name, "categorical", categories[name]) for name in spec.categorical]
     return FeatureContract(
@@ -159,18 +168,30 @@ def canonical_json(content: object) -> bytes:
 
 
 def _check(contract: FeatureContract) -> None:
+    order = [column.name for column in contract.inputs]
+    order += [column.name for column in contract.derived]
+    twice = next((name for name, count in Counter(order).items() if count > 1), None)
+    if twice is not None:  # first, since a specification holds each derived column once
+        raise ContractError(f"features.json: column {twice!r} is there more than once")
     try:
         contract.spec().check()
     except SpecError as error:
         raise ContractError(f"features.json: {error}") from None
-    order = [column.name for column in contract.inputs]
-    order += [column.name for column in contract.derived]
     if contract.columns != order:
         raise ContractError("features.json: columns do not list the inputs and derived in order")
+    canonical = category_parser(contract.missing)
     for column in contract.inputs:
-        if len(set(column.categories)) < len(column.categories):
-            raise ContractError(f"features.json: {column.name!r} lists a category twice")
-        if column.kind == "numeric" and column.categories:
-            raise ContractError(f"features.json: {column.name!r} is numeric and has categories")
+        _check_categories(column, canonical)
     if contract.objective != "regression" and contract.classes is None:
         raise ContractError(f"features.json: classes are missing for {contract.objective!r}")
+
+
+def _check_categories(column: Input, canonical: CategoryParser) -> None:
+    if len(set(column.categories)) < len(column.categories):
+        raise ContractError(f"features.json: {column.name!r} lists a category twice")
+    if column.kind == "numeric" and column.categories:
+        raise ContractError(f"features.json: {column.name!r} is numeric and has categories")
+    for text in column.categories:
+        if (found := canonical(text)) != text:
+            means = "a missing value" if found is None else repr(found)
+            raise ContractError(f"features.json: {column.name!r}: category {text!r} means {means}")

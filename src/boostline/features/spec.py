@@ -12,6 +12,10 @@ from boostline.features.values import category_parser
 Objective = Literal["binary", "multiclass", "regression"]
 UnknownCategory = Literal["error", "missing"]
 
+# A contract may come from a stranger: reading one takes bounded time and memory.
+MAX_COLUMNS = 50_000
+MAX_EXPRESSIONS = 500_000  # characters of all derived columns together
+
 
 class SpecError(FeatureError):
     """A mistake in a specification; ``key`` names its place as the project file writes it."""
@@ -63,7 +67,20 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def problems(self) -> list[SpecError]:
         """List every mistake of the specification in itself."""
+        if too_large := self.too_large():
+            return [too_large]
         return [*_names(self), *_classes(self), *_derived(self)]
+
+    def too_large(self) -> SpecError | None:
+        """Say whether there are too many columns, or expressions."""
+        count = len(self.inputs) + len(self.derived)
+        if count > MAX_COLUMNS:
+            return SpecError("features", f"has {count:,} columns: at most {MAX_COLUMNS:,} can be")
+        length = sum(map(len, self.derived.values()))
+        if length > MAX_EXPRESSIONS:
+            text = f"has {length:,} characters of expressions: at most {MAX_EXPRESSIONS:,} can be"
+            return SpecError("features.derived", text)
+        return None
 
     def check(self) -> None:
         """Refuse a specification with mistakes.
@@ -123,7 +140,7 @@ def _classes(spec: FeatureSpec) -> Iterator[SpecError]:
 
 
 def _derived(spec: FeatureSpec) -> Iterator[SpecError]:
-    available = list(spec.numeric)
+    available = set(spec.numeric)
     for name, expression in spec.derived.items():
         key = f"features.derived.{quote(name)}"
         try:
@@ -134,7 +151,7 @@ def _derived(spec: FeatureSpec) -> Iterator[SpecError]:
             for column in read:
                 if column not in available:
                     yield SpecError(key, _unavailable(spec, name, column))
-        available.append(name)
+        available.add(name)
 
 
 def _unavailable(spec: FeatureSpec, name: str, column: str) -> str:
