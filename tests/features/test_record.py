@@ -64,6 +64,32 @@ def test_what_is_no_object_is_a_problem(contract: FeatureContract, record: Any) 
     assert "must be an object" in problems(contract, record)[""]
 
 
+class Unsteady(dict[str, Any]):
+    """A record whose first value cannot be read at once."""
+
+    tried = 0
+
+    def __getitem__(self, name: str) -> Any:
+        self.tried += 1
+        if self.tried == 1:
+            raise OverflowError("not now")
+        return super().__getitem__(name)
+
+
+def test_a_failure_without_a_problem_is_not_the_record_s(contract: FeatureContract) -> None:
+    with pytest.raises(OverflowError, match="not now"):
+        RecordTransform(contract).pack(Unsteady(RECORD))
+
+
+def test_names_of_a_wide_contract_are_not_guessed() -> None:
+    """Comparing takes long, and a record has as many unexpected names as a stranger likes."""
+    spec = FeatureSpec(
+        label="y", objective="regression", numeric=[f"c{place}" for place in range(1_000)]
+    )
+    record = dict.fromkeys([*spec.numeric, "c0x"], 1.0)
+    assert problems(fitted(spec, {}, None), record) == {"c0x": "is not a column of this model"}
+
+
 def test_unknown_categories_may_be_missing(contract: FeatureContract) -> None:
     lenient = msgspec.structs.replace(contract, unknown_category="missing")
     assert math.isnan(RecordTransform(lenient).transform(RECORD | {"State": "TX"})[2])

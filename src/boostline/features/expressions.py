@@ -3,7 +3,7 @@
 The language has ``col("name")``, decimal numbers, ``+ - * /``, unary minus and parentheses. A
 result that is not finite, and any division by zero, is missing (NaN); the sign of a zero is not
 kept. The same tree is written as plain Python (one record) and, in
-:mod:`boostline.features.table`, for Polars.
+:mod:`boostline.features.table`, computed by NumPy; both as IEEE 754 says, an operation each.
 """
 
 import re
@@ -74,15 +74,15 @@ def columns(node: Node) -> list[str]:
     return list(dict.fromkeys(own + [name for part in node.operands for name in columns(part)]))
 
 
-def to_python(node: Node, names: Mapping[str, str], result: str) -> list[str]:
+def to_python(node: Node, variable: Callable[[str], str], result: str) -> list[str]:
     """Write an expression as statements of Python, an operation each.
 
     Parameters
     ----------
     node
         The expression.
-    names
-        The variables of the columns: float64 values.
+    variable
+        Gives what stands for a column by its name: a float64 value.
     result
         The variable that gets a finite value within float32, or NaN. Those of the steps on the way
         have names that begin with it.
@@ -90,13 +90,13 @@ def to_python(node: Node, names: Mapping[str, str], result: str) -> list[str]:
     Returns
     -------
     list[str]
-        Lines that use no other name than ``nan``; the texts of columns are not in them.
+        Lines that use no other name than ``nan``; the names of columns are not in them.
     """
     lines: list[str] = []
 
     def write(node: Node) -> str:
         if node.kind == "column":
-            return names[str(node.value)]
+            return variable(str(node.value))
         if node.kind == "number":
             return repr(float(node.value))
         parts = [write(part) for part in node.operands]

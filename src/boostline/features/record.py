@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from boostline.features.contract import FeatureContract
 from boostline.features.errors import FeatureError
-from boostline.features.row import LONGEST_GUESSED, compile_row, converters
+from boostline.features.fields import LONGEST_GUESSED, fields
+from boostline.features.packer import compile_packer
 
 # Strangers send records: what is wrong with one is told in bounded time.
-_MOST_UNEXPECTED = 100
+_MOST_UNEXPECTED, _MOST_COMPARED = 100, 1_000
 
 
 class Problem(NamedTuple):
@@ -35,11 +36,12 @@ class RecordTransform:
     """Turns raw records into feature rows, as the contract says."""
 
     def __init__(self, contract: FeatureContract) -> None:
-        self._inputs = [column.name for column in contract.inputs]
-        self._known = frozenset([*self._inputs, *contract.ignored, contract.label])
-        self._converters = converters(contract)
-        self._pack_row = compile_row(contract, self._converters)
+        self._fields = fields(contract)
+        names = [field.name for field in self._fields]
+        self._known = frozenset([*names, *contract.ignored, contract.label])
+        self._inputs = len(names)
         self._float32 = Struct(f"{len(contract.columns)}f")
+        self._pack = compile_packer(contract, self._fields, self._float32.pack)
 
     def transform(self, record: Mapping[str, object]) -> list[float]:
         """Transform one record: an object with all inputs, null where a value is missing.
@@ -59,30 +61,33 @@ class RecordTransform:
     def pack(self, record: Mapping[str, object]) -> bytes:
         """Do as `transform`, and return the features as float32 in memory."""
         try:
-            packed = self._pack_row(record)
+            packed = self._pack(record)
             # All inputs are there: as many names as inputs are no others.
-            if len(record) == len(self._inputs) or self._known.issuperset(record):
+            if len(record) == self._inputs or self._known.issuperset(record):
                 return packed
         except (ValueError, KeyError, TypeError, OverflowError):
-            pass
-        raise RecordError(self._problems(record))
+            problems = self._problems(record)
+            if not problems:  # then the mistake is not the record's
+                raise
+        else:
+            problems = self._problems(record)
+        raise RecordError(problems)
 
     def _problems(self, record: object) -> list[Problem]:
         if not isinstance(record, Mapping):
             return [Problem("", "a record must be an object with one value for each column")]
         problems: list[Problem] = []
-        for name, convert in zip(self._inputs, self._converters, strict=True):
+        for name, convert, _ in self._fields:
             try:
                 convert(record[name])
             except KeyError:
                 problems.append(Problem(name, "is required: send null if the value is missing"))
             except ValueError as error:
                 problems.append(Problem(name, str(error)))
-        extra = (str(name) for name in record if name not in self._known)
-        return problems + [
-            Problem(name, self._unexpected(name)) for name in islice(extra, _MOST_UNEXPECTED)
-        ]
+        extra = islice((name for name in record if name not in self._known), _MOST_UNEXPECTED)
+        return problems + [Problem(name, self._unexpected(name)) for name in map(str, extra)]
 
     def _unexpected(self, name: str) -> str:
-        near = get_close_matches(name[:LONGEST_GUESSED], sorted(self._known), n=1)
+        known = sorted(self._known) if len(self._known) <= _MOST_COMPARED else []
+        near = get_close_matches(name[:LONGEST_GUESSED], known, n=1)
         return "is not a column of this model" + (f": did you mean {near[0]!r}?" if near else "")
