@@ -1,7 +1,8 @@
 """The two forms of a request's rows: features, and raw records."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -47,8 +48,12 @@ class Form:
         self.plain = plain
         self.inputs = [column.name for column in contract.inputs]
         self.known = frozenset([*self.inputs, *contract.ignored, contract.label])
-        self._pack = RecordTransform(contract).pack
         self._row = np.dtype((np.float32, (len(contract.columns),)))
+
+    @cached_property
+    def _pack(self) -> Callable[[Mapping[str, object]], bytes]:
+        # Made for the first rows: most servers get rows of one form only.
+        return RecordTransform(self.contract).pack
 
     def collect(self, rows: Iterable[object]) -> Rows:
         """Make features of rows, by the names of their columns.
