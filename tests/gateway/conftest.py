@@ -86,7 +86,8 @@ class Runtime:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 runtime.calls.append((self.path, headers, body))
                 answer = runtime.answers.pop(0) if runtime.answers else Answer()
-                data = json.dumps(answer.body).encode()
+                raw = isinstance(answer.body, bytes)
+                data = answer.body if raw else json.dumps(answer.body).encode()
                 self.send_response(answer.status)
                 self.send_header("Content-Length", str(len(data)))
                 if answer.attributes:

@@ -142,6 +142,16 @@ def test_predictions_are_as_many_as_the_records(runtime: Runtime) -> None:
     assert (caught.value.status, caught.value.code) == (502, "bad_answer")
 
 
+NOT_PORTABLE = [
+    b'\xef\xbb\xbf{"predictions": [{"score": 0.93, "label": "True."}]}',
+    *(
+        b'{"predictions": [{"score": %b, "label": "True."}]}' % number
+        for number in (b"NaN", b"Infinity", b"-Infinity", b"1e400", b'"nan"', b'"-inf"')
+    ),
+    {"predictions": [{"score": 0.9, "label": "a", "scores": {"a": 0.9, "b": "nan", "c": 0.1}}]},
+]
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "code"),
     [
@@ -156,6 +166,8 @@ def test_predictions_are_as_many_as_the_records(runtime: Runtime) -> None:
         (Answer(body={"predictions": []}), 502, "bad_answer"),
         (Answer(body="text"), 502, "bad_answer"),
         (Answer(attributes=""), 502, "bad_answer"),
+        (Answer(attributes="threshold=nan"), 502, "bad_answer"),
+        *[(Answer(body=body), 502, "bad_answer") for body in NOT_PORTABLE],
     ],
 )
 def test_no_prediction_is_a_refusal(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 import msgspec
@@ -217,16 +218,23 @@ def _predictions(body: bytes, attributes: str, count: int) -> list[Prediction]:
 
 def _prediction(one: Mapping[str, Any], said: Mapping[str, str]) -> Prediction:
     model = said.get("model") or said.get("artifact", "")
-    score, why = float(one["score"]), one.get("explanation")
+    score, why = _number(one["score"]), one.get("explanation")
     if "label" not in one:
         return Prediction(score, score, model, explanation=why)
     prediction = str(one["label"])
     if "scores" in one:
-        scores = {str(name): float(value) for name, value in one["scores"].items()}
+        scores = {str(name): _number(value) for name, value in one["scores"].items()}
         place = [*scores].index(prediction)
         return Prediction(prediction, score, model, place, None, scores, why)
-    threshold = float(said["threshold"])
+    threshold = _number(said["threshold"])
     return Prediction(prediction, score, model, int(score >= threshold), threshold, None, why)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not isfinite(number):  # float reads the texts nan and inf, which JSON has no numbers for
+        raise ValueError(f"{value!r} is no number of JSON")
+    return number
 
 
 def _refusal(error: ClientError) -> ApiError:
