@@ -8,7 +8,7 @@ from boostline.features.contract import FeatureContract
 from boostline.features.values import NAN, category_parser, number_parser
 
 # Strangers send values: what is wrong with one is told in bounded time.
-LONGEST_GUESSED = 100
+LONGEST_GUESSED = 40
 _MOST_GUESSED = 200
 
 Convert = Callable[[object], float]

@@ -12,7 +12,7 @@ from boostline.features.fields import LONGEST_GUESSED, fields
 from boostline.features.packer import compile_packer
 
 # Strangers send records: what is wrong with one is told in bounded time.
-_MOST_UNEXPECTED, _MOST_COMPARED = 100, 1_000
+_MOST_UNEXPECTED, _MOST_COMPARED = 100, 10_000
 
 
 class Problem(NamedTuple):
@@ -85,9 +85,13 @@ class RecordTransform:
             except ValueError as error:
                 problems.append(Problem(name, str(error)))
         extra = islice((name for name in record if name not in self._known), _MOST_UNEXPECTED)
-        return problems + [Problem(name, self._unexpected(name)) for name in map(str, extra)]
+        guessed = _MOST_COMPARED // len(self._known)
+        return problems + [
+            Problem(str(name), self._unexpected(str(name), place < guessed))
+            for place, name in enumerate(extra)
+        ]
 
-    def _unexpected(self, name: str) -> str:
-        known = sorted(self._known) if len(self._known) <= _MOST_COMPARED else []
+    def _unexpected(self, name: str, guess: bool) -> str:
+        known = sorted(self._known) if guess else []
         near = get_close_matches(name[:LONGEST_GUESSED], known, n=1)
         return "is not a column of this model" + (f": did you mean {near[0]!r}?" if near else "")
