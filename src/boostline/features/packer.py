@@ -47,7 +47,7 @@ def compile_packer(
     *others, last = _cut(contract, fields)
     run = [piece.function(f"values += {piece.names},", written) for piece in others]
     earlier = "*values, " if others else ""
-    end: Packer = last.function(f"return pack({earlier}{last.names})", written, pack=pack)
+    end = last.function(f"return pack({earlier}{last.names})", written, pack=pack)
     if not others:
         return end
 
@@ -55,7 +55,8 @@ def compile_packer(
         values: list[float] = []
         for step in run:
             step(record, values)
-        return end(record, values)  # type: ignore[call-arg]
+        packed: bytes = end(record, values)
+        return packed
 
     return pack_record
 
