@@ -6,11 +6,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import xgboost
 
 from boostline.artifact.folder import Artifact
+from boostline.container.checkpoints import Checkpoints, State
 from boostline.container.dataset import Dataset
 from boostline.container.errors import ContainerError
+from boostline.container.flavors.trees import Job
+from boostline.container.flavors.xgb import FLAVOR
 from boostline.container.loading import load_model
+from boostline.container.weights import Part
 from boostline.features.spec import Objective
 from tests.container.jobs import lay_hyperparameters, lay_job, train
 
@@ -183,3 +188,41 @@ def test_mistakes_in_the_classic_layout(
 ) -> None:
     with pytest.raises(ContainerError, match=message):
         classic(tmp_path, lines, **given)
+
+
+SIGNS = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+POSITIVE = (SIGNS[:, 0] > 0).astype(np.float32)
+
+
+def by_hand(checkpoints: Checkpoints, **given: object) -> xgboost.Booster:
+    """Train on a label that one column tells."""
+    table = pl.DataFrame(SIGNS, schema=["a", "b"]).with_columns(y=pl.Series(POSITIVE))
+    rows = Dataset("the test", table.lazy(), ["a", "b"], "y")
+    defaults = {item.name: item.default for item in FLAVOR.known if item.name != "eval_metric"}
+    parameters = defaults | {"objective": "binary:logistic"} | given
+    return FLAVOR.fit(Job(parameters, [Part("train", rows, None)], checkpoints, 0))
+
+
+@pytest.mark.parametrize("most", [4, 3, 1])
+def test_a_checkpoint_of_as_many_rounds_as_there_may_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], most: int
+) -> None:
+    whole = by_hand(Checkpoints(tmp_path / "none", ""), num_round=4)
+    checkpoints = Checkpoints(tmp_path, "key")
+    checkpoints.save(State(4, 3, 0.1), bytes(whole.save_raw()))
+    capsys.readouterr()
+    resumed = by_hand(checkpoints, num_round=most)
+    assert resumed.get_dump() == whole.get_dump()
+    assert capsys.readouterr().out == "resumed after round 4 from the checkpoint\n"
+
+
+def test_progress_is_what_xgboost_says_cut_to_six_decimals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    booster = by_hand(Checkpoints(tmp_path, ""), eta=1, min_child_weight=0, num_round=8)
+    told = capsys.readouterr().out.splitlines()
+    data = xgboost.DMatrix(SIGNS, POSITIVE)
+    losses = [booster[: place + 1].eval(data).partition("logloss:")[2] for place in range(8)]
+    cut = [loss[: loss.index(".") + 7] for loss in losses]
+    assert told == [f"[{place}] train-logloss:{loss}" for place, loss in enumerate(cut)]
+    assert cut != [f"{float(loss):.6f}" for loss in losses]  # which is not the same as rounded

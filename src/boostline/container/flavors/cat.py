@@ -14,9 +14,9 @@ import catboost
 import numpy as np
 
 from boostline.container.flavors.base import Model, Rows, Step
-from boostline.container.flavors.rounds import latest, tell
+from boostline.container.flavors.progress import latest, tell
 from boostline.container.flavors.trees import Job, Node, Tree, TreeFlavor, TreeModel, walk
-from boostline.container.hyperparameters import Hyperparameter, alike
+from boostline.container.hyperparameters import Hyperparameter
 from boostline.container.objectives import CATBOOST
 
 _METRICS = ("Logloss", "AUC", "F1", "Accuracy", "MultiClass", "RMSE", "MAE", "MAPE", "Poisson")
@@ -35,19 +35,20 @@ class CatBoostFlavor(TreeFlavor):
     objectives = CATBOOST
     calls, turns = ("loss_function", "classes_count"), False
     known = (
-        *alike("iterations", "integer", 500, 1, 100_000),
-        *alike("early_stopping_rounds", "integer", 30, 0, 100_000),
+        Hyperparameter("iterations", "integer", 500, 1, 100_000),
+        Hyperparameter("early_stopping_rounds", "integer", 30, 0, 100_000),
         Hyperparameter("eval_metric", "word", "", words=("", *_METRICS)),
-        *alike("learning_rate", "real", 0.1, 1e-6, 1),
-        *alike("depth", "integer", 6, 1, 16),
-        *alike("l2_leaf_reg", "real", 3.0, 0),
-        *alike("random_strength", "real", 1.0, 0),
+        Hyperparameter("learning_rate", "real", 0.1, 1e-6, 1),
+        Hyperparameter("depth", "integer", 6, 1, 16),
+        Hyperparameter("l2_leaf_reg", "real", 3.0, 0),
+        Hyperparameter("random_strength", "real", 1.0, 0),
         Hyperparameter("bootstrap_type", "word", "", words=("", *_BOOTSTRAPS)),
-        *alike("subsample rsm", "real", 1.0, 1e-3, 1),
-        *alike("border_count", "integer", 254, 1, 65_535),
+        Hyperparameter("subsample", "real", 1.0, 1e-3, 1),
+        Hyperparameter("rsm", "real", 1.0, 1e-3, 1),
+        Hyperparameter("border_count", "integer", 254, 1, 65_535),
         Hyperparameter("grow_policy", "word", "SymmetricTree", words=_GROWTHS),
-        *alike("random_seed", "integer", 0, 0, 2**31 - 1),
-        *alike("thread_count", "integer", -1, -1, 1_024),
+        Hyperparameter("random_seed", "integer", 0, 0, 2**31 - 1),
+        Hyperparameter("thread_count", "integer", -1, -1, 1_024),
     )
     # Not every bootstrap has a subsample.
     unset: Mapping[str, object] = {"eval_metric": "", "bootstrap_type": "", "subsample": 1.0}

@@ -12,9 +12,9 @@ import lightgbm
 import numpy as np
 
 from boostline.container.flavors.base import Rows
-from boostline.container.flavors.rounds import Metric, tell
+from boostline.container.flavors.progress import Metric, tell
 from boostline.container.flavors.trees import Job, Node, Tree, TreeFlavor, TreeModel, walk
-from boostline.container.hyperparameters import Hyperparameter, alike
+from boostline.container.hyperparameters import Hyperparameter
 from boostline.container.objectives import LIGHTGBM
 
 _METRICS = (
@@ -34,20 +34,23 @@ class LightGBMFlavor(TreeFlavor):
     error = lightgbm.basic.LightGBMError
     objectives = LIGHTGBM
     known = (
-        *alike("num_iterations", "integer", 500, 1, 100_000),
-        *alike("early_stopping_round", "integer", 30, 0, 100_000),
+        Hyperparameter("num_iterations", "integer", 500, 1, 100_000),
+        Hyperparameter("early_stopping_round", "integer", 30, 0, 100_000),
         Hyperparameter("metric", "word", "", words=("", *_METRICS)),
-        *alike("learning_rate", "real", 0.1, 1e-6, 1),
-        *alike("num_leaves", "integer", 31, 2, 131_072),
-        *alike("max_depth", "integer", -1, -1, 63),
-        *alike("min_data_in_leaf", "integer", 20, 0),
-        *alike("min_sum_hessian_in_leaf", "real", 1e-3, 0),
-        *alike("min_gain_to_split lambda_l1 lambda_l2", "real", 0.0, 0),
-        *alike("bagging_fraction feature_fraction", "real", 1.0, 1e-3, 1),
-        *alike("bagging_freq", "integer", 0, 0, 100_000),
-        *alike("max_bin", "integer", 255, 2, 65_535),
-        *alike("seed", "integer", 0, 0, 2**31 - 1),
-        *alike("num_threads", "integer", 0, 0, 1_024),
+        Hyperparameter("learning_rate", "real", 0.1, 1e-6, 1),
+        Hyperparameter("num_leaves", "integer", 31, 2, 131_072),
+        Hyperparameter("max_depth", "integer", -1, -1, 63),
+        Hyperparameter("min_data_in_leaf", "integer", 20, 0),
+        Hyperparameter("min_sum_hessian_in_leaf", "real", 1e-3, 0),
+        Hyperparameter("min_gain_to_split", "real", 0.0, 0),
+        Hyperparameter("lambda_l1", "real", 0.0, 0),
+        Hyperparameter("lambda_l2", "real", 0.0, 0),
+        Hyperparameter("bagging_fraction", "real", 1.0, 1e-3, 1),
+        Hyperparameter("feature_fraction", "real", 1.0, 1e-3, 1),
+        Hyperparameter("bagging_freq", "integer", 0, 0, 100_000),
+        Hyperparameter("max_bin", "integer", 255, 2, 65_535),
+        Hyperparameter("seed", "integer", 0, 0, 2**31 - 1),
+        Hyperparameter("num_threads", "integer", 0, 0, 1_024),
     )
     unset: Mapping[str, object] = {"metric": ""}
     patience = "early_stopping_round"
