@@ -74,25 +74,6 @@ class Hyperparameter:
         return noun + bounds + (f", {words}" if words else "")
 
 
-def alike(
-    names: str, kind: Literal["integer", "real"], default: Value, low: float, high: float = math.inf
-) -> list[Hyperparameter]:
-    """Declare numbers of one default and the same bounds.
-
-    Parameters
-    ----------
-    names
-        Separated by spaces, each with its aliases: ``lambda=reg_lambda min_child_weight``.
-    kind, default, low, high
-        As a :class:`Hyperparameter` has them.
-    """
-    written = (name.split("=") for name in names.split())
-    return [
-        Hyperparameter(name, kind, default, low, high, aliases=tuple(aliases))
-        for name, *aliases in written
-    ]
-
-
 def read_hyperparameters(
     given: Mapping[str, object], known: Iterable[Hyperparameter]
 ) -> dict[str, Value]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from boostline.container.flavors import FLAVORS, find_flavor
-from boostline.container.flavors.estimator import ESTIMATORS
+from boostline.container.flavors.estimator_training import ESTIMATORS
 
 
 @pytest.mark.parametrize("name", FLAVORS)
