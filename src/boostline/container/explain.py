@@ -131,9 +131,7 @@ class Explainer:
         """Refuse too many rows, by the size of the model alone."""
         able = self._model.most_explained
         if able == 0:
-            raise ExplainError(
-                "this model is too large to explain a score: train fewer or smaller trees"
-            )
+            raise ExplainError("this model is too large to explain a score: train a smaller one")
         most = MOST_ROWS if able is None else min(able, MOST_ROWS)
         if count > most:
             raise TooManyRowsError(

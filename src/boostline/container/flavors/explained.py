@@ -26,7 +26,7 @@ def most_rows(task: Task, native: Any) -> int | None:
     if kind in _FORESTS:
         trees = _of_forest(native)
         nodes, depth = sum(tree.node_count for tree in trees), max(tree.max_depth for tree in trees)
-        return _MOST // work(nodes, depth, columns, task.classes or 1)
+        return _MOST // work(nodes, depth, columns, _sums(task))
     if kind == _BOOSTING:
         grown = [tree for trees in native._predictors for tree in trees]  # noqa: SLF001
         nodes, depth = sum(len(tree.nodes) for tree in grown), max(map(_depth, grown))
@@ -58,6 +58,11 @@ def _of_forest(native: Any) -> list[Any]:
     return [tree.tree_ for tree in getattr(native, "estimators_", [native])]
 
 
+def _sums(task: Task) -> int:
+    """Count what is explained: each class's sum of several, or one."""
+    return task.classes if task.objective == "multiclass" else 1
+
+
 def _depth(tree: Any) -> int:
     return int(tree.get_max_depth())
 
@@ -85,8 +90,7 @@ def _forest(task: Task, native: Any, rows: Rows) -> Contributions | None:
 def _boosted(task: Task, native: Any, rows: Rows) -> Contributions | None:
     """Explain a sum of trees, for each class that has one."""
     by_class = [*zip(*native._predictors, strict=True)]  # noqa: SLF001
-    sums = task.classes if task.objective == "multiclass" else 1
-    if native.is_categorical_ is not None or len(by_class) != sums:
+    if native.is_categorical_ is not None or len(by_class) != _sums(task):
         return None
 
     def read(tree: Any) -> Nodes:
