@@ -9,6 +9,7 @@ polynomial, and a column's Shapley value is the integral of its derivative along
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -110,6 +111,13 @@ def _points(depth: int, columns: int) -> int:
     return max(1, -(-min(depth, columns) // 2))
 
 
+@lru_cache(maxsize=64)
+def _rule(points: int) -> list[tuple[float, float]]:
+    """Compute Gauss' rule between 0 and 1: points and weights."""
+    places, weights = np.polynomial.legendre.leggauss(points)
+    return [*zip(((places + 1) / 2).tolist(), (weights / 2).tolist(), strict=True)]
+
+
 class _Level(NamedTuple):
     """Splits that as many come before, and what comes next of each: what is below, then above."""
 
@@ -177,10 +185,9 @@ def _explained(nodes: Nodes, rows: NDArray[np.float32]) -> Floats:
     steps = _steps(nodes, rows, levels)
     width = rows.shape[1]
     parts = np.zeros((nodes.leaf.shape[1], width + 1, len(rows)))
-    rule = np.polynomial.legendre.leggauss(_points(len(levels), width))
     # One point after another: they are only summed, and all at once are so much more memory.
-    for point, weight in zip(*rule, strict=True):
-        _add(parts, nodes.leaf, steps, levels, (point + 1) / 2, weight / 2)
+    for point, weight in _rule(_points(len(levels), width)):
+        _add(parts, nodes.leaf, steps, levels, point, weight)
     parts[:, -1] += nodes.leaf.T @ steps.reach[:, None]
     return parts.transpose(2, 1, 0)
 
