@@ -12,7 +12,7 @@ Rows = NDArray[np.float32]
 
 _SHAP_ROWS, _SHUFFLED_ROWS = 2_000, 500
 _FEWEST = 30  # rows to explain: a mean of fewer says less than shuffling does
-_SHARE = 4  # of what may be explained at a time a report takes a quarter: some 5 s of CPU
+_SHARE = 2  # of what may be explained at a time a report takes a half: 3 to 10 s of CPU
 
 
 def weigh(model: Model, engine: Engine, rows: Rows) -> tuple[str, NDArray[Any]]:
