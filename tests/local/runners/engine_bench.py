@@ -87,6 +87,7 @@ def must_run(client: docker.APIClient, image: str) -> None:
     made = client.create_container(image, entrypoint=command, host_config=host)["Id"]
     try:
         client.start(made)
+        client.wait(made, timeout=60)  # one that is about to end can neither be killed nor removed
     except docker.errors.APIError as error:
         missing(f"podman cannot run a container: {error.explanation}")
     finally:
