@@ -203,14 +203,31 @@ BAD += [
     b'{"logGroupNamePrefix": 1}',
     b'{"accountIdentifiers": {}}',
     b'{"includeLinkedAccounts": 1}',
+    b'{"limit": ' + b"[" * 400 + b"]" * 400 + b"}",
+    b"[" * 100_000,
 ]
 
 
-@pytest.mark.parametrize("body", BAD)
+@pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
 def test_what_cannot_be_read_is_refused(shared_platform: RunningPlatform, body: bytes) -> None:
     made = sign(shared_platform, "logs", "POST", "/", body, TARGET)
     reply = send(shared_platform, "POST", "/", body, made)
     assert (reply.status, reply.json["__type"]) == (400, "SerializationException")
+
+
+def test_what_a_shape_nests_without_end_is_read_or_refused(
+    shared_platform: RunningPlatform,
+) -> None:
+    headers = {"X-Amz-Target": "SageMaker.Search"}
+
+    def search(depth: int) -> Reply:
+        inner = '{"SubExpressions": [' * depth + "{}" + "]}" * depth
+        body = f'{{"Resource": "TrainingJob", "SearchExpression": {inner}}}'.encode()
+        made = sign(shared_platform, "sagemaker", "POST", "/", body, headers)
+        return send(shared_platform, "POST", "/", body, made)
+
+    for depth in (90, 150, 2_000):
+        assert search(depth).status in {200, 400}
 
 
 def test_what_is_not_well_formed_is_refused_in_the_services_words(

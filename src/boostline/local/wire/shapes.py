@@ -6,7 +6,6 @@ What botocore parses is an answer and what it serializes is a request; the shape
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from botocore.serialize import RestJSONSerializer, RestXMLSerializer
 from botocore.utils import parse_timestamp
 
 from boostline.contracts.models import AnyShape
+from boostline.local.wire.documents import read_json
 from boostline.local.wire.errors import AwsError
 
 S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -95,15 +95,11 @@ def from_json(shape: AnyShape, body: bytes) -> dict[str, Any]:
         `SerializationException` if it is no JSON, or of another form than its shape.
     """
     try:
-        decoded = json.loads(body or b"{}", parse_constant=_not_json)
-    except (ValueError, RecursionError) as error:
+        decoded = read_json(body or b"{}")
+    except ValueError as error:
         raise malformed(f"The body is not JSON: {error}") from None
     members: dict[str, Any] = _read(_JSON._parse_shape, shape, decoded)  # noqa: SLF001
     return members
-
-
-def _not_json(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def from_text(shape: AnyShape, value: Element | str) -> Any:

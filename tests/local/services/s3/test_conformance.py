@@ -641,7 +641,8 @@ def test_a_new_bucket_is_closed(s3: Any, bucket: str) -> None:
 
 def test_documents_that_cannot_be_are_refused(s3: Any, bucket: str) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-managing.html"""
-    assert refused(s3.put_bucket_policy, Bucket=bucket, Policy="{")[0] == "MalformedPolicy"
+    for policy in ("{", "[" * 5_000):
+        assert refused(s3.put_bucket_policy, Bucket=bucket, Policy=policy)[0] == "MalformedPolicy"
     for tags in ([("a", ""), ("a", "")], [("k" * 129, "")], [("k", "v" * 257)]):
         tagging = {"TagSet": [{"Key": key, "Value": value} for key, value in tags]}
         assert refused(s3.put_bucket_tagging, Bucket=bucket, Tagging=tagging)[0] == "InvalidTag"

@@ -6,7 +6,6 @@ One row a document; https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingB
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from boostline.contracts.models import service_model
 from boostline.local.services.s3.errors import Members
 from boostline.local.services.s3.objects import ObjectService, members_of
 from boostline.local.store.objects import VERSIONING
+from boostline.local.wire.documents import read_json
 from boostline.local.wire.errors import AwsError
 
 _SSE = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
@@ -153,7 +153,7 @@ def checked(noun: str, document: Any) -> Any:
     """
     if noun == "BucketPolicy":
         try:
-            json.loads(document)
+            read_json(document)
         except ValueError as error:
             raise AwsError("MalformedPolicy", f"Policies must be valid JSON: {error}") from None
     if noun == VERSIONING and "Status" not in document:

@@ -1,0 +1,44 @@
+"""JSON that clients send, as a whole body or inside a member."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+# Far more than any request nests, and few enough that what walks a document has the stack for it.
+DEEPEST = 200
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return what a JSON text means.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON (`NaN` and `Infinity` are none), or nested more than `DEEPEST` deep.
+    """
+    try:
+        found = json.loads(text, parse_constant=_not_json)
+    except RecursionError:
+        raise _too_deep() from None
+    level = [found]
+    for _ in range(DEEPEST):
+        # A number or a text ends here: only what may hold more is looked into.
+        level = [each for one in level for each in _inside(one) if isinstance(each, dict | list)]
+        if not level:
+            return found
+    raise _too_deep()
+
+
+def _inside(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested more than {DEEPEST} deep")
+
+
+def _not_json(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
