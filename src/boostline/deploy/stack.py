@@ -140,8 +140,14 @@ class Stack:
         return self._planned(made["Id"])
 
     def discard(self, change_set: ChangeSet) -> None:
-        """Forget a change set, and the empty stack that was made for it."""
-        self._client.delete_change_set(ChangeSetName=change_set.arn)
+        """Forget a change set, and the empty stack that was made for it.
+
+        Raises
+        ------
+        OvertakenError
+            If another change has begun since it was planned: it tells nothing any more.
+        """
+        self._unless_overtaken(self._client.delete_change_set, ChangeSetName=change_set.arn)
         if self._status() == CREATED:
             self._client.delete_stack(StackName=self.name)
 
@@ -218,6 +224,7 @@ class Stack:
             raise StackError(f"stack {name} is in {status}: {'; '.join(reasons)}")
 
     def _unless_overtaken(self, call: Callable[..., Any], **request: Any) -> Any:
+        """Make a call of a change set, which the beginning of any other makes void."""
         try:
             return call(**request)
         except ClientError as error:
@@ -230,7 +237,7 @@ class Stack:
 
     def _planned(self, arn: str) -> ChangeSet | None:
         while True:
-            found = self._client.describe_change_set(ChangeSetName=arn)
+            found = self._unless_overtaken(self._client.describe_change_set, ChangeSetName=arn)
             if not found["Status"].endswith(("PENDING", "IN_PROGRESS")):
                 break
             time.sleep(self._pace)
@@ -240,7 +247,7 @@ class Stack:
             if any(text in reason for text in EMPTY):
                 return None
             raise StackError(f"stack {self.name}: CloudFormation refuses the change: {reason}")
-        return ChangeSet(arn, list(self._changes(arn)))
+        return ChangeSet(arn, self._unless_overtaken(lambda: list(self._changes(arn))))
 
     def _changes(self, arn: str) -> Iterator[Change]:
         pages = self._client.get_paginator("describe_change_set").paginate(ChangeSetName=arn)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from boostline.artifact.folder import Artifact, open_archive
 from boostline.contracts.errors import BoostlineError
@@ -23,6 +23,7 @@ from boostline.project.config import Config
 from boostline.project.target import Target, of_stage
 
 Report: TypeAlias = Callable[[str], object]
+T = TypeVar("T")
 
 
 class StageError(BoostlineError):
@@ -113,12 +114,14 @@ class Stage:
         StackError
             If what a failed creation left would have to be removed first.
         """
-        package = self._admitted(number)
-        with opened(self._home, package) as artifact:
+
+        def show(package: dict[str, Any], artifact: Artifact) -> Plan:
             planned = self._planned(package, artifact, clear=False)
-        if planned is not None:
-            self._stack.discard(planned)
-        return Plan(int(package["ModelPackageVersion"]), planned.changes if planned else ())
+            if planned is not None:
+                self._stack.discard(planned)
+            return Plan(int(package["ModelPackageVersion"]), planned.changes if planned else ())
+
+        return self._unovertaken(lambda: self._admitted(number), show)
 
     def deploy(self, number: int | None) -> Deployment:
         """Deploy the latest approved version, or an approved one by number, and test it.
@@ -135,7 +138,7 @@ class Stage:
         SmokeTestError
             If it answers what it should not.
         """
-        return self._deploy(lambda: self._admitted(number))
+        return self._unovertaken(lambda: self._admitted(number), self._bring)
 
     def rollback(self) -> Deployment:
         """Go back to the highest version below the deployed one that has passed its test here.
@@ -149,7 +152,9 @@ class Stage:
         if current is None:
             raise StageError(f"stage {self.name} is not deployed: there is nothing to take back")
         group = self._config.name
-        return self._deploy(lambda: registry.passed_before(self._home, group, self.name, current))
+        return self._unovertaken(
+            lambda: registry.passed_before(self._home, group, self.name, current), self._bring
+        )
 
     def withdraw(self, number: int) -> None:
         """End what is under way here of a version that has been rejected; report what stays."""
@@ -180,13 +185,16 @@ class Stage:
             )
         return package
 
-    def _deploy(self, choose: Callable[[], dict[str, Any]]) -> Deployment:
+    def _unovertaken(
+        self, choose: Callable[[], dict[str, Any]], work: Callable[[dict[str, Any], Artifact], T]
+    ) -> T:
+        """Choose a version and work with it, again for as long as other deployments come first."""
         while True:
             self._stack.settle()  # what is chosen depends on what others have done until then
             package = choose()
             try:
                 with opened(self._home, package) as artifact:
-                    return self._bring(package, artifact)
+                    return work(package, artifact)
             except OvertakenError as error:
                 self._report(f"another deployment came first: {error}")
 
