@@ -24,7 +24,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from boostline.local.platform import Platform, Settings
-from boostline.local.services.lambda_ import worker
+from boostline.local.services.lambda_ import service, worker
 from boostline.local.services.lambda_.permissions import allows, statement
 from boostline.local.store.metrics import dimensions
 from boostline.local.wire.server import running
@@ -397,6 +397,46 @@ def test_invocations_run_side_by_side(
     assert len(pids) == 3
 
 
+def test_a_change_frees_a_function_from_what_still_runs(
+    shared_platform: RunningPlatform,
+    make: Make,
+    listener: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "MOST_WORKERS", 1)
+    name, order = make(CALLER, Timeout=60), {"port": port(listener)}
+    with ThreadPoolExecutor(1) as pool:
+        old = pool.submit(invoke, shared_platform, name, order)
+        connection, _ = listener.accept()
+        with connection:
+            changed = zipped(main=ECHO)
+            shared_platform.client("lambda").update_function_code(
+                FunctionName=name, ZipFile=changed
+            )
+            assert invoke(shared_platform, name, "new")["Payload"] == "new"
+            connection.sendall(b"old")
+        assert old.result()["Payload"] == "old"
+    assert invoke(shared_platform, name, "kept")["Payload"] == "kept"
+
+
+def test_what_was_accepted_outlives_its_function(
+    shared_platform: RunningPlatform,
+    make: Make,
+    listener: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "MOST_WORKERS", 1)
+    name, order = make(CALLER, Timeout=60), {"port": port(listener)}
+    for _ in range(3):
+        assert invoke(shared_platform, name, order, InvocationType="Event")["StatusCode"] == 202
+    connection, _ = listener.accept()
+    shared_platform.client("lambda").delete_function(FunctionName=name)
+    for _ in range(2):  # the ones that wait
+        connection.close()
+        connection, _ = listener.accept()
+    connection.close()
+
+
 def test_reserved_concurrency_is_a_limit(
     shared_platform: RunningPlatform, make: Make, listener: socket.socket
 ) -> None:
@@ -471,9 +511,10 @@ def test_payloads_have_limits(shared_platform: RunningPlatform, make: Make) -> N
     assert answer["FunctionError"] == "Unhandled"
     assert answer["Payload"]["errorType"] == "Function.ResponseSizeTooLarge"
     assert len(invoke(shared_platform, name, 6_000_000)["Payload"]) == 6_000_000
-    assert refused(client.invoke, FunctionName=name, Payload=b"{")[0] == (
-        "InvalidRequestContentException"
-    )
+    for bad in (b"{", b"[" * 100_000):
+        assert refused(client.invoke, FunctionName=name, Payload=bad)[0] == (
+            "InvalidRequestContentException"
+        )
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,11 @@ class Launch:
     code: Path
 
     @property
+    def name(self) -> str:
+        """The function's name."""
+        return str(self.configuration["FunctionName"])
+
+    @property
     def group(self) -> str:
         """The log group."""
         return str(self.configuration["LoggingConfig"]["LogGroup"])
@@ -67,7 +72,7 @@ class Launch:
             "PYTHONPATH": os.pathsep.join(filter(None, path)),
             "AWS_ENDPOINT_URL": self.platform.endpoint,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{NAME}",
-            "AWS_LAMBDA_FUNCTION_NAME": self.configuration["FunctionName"],
+            "AWS_LAMBDA_FUNCTION_NAME": self.name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.configuration["MemorySize"]),
             "AWS_LAMBDA_FUNCTION_VERSION": self.configuration["Version"],
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",

@@ -8,8 +8,9 @@ import json
 import os
 import secrets
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 from boostline.local.platform import Platform
@@ -29,6 +30,15 @@ MOST_WORKERS = max(4, 2 * (os.cpu_count() or 1))  # of a function: then invocati
 INVOKE = {"FunctionName", "Qualifier", "InvocationType", "LogType", "Payload"}
 
 
+@dataclass
+class Pool:
+    """The workers of one state of a function: idle ones, and places for those that run."""
+
+    launch: Launch
+    warm: list[Worker] = field(default_factory=list)
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_WORKERS))
+
+
 class Lambda(Functions):
     """Functions from zip files, each worker an `awslambdaric` process of this Python.
 
@@ -39,8 +49,7 @@ class Lambda(Functions):
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self._warm: defaultdict[str, list[Worker]] = defaultdict(list)
-        self._places = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(MOST_WORKERS))
+        self._pools: dict[str, Pool] = {}  # of the functions' present states
         self._running: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -49,7 +58,7 @@ class Lambda(Functions):
         self._in_loop(self._close())
 
     def delete_function(self, request: dict[str, Any]) -> Document:
-        """Remove a function; what runs is let to its end."""
+        """Remove a function; what runs or waits is let to its end."""
         answer = super().delete_function(request)
         self._in_loop(self._retire(name_of(request["FunctionName"])))
         return answer
@@ -108,35 +117,45 @@ class Lambda(Functions):
             raise refusal("TooManyRequestsException", "Rate Exceeded.", Reason=reason)
         self._running[name] += 1
         trace = trace or f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Sampled=0"
-        return self._task(self._counted(name, payload, trace))
+        return self._task(self._counted(self._pool(document), payload, trace))
 
-    async def _counted(self, name: str, payload: bytes, trace: str) -> Outcome:
+    def _pool(self, document: Document) -> Pool:
+        """Return the pool of a function's state; that of an earlier one gets nothing more to do."""
+        configuration = document["Configuration"]
+        launch = Launch(self.platform, configuration, self._code_folder(configuration))
+        found = self._pools.get(launch.name)
+        if found is not None and found.launch == launch:
+            return found
+        made = self._pools[launch.name] = Pool(launch)
+        if found is not None:
+            made.warm, found.warm = found.warm, []  # the next invocation stops them
+        return made
+
+    async def _counted(self, pool: Pool, payload: bytes, trace: str) -> Outcome:
+        name = pool.launch.name
         try:
-            async with self._places[name]:
-                outcome = await self._work(name, payload, trace)
+            async with pool.places:
+                outcome = await self._work(pool, payload, trace)
         finally:
             self._running[name] -= 1
         milliseconds = 1000 * outcome.seconds
         self._measure(name, Invocations=1, Errors=outcome.failed, Duration=milliseconds)
         return outcome
 
-    async def _work(self, name: str, payload: bytes, trace: str) -> Outcome:
-        """Run an invocation on a warm worker of the function's present state, or a new one."""
-        configuration = self._function(name)["Configuration"]
-        launch = Launch(self.platform, configuration, self._code_folder(configuration))
-        warm = self._warm[name]
-        while warm:
-            worker = warm.pop()
-            if worker.launch == launch and await worker.ready():
+    async def _work(self, pool: Pool, payload: bytes, trace: str) -> Outcome:
+        """Run an invocation on a warm worker of the state that it came in with, or a new one."""
+        while pool.warm:
+            worker = pool.warm.pop()
+            if worker.launch == pool.launch and await worker.ready():
                 break
             await worker.stop()
         else:
-            worker = Worker(launch)
+            worker = Worker(pool.launch)
         try:
             return await worker.run(payload, trace)
         finally:
-            if worker.fit and warm is self._warm.get(name):  # another, if it was deleted meanwhile
-                warm.append(worker)
+            if worker.fit and self._pools.get(pool.launch.name) is pool:  # no change came meanwhile
+                pool.warm.append(worker)
             else:
                 await worker.stop()
 
@@ -159,13 +178,16 @@ class Lambda(Functions):
             asyncio.run_coroutine_threadsafe(work, self.platform.loop).result()
 
     async def _retire(self, name: str) -> None:
-        await asyncio.gather(*(worker.stop() for worker in self._warm.pop(name, [])))
+        pool = self._pools.pop(name, None)
+        if pool is not None:
+            idle, pool.warm = pool.warm, []  # those that wait start workers of their own
+            await asyncio.gather(*(worker.stop() for worker in idle))
 
     async def _close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*map(self._retire, list(self._warm)))
+        await asyncio.gather(*map(self._retire, list(self._pools)))
 
 
 def _check(payload: bytes, kind: str) -> None:
@@ -179,6 +201,6 @@ def _check(payload: bytes, kind: str) -> None:
         )
     try:
         json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"Could not parse request body into json: {error}"
         raise refusal("InvalidRequestContentException", message) from None
