@@ -43,6 +43,18 @@ def malformed(message: str) -> AwsError:
     return AwsError("SerializationException", message)
 
 
+# How far from zero the whole numbers of a type may be, in bits.
+BITS = {"integer": 31, "long": 63}
+
+
+def _fits(shape: AnyShape, value: Any) -> Any:
+    """Return a value, or raise `ValueError` for a whole number that its type cannot hold."""
+    bits = BITS.get(shape.type_name)
+    if bits and isinstance(value, int) and not -(1 << bits) <= value < 1 << bits:
+        raise ValueError(f"{value} is no number of {bits + 1} bits")
+    return value
+
+
 class _Json(JSONParser):  # type: ignore[misc]
     """Reads decoded JSON; the strict check looks at scalars, and at unions."""
 
@@ -53,13 +65,16 @@ class _Json(JSONParser):  # type: ignore[misc]
         kind = {"structure": dict, "map": dict, "list": list}.get(shape.type_name, object)
         if not isinstance(node, kind) and not getattr(shape, "is_document_type", False):
             raise TypeError(f"{node!r:.100} can not be converted to {shape.type_name}")
-        return super()._parse_shape(shape, node)
+        return _fits(shape, super()._parse_shape(shape, node))
 
 
 class _Text(RestXMLParser):  # type: ignore[misc]
     """Reads elements of XML, and the texts of headers, paths and queries."""
 
     _has_unknown_tagged_union_member = _Json._has_unknown_tagged_union_member  # noqa: SLF001
+
+    def _parse_shape(self, shape: AnyShape, node: Any) -> Any:
+        return _fits(shape, super()._parse_shape(shape, node))
 
     def headers(self, shape: AnyShape, headers: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
