@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import pytest
 from botocore.exceptions import ClientError
 
-from boostline.contracts.models import paginators
+from boostline.contracts.models import paginators, service_model
+from boostline.local.operations import SERVICES
+from boostline.local.wire.pages import SIZES, keys_of
 from tests.conftest import RunningPlatform
 
 NAMES = [f"name-{number}" for number in range(5)]
@@ -33,6 +35,7 @@ class Listing(NamedTuple):
 
 
 LISTINGS = [
+    Listing("s3", "ListBuckets", {"Prefix": "name-"}, "Name", "InvalidArgument"),
     Listing("apigateway", "GetApiKeys", {"nameQuery": "name"}, "name", "BadRequestException"),
     Listing(
         "cloudwatch", "DescribeAlarms", {"AlarmNamePrefix": "name"}, "AlarmName", "InvalidNextToken"
@@ -60,6 +63,7 @@ each = pytest.mark.parametrize("listing", LISTINGS, ids=lambda each: each.operat
 def full(shared_platform: RunningPlatform) -> RunningPlatform:
     """A platform with five things of each kind."""
     for name in NAMES:
+        shared_platform.client("s3").create_bucket(Bucket=name)
         shared_platform.client("apigateway").create_api_key(name=name)
         shared_platform.client("cloudwatch").put_metric_alarm(**ALARM, AlarmName=name)
         shared_platform.client("events").put_rule(Name=name, EventPattern='{"source": ["x"]}')
@@ -104,7 +108,8 @@ def test_a_token_is_of_one_listing_and_not_made_by_hand(
     other = page(full, listing, **{words["limit_key"]: 1, words["input_token"]: token})
     assert [one[listing.name] for one in other[words["shown"]]] == NAMES[2:3]
     for wrong in ("2", "nonsense", token[:-1], f"1{token}", f"{'9' * 2_000}-x"):
-        with pytest.raises(ClientError, match="pass on the page's before") as caught:
+        match = f"Invalid {words['input_token']}: pass on the page's before"
+        with pytest.raises(ClientError, match=match) as caught:
             page(full, listing, **{words["input_token"]: wrong})
         assert caught.value.response["Error"]["Code"] == listing.refusal
     elsewhere = listing._replace(asked={})
@@ -130,3 +135,53 @@ def test_who_removes_what_is_listed_misses_nothing(platform: RunningPlatform) ->
             sagemaker.delete_model_package_group(ModelPackageGroupName=seen[-1])
         create(f"later-{number}")
     assert seen == NAMES[::-1]
+
+
+def test_who_removes_what_was_found_misses_nothing(platform: RunningPlatform) -> None:
+    sagemaker = platform.client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="group")
+    for number in range(5):
+        sagemaker.create_model_package(
+            ModelPackageGroupName="group", ModelPackageDescription=f"{number}"
+        )
+    pages = sagemaker.get_paginator("search").paginate(
+        Resource="ModelPackage",
+        SortBy="CreationTime",
+        SortOrder="Ascending",
+        PaginationConfig={"PageSize": 2},
+    )
+    seen = []
+    for found in pages:
+        for each in found["Results"]:
+            seen.append(each["ModelPackage"]["ModelPackageDescription"])
+            sagemaker.delete_model_package(ModelPackageName=each["ModelPackage"]["ModelPackageArn"])
+    assert seen == ["0", "1", "2", "3", "4"]
+
+
+def test_who_changes_what_comes_next_misses_nothing(platform: RunningPlatform) -> None:
+    events, rule = platform.client("events"), {"EventPattern": '{"source": ["x"]}'}
+    for name in NAMES:
+        events.put_rule(Name=name, **rule)
+    token = events.list_rules(Limit=2)["NextToken"]
+    for name in NAMES[:2]:
+        events.delete_rule(Name=name)
+    events.put_rule(Name=NAMES[2], RoleArn="arn:aws:iam::000000000000:role/other", **rule)
+    assert [each["Name"] for each in events.list_rules(NextToken=token)["Rules"]] == NAMES[2:]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        (service, operation)
+        for service, entry in SERVICES.items()
+        for operation in sorted({*entry.operations} & {*paginators(service)})
+        if operation != "Search" and {service, f"{service}:{operation}"} & {*SIZES}
+    ],
+)
+def test_each_listing_says_what_its_items_are_known_by(service: str, operation: str) -> None:
+    made = service_model(service).operation_model(operation)
+    said_of = paginators(service)[operation]["result_key"]
+    shown = said_of if isinstance(said_of, str) else said_of[0]
+    items = made.output_shape.members[shown].member.members
+    inner = [each.members for each in items.values() if each.type_name == "structure"]
+    assert {*keys_of(made, {})} <= {*items}.union(*inner)

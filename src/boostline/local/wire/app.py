@@ -13,6 +13,7 @@ import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -215,8 +216,12 @@ class _Call:
         if payload not in {UNSIGNED_PAYLOAD, sha256}:
             raise BadSignature(Refused.PAYLOAD)
         declared = self._head.headers.get("content-md5")
-        if declared not in {None, base64.b64encode(md5).decode()}:
-            raise AwsError("BadDigest", "The Content-MD5 is not that of the body.")
+        if declared in {None, base64.b64encode(md5).decode()}:
+            return
+        with suppress(ValueError):
+            if len(base64.b64decode(declared, validate=True)) == len(md5):
+                raise AwsError("BadDigest", "The Content-MD5 is not that of the body.")
+        raise AwsError("InvalidDigest", "The Content-MD5 is not 16 bytes in Base64.")
 
 
 def _is_full(error: Exception) -> bool:

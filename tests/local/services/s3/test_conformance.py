@@ -307,7 +307,11 @@ def test_checksums_are_verified_and_given_back(s3: Any, bucket: str) -> None:
         md5 = base64_of(hashlib.md5(CONTENT).digest())
         write(**to, Body=CONTENT, ContentMD5=md5)
         assert refused(write, **to, Body=b"x", ContentMD5=md5) == ("BadDigest", 400)
-        assert refused(write, **to, ContentMD5="x") == ("BadDigest", 400)
+        for malformed in ("x", "a===", base64_of(b"short")):
+            made = refused(write, **to, ContentMD5=malformed)
+            assert made == ("InvalidDigest", 400)
+        sums = {f"Checksum{name}": base64_of(SUMS[name]) for name in ("SHA1", "SHA256")}
+        assert refused(write, **to, Body=CONTENT, **sums) == ("InvalidRequest", 400)
 
 
 @covers(
@@ -423,10 +427,25 @@ def test_objects_are_listed(s3: Any, bucket: str) -> None:
     ]
     assert (only["Key"], only["Owner"]["ID"]) == ("d/2", "000000000000")
     assert (only["ChecksumAlgorithm"], only["ChecksumType"]) == (["SHA256"], "FULL_OBJECT")
-    assert [each["Key"] for each in s3.list_objects(Bucket=bucket, Prefix="d/")["Contents"]] == [
-        "d/1",
-        "d/2",
-    ]
+    older = s3.list_objects(Bucket=bucket, Prefix="d/", MaxKeys=1)
+    assert older["IsTruncated"]
+    assert "NextMarker" not in older  # S3 gives it with a delimiter only
+    older = s3.list_objects(Bucket=bucket, Prefix="d/", Marker=older["Contents"][0]["Key"])
+    assert [each["Key"] for each in older["Contents"]] == ["d/2"]
+
+
+def test_a_token_is_of_one_bucket_and_not_made_by_hand(s3: Any, bucket: str) -> None:
+    other = f"{bucket[:-1]}-"[:60] + "other"
+    s3.create_bucket(Bucket=other)
+    for key in KEYS:
+        s3.put_object(Bucket=bucket, Key=key)
+    token = s3.list_objects_v2(Bucket=bucket, MaxKeys=1)["NextContinuationToken"]
+    found = s3.list_objects_v2(Bucket=bucket, ContinuationToken=token)
+    assert (found["ContinuationToken"], found["KeyCount"]) == (token, 3)
+    wrong = ["", "a", "%FF", "%00", token[:-1], f"{token}x", token.upper()]
+    for place, text in [(other, token), *((bucket, text) for text in wrong)]:
+        call = {"Bucket": place, "ContinuationToken": text}
+        assert refused(s3.list_objects_v2, **call) == ("InvalidArgument", 400)
 
 
 @covers("GetObject", "VersionId")
@@ -837,3 +856,20 @@ def test_uploads_are_listed(s3: Any, bucket: str) -> None:
     assert (last["Key"], last["UploadId"], some["IsTruncated"]) == ("a%20b", made[1][1], False)
     assert last["StorageClass"] == "STANDARD"
     assert last["Initiated"].tzinfo is not None
+
+
+def test_who_aborts_the_uploads_that_are_listed_misses_none(s3: Any, bucket: str) -> None:
+    for key in ("same", "same", "same", "z", "z"):
+        s3.create_multipart_upload(Bucket=bucket, Key=key)
+    paginator = s3.get_paginator("list_multipart_uploads")
+    for page in paginator.paginate(Bucket=bucket, PaginationConfig={"PageSize": 1}):
+        (upload,) = page["Uploads"]
+        s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_a_key_alone_goes_on_after_all_its_uploads(s3: Any, bucket: str) -> None:
+    for key in ("a", "a", "b"):
+        s3.create_multipart_upload(Bucket=bucket, Key=key)
+    found = s3.list_multipart_uploads(Bucket=bucket, KeyMarker="a")["Uploads"]
+    assert [each["Key"] for each in found] == ["b"]

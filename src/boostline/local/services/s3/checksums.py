@@ -111,7 +111,7 @@ def verify(request: dict[str, Any], asked: str | None, path: Path) -> Sums:
     Raises
     ------
     AwsError
-        `BadDigest` if it is not that of the body.
+        As `check_equal`.
     """
     found = full(next(iter(declared(request)), asked), path)
     check_equal(request, found)
@@ -127,8 +127,20 @@ def copied(headers: dict[str, Any], asked: str | None, path: Path) -> Sums:
 
 
 def check_equal(request: dict[str, Any], found: Sums) -> None:
-    """Raise `BadDigest` if a checksum that a request declares is not the one that was found."""
-    for algorithm, text in declared(request).items():
+    """Check the checksum that a request declares, if it does, against the one that was found.
+
+    Raises
+    ------
+    AwsError
+        `BadDigest` if they are not the same, `InvalidRequest` if several are declared.
+    """
+    given = declared(request)
+    if len(given) > 1:
+        message = (
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        )
+        raise AwsError("InvalidRequest", f"{message} Declared: {', '.join(given)}")
+    for algorithm, text in given.items():
         if text != found.get(f"Checksum{algorithm}"):
             message = f"The {algorithm} you specified did not match the calculated checksum."
             raise AwsError("BadDigest", message)

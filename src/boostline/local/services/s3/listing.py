@@ -16,6 +16,7 @@ from boostline.local.services.s3.errors import Members, invalid_argument
 from boostline.local.services.s3.objects import members_of
 from boostline.local.services.s3.settings import SettingsService
 from boostline.local.store.objects import Object, Place, beyond
+from boostline.local.wire.pages import digest
 
 LONGEST = 1_000
 # What is written as in a URL, where that is asked for: any XML parser can read it then.
@@ -76,17 +77,19 @@ class ListService(SettingsService):
         place = request.get("Marker", "").encode(), 0
         found = Page({"Marker": "", **request}, "MaxKeys", self._walk(request, place))
         contents = [self._entry(each) for each in found.entries]
-        return found.answer(NextMarker=found.next, Contents=contents)
+        # Without a delimiter S3 leaves it out: the last key is the marker.
+        marker = found.next if request.get("Delimiter") else None
+        return found.answer(NextMarker=marker, Contents=contents)
 
     def list_objects_v2(self, request: Members) -> Members:
-        """Return a page of a bucket's objects; the token is the last key, as in a URL."""
-        token = request.get("ContinuationToken")
-        after = request.get("StartAfter", "") if token is None else unquote(token)
+        """Return a page of a bucket's objects; the token holds the last key."""
+        bucket, token = request["Bucket"], request.get("ContinuationToken")
+        after = request.get("StartAfter", "") if token is None else _key(bucket, token)
         found = Page(request, "MaxKeys", self._walk(request, (after.encode(), 0)))
         owner = {} if request.get("FetchOwner") else {"Owner": None}
         return found.answer(
             KeyCount=len(found.entries) + len(found.prefixes),
-            NextContinuationToken=None if found.next is None else quote(found.next),
+            NextContinuationToken=None if found.next is None else _token(bucket, found.next),
             Contents=[self._entry(each) | owner for each in found.entries],
         )
 
@@ -140,6 +143,18 @@ class ListService(SettingsService):
             "ChecksumAlgorithm": list(declared(found.headers)),
             "Owner": self._owner,
         }
+
+
+def _token(bucket: str, key: str) -> str:
+    return f"{digest('ListObjectsV2', bucket, key)}-{quote(key)}"
+
+
+def _key(bucket: str, token: str) -> str:
+    """Return the key in a token, or raise `AwsError` if it is not one of this bucket's lists."""
+    key = unquote(token.partition("-")[2])
+    if token != _token(bucket, key):
+        raise invalid_argument("The continuation token provided is incorrect")
+    return key
 
 
 def _common(key: str, prefix: str, delimiter: str) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -37,7 +38,8 @@ class UploadService(ListService):
         if kind not in types:
             raise AwsError("InvalidRequest", f"The {kind} checksum type cannot be of {algorithm}")
         upload = {
-            "UploadId": secrets.token_urlsafe(32),
+            # By time, so that it is a place in a list even when its upload is gone.
+            "UploadId": f"{time.time_ns():016x}{secrets.token_urlsafe(24)}",
             "Bucket": request["Bucket"],
             "Key": request["Key"],
             "Headers": headers,
@@ -108,13 +110,15 @@ class UploadService(ListService):
     def list_multipart_uploads(self, request: Members) -> Members:
         """Return a page of the uploads under way in a bucket, those of a key by their time."""
         self._objects.require_bucket(request["Bucket"])
-        uploads = self._objects.buckets(request["Bucket"])
-        order = {each["UploadId"]: at for at, each in enumerate(uploads)}
-        since = order.get(request.get("UploadIdMarker"), len(order))
-        after, prefix = request.get("KeyMarker", "").encode(), request.get("Prefix", "").encode()
-        places = sorted((each["Key"].encode(), at) for at, each in enumerate(uploads))
-        rest = [(key, at) for key, at in places if (key, at) > (after, since)]
-        prefixed = (uploads[at] for key, at in rest if key.startswith(prefix))
+        after, prefix = request.get("KeyMarker", ""), request.get("Prefix", "").encode()
+        # Without the second marker the list goes on after all uploads of the first one's key.
+        place = after.encode(), request.get("UploadIdMarker", "~")
+        uploads = {
+            (each["Key"].encode(), each["UploadId"]): each
+            for each in self._objects.buckets(request["Bucket"])
+        }
+        rest = (key for key in sorted(uploads) if key > place)
+        prefixed = (uploads[key] for key in rest if key[0].startswith(prefix))
         found = Page(request, "MaxUploads", prefixed)
         common = {"StorageClass": "STANDARD"}
         shown = [
