@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from boostline.local.store.database import Database
+from boostline.local.store.database import FORMAT, Database, OtherFormat
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS count (n INTEGER)"
 
@@ -62,3 +62,19 @@ def test_a_closed_database_says_so(database: Database) -> None:
     database.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         database.query("SELECT 1")
+
+
+@pytest.mark.parametrize("other", [0, FORMAT - 1, FORMAT + 1])
+def test_a_file_of_another_format_is_refused_and_left_as_it_is(
+    database: Database, tmp_path: Path, other: int
+) -> None:
+    with database.transaction() as connection:
+        connection.execute("UPDATE count SET n = 7")
+    database.close()
+    file = sqlite3.connect(tmp_path / "db")
+    file.execute(f"PRAGMA user_version={other}")
+    with pytest.raises(OtherFormat, match=f"has format {other}, not {FORMAT}: take another folder"):
+        Database(tmp_path / "db")
+    assert file.execute("PRAGMA user_version").fetchone() == (other,)
+    assert file.execute("SELECT n FROM count").fetchone() == (7,)
+    file.close()
