@@ -216,6 +216,17 @@ def test_what_cannot_be_read_is_refused(shared_platform: RunningPlatform, body: 
     assert (reply.status, reply.json["__type"]) == (400, "SerializationException")
 
 
+@pytest.mark.parametrize("moment", ["1e999", "1e300", "-1e15", '"never"', "[]"])
+def test_a_time_that_no_calendar_has_is_refused(
+    shared_platform: RunningPlatform, moment: str
+) -> None:
+    body = f'{{"CreationTimeAfter": {moment}}}'.encode()
+    headers = {"X-Amz-Target": "SageMaker.ListModels"}
+    made = sign(shared_platform, "sagemaker", "POST", "/", body, headers)
+    reply = send(shared_platform, "POST", "/", body, made)
+    assert (reply.status, reply.json["__type"]) == (400, "SerializationException")
+
+
 def test_what_a_shape_nests_without_end_is_read_or_refused(
     shared_platform: RunningPlatform,
 ) -> None:

@@ -89,7 +89,8 @@ def _seconds(value: Any) -> float:
 
 _JSON, _TEXT = _Json(_seconds), _Text(_seconds)
 _UNREADABLE = (
-    *(ValueError, TypeError, AttributeError, ArithmeticError, RecursionError),
+    # RuntimeError: botocore's for a time beyond the calendar, and too deep a recursion.
+    *(ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError),
     ResponseParserError,
 )
 
