@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -114,6 +115,10 @@ def with_bucket(**properties: Any) -> str:
     return template({"B": bucket(Properties=properties)})
 
 
+def with_parameter(**members: Any) -> str:
+    return template(ONE, Parameters={"P": {"Type": "String", "Default": "a", **members}})
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -132,7 +137,10 @@ def with_bucket(**properties: Any) -> str:
             with_bucket(BucketName={"Ref": "C"}),
             r"Unresolved resource dependencies \[C\] in the Res",
         ),
-        (with_bucket(BucketName={"Fn::GetAtt": ["B", "X"]}), "does not support attribute type X"),
+        (
+            with_bucket(BucketName={"Fn::GetAtt": ["B", "X"]}),
+            "the local platform has no attribute X of resource B for Fn::GetAtt; of AWS::S3::Buc",
+        ),
         (with_bucket(BucketName={"Fn::Cidr": ["x"]}), "Fn::Cidr: here the local platform has Ref"),
         (with_bucket(BucketName={"Fn::Join": ["x"]}), "Fn::Join cannot take"),
         (with_bucket(BucketName={"Fn::Select": ["3", ["a"]]}), "cannot select at index 3"),
@@ -162,13 +170,39 @@ def with_bucket(**properties: Any) -> str:
             template({"B": {**bucket(), "Properties": {"Fn::Transform": {"Name": "Mine"}}}}),
             "No transform named Mine: the local platform has AWS::Include",
         ),
+        (f"Resources: {'[' * 5000}", "nested too deeply"),
+        ('{"a":' * 5000, "nested too deeply"),
+        (with_bucket(BucketName=json.loads("[" * 600 + "]" * 600)), "nested too deeply"),
+        (template(ONE, Parameters=[]), r"Expected `object`, got `array` - at `\$.Parameters`"),
+        (template(ONE, Conditions=["C"]), r"at `\$.Conditions`"),
+        (template(ONE, Mappings="x"), r"at `\$.Mappings`"),
+        (json.dumps({"Resources": ["B"]}), r"at `\$.Resources`"),
+        (
+            template({"B": {**bucket(), "Properties": []}}),
+            r"Resources.B: Expected `object`, got `array` - at `\$.Properties`",
+        ),
+        (
+            "Resources: {B: {Type: 'AWS::S3::Bucket', Properties: }}",
+            "Resources.B: .*null.* at `..Properties`",
+        ),
+        ("Resources: {1: {Type: 'AWS::S3::Bucket'}}", r"at `key` in `\$.Resources`"),
+        (template({"B": bucket(DependsOn=3)}), "Resources.B: .*DependsOn`"),
+        (template({"B": bucket(Condition=3)}), "Resources.B: .*Condition`"),
+        (template(ONE, Outputs={"O": {}}), "Outputs.O: Object missing required field `Value`"),
+        (template(ONE, Rules={"R": {}}), "Rules.R: Object missing required field `Assertions`"),
+        (template(ONE, Rules={"R": {"Assertions": ["x"]}}), "Rules.R: .*Assertions"),
+        (with_parameter(AllowedPattern="("), "Parameters.P: AllowedPattern: missing [)]"),
+        (with_parameter(MaxLength="abc"), "Parameters.P: .*MaxLength`"),
+        (with_parameter(AllowedValues="abc"), "AllowedValues`"),
+        (with_parameter(Default={}), "Default`"),
     ],
 )
 def test_a_template_that_cannot_be_is_refused_before_anything_is_made(
     stack: Stack, body: str, reason: str
 ) -> None:
-    with pytest.raises(ClientError, match=reason):
+    with pytest.raises(ClientError, match=reason) as found:
         stack.create(body)
+    assert found.value.response["Error"]["Code"] == "ValidationError"
     with pytest.raises(ClientError, match="does not exist"):
         stack.described()
 

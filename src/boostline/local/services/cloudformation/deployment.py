@@ -116,8 +116,9 @@ class Deployment:
             kind = self.resources[name]["Type"]
             if member and member not in KINDS[kind].attributes:
                 raise refuse(
-                    f"Template error: resource {name} does not support attribute type {member} in "
-                    f"Fn::GetAtt; {kind} has {', '.join(KINDS[kind].attributes) or 'none'}"
+                    f"Template error: the local platform has no attribute {member} of resource "
+                    f"{name} for Fn::GetAtt; of {kind} it has "
+                    f"{', '.join(KINDS[kind].attributes) or 'none'}"
                 )
             needs.add(name)
             return unknown(name, member)

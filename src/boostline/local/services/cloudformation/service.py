@@ -27,7 +27,8 @@ NOT_HERE = (
     *("ResourcesToImport", "IncludeNestedStacks", "StackPolicyBody", "StackPolicyURL"),
     *("RollbackConfiguration", "ResourceTypes", "RetainExceptOnCreate", "UsePreviousTemplate"),
     *("DisableRollback", "OnFailure", "OnStackFailure", "RetainResources"),
-    *("LogicalResourceId", "PhysicalResourceId"),
+    *("LogicalResourceId", "PhysicalResourceId", "EnableTerminationProtection"),
+    *("TimeoutInMinutes", "NotificationARNs", "RoleARN"),
 )
 
 
@@ -42,7 +43,7 @@ class CloudFormation(Service):
         self._resources = platform.resources
         self._stacks = Stacks(platform)
         self._engine = Engine(self._stacks)
-        self._turn = threading.Lock()  # two requests at once make one stack of a name
+        self._turn = threading.RLock()  # two requests at once make one stack of a name
 
     def start(self) -> None:
         """Go on with the stacks that an earlier platform left."""
@@ -66,7 +67,12 @@ class CloudFormation(Service):
         shape = service_model("cloudformation").operation_model("CreateChangeSet").input_shape
         asked = {member: value for member, value in request.items() if member in shape.members}
         asked |= {"ChangeSetName": f"{kind.lower()}-{uuid.uuid4()}", "ChangeSetType": kind}
-        made = self.platform.call("cloudformation", "CreateChangeSet", asked)
+        with self._turn:
+            if kind == "CREATE" and self._stacks.find(request["StackName"]):
+                raise refuse(
+                    f"Stack [{request['StackName']}] already exists", "AlreadyExistsException"
+                )
+            made = self.platform.call("cloudformation", "CreateChangeSet", asked)
         named = {"ChangeSetName": made["Id"]}
         if self._change_set(named)["Status"] == "FAILED":
             self.delete_change_set(named)
@@ -86,8 +92,13 @@ class CloudFormation(Service):
         """Begin to remove a stack; one that is not there is no error."""
         _refuse_others(request)
         stack = self._stacks.find(request["StackName"])
+
+        def change(stack: Document) -> None:
+            stack["DeletionTime"] = time.time()
+            self._forget(stack)
+
         if stack and stack["StackStatus"] not in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
-            self._engine.begin(stack, "DELETE_IN_PROGRESS", self._forget)
+            self._engine.begin(stack, "DELETE_IN_PROGRESS", change)
 
     def describe_stacks(self, request: Document) -> Document:
         """Return a stack, or all that are not deleted, newest first."""
@@ -96,7 +107,7 @@ class CloudFormation(Service):
         else:
             every = self._resources.list(STACK)[::-1]
             found = [stack for stack in every if stack["StackStatus"] != "DELETE_COMPLETE"]
-        return {"Stacks": [stack | sources.told(_source(stack)) for stack in found]}
+        return {"Stacks": [_told(stack) for stack in found]}
 
     def describe_stack_events(self, request: Document) -> Document:
         """Return what happened to a stack, newest first."""
@@ -129,8 +140,7 @@ class CloudFormation(Service):
 
     def describe_change_set(self, request: Document) -> Document:
         """Return what a change set would change."""
-        found = self._change_set(request)
-        return found | sources.told(found["Source"])
+        return _told(self._change_set(request))
 
     def delete_change_set(self, request: Document) -> None:
         """Remove a change set."""
@@ -152,6 +162,8 @@ class CloudFormation(Service):
         def change(stack: Document) -> None:
             _require(stack, {REVIEW} if verb == "CREATE" else UPDATABLE)
             stack["Next"] = self._change_set(request)["Source"]  # another may have been quicker
+            if verb == "UPDATE":
+                stack["LastUpdatedTime"] = time.time()
             self._forget(stack)
 
         self._engine.begin(stack, f"{verb}_IN_PROGRESS", change)
@@ -179,8 +191,12 @@ class CloudFormation(Service):
     def _plan(self, stack: Document, request: Document) -> Document:
         """Return the change set that a request makes of a stack."""
         name, before = request["ChangeSetName"], stack.get("Now") or {}
-        source = sources.source(request, before, self._stacks.pseudo(stack), self.platform.objects)
-        found = self._changes(stack, source)
+        pseudo = self._stacks.pseudo(stack)
+        try:
+            source = sources.source(request, before, pseudo, self.platform.objects)
+            found = self._changes(stack, source)
+        except RecursionError:
+            raise refuse("Template format error: it is nested too deeply") from None
         return {
             "ChangeSetName": name,
             "ChangeSetId": self.platform.arn("cloudformation", f"changeSet/{name}/{uuid.uuid4()}"),
@@ -226,10 +242,16 @@ class CloudFormation(Service):
         raise refuse(f"ChangeSet [{name}] does not exist", "ChangeSetNotFound")
 
 
-def _source(stack: Document) -> Document:
-    """Return what a stack was last brought to, or is first to become."""
-    found: Document = stack.get("Now") or stack.get("Next") or {}
+def _source(of: Document) -> Document:
+    """Return what a change set makes of a stack, or a stack was last, or is first to become."""
+    found: Document = of.get("Source") or of.get("Now") or of.get("Next") or {}
     return found
+
+
+def _told(of: Document) -> Document:
+    """Return what is shown of a stack, or of a change set."""
+    source = _source(of)
+    return of | sources.told(source) | {"Capabilities": source.get("Capabilities", [])}
 
 
 def _refuse_others(request: Document) -> None:

@@ -1,7 +1,8 @@
 """What a request wants a stack to be: its source, and what is told of one.
 
-A source has `Template`, with what it includes; `Parameters`, all their texts; `Tags`; `Adopts`,
-whether resources that have names and are retained may be there already.
+A source has `Template`, with what it includes; `Parameters`, all their texts; `Tags`;
+`Capabilities`, those given; `Adopts`, whether resources that have names and are retained may be
+there already.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def source(
         "Template": whole,
         "Parameters": values,
         "Tags": request.get("Tags", before.get("Tags", [])),
+        "Capabilities": request.get("Capabilities", []),
         "Adopts": request.get("ImportExistingResources", False),
     }
 

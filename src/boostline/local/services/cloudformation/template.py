@@ -8,29 +8,77 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
+import msgspec
 import yaml
 
 from boostline.local.services.cloudformation.kinds import KINDS
 from boostline.local.services.cloudformation.values import Scope, refuse, text
 
 Template = dict[str, Any]
-MEMBERS = {  # of what stands in a section
-    "Rules": {"RuleCondition", "Assertions"},
-    "Resources": {
-        *("Type", "Properties", "DependsOn", "Condition", "DeletionPolicy"),
-        *("UpdateReplacePolicy", "Metadata"),
-    },
-    "Outputs": {"Value", "Description", "Condition"},
-    "Parameters": {
-        *("Type", "Default", "Description", "AllowedValues", "AllowedPattern"),
-        *("ConstraintDescription", "MinLength", "MaxLength", "MinValue", "MaxValue"),
-    },
-}
-SECTIONS = {
-    *MEMBERS,
-    *("AWSTemplateFormatVersion", "Description", "Metadata", "Mappings", "Conditions"),
+Scalar: TypeAlias = str | int | float | bool
+
+
+class _Parameter(msgspec.Struct):
+    Type: str = ""
+    Default: Scalar = ""
+    Description: str = ""
+    AllowedValues: list[Scalar] = []
+    AllowedPattern: str = ""
+    ConstraintDescription: str = ""
+    MinLength: int = 0
+    MaxLength: int = 0
+    MinValue: float = 0
+    MaxValue: float = 0
+
+
+class _Assertion(msgspec.Struct):
+    Assert: dict[str, Any]
+    AssertDescription: str = ""
+
+
+class _Rule(msgspec.Struct):
+    Assertions: list[_Assertion]
+    RuleCondition: dict[str, Any] = {}
+
+
+class _Resource(msgspec.Struct):
+    Type: str = ""
+    Properties: dict[str, Any] = {}
+    DependsOn: str | list[str] = ""
+    Condition: str = ""
+    DeletionPolicy: str = ""
+    UpdateReplacePolicy: str = ""
+    Metadata: dict[str, Any] = {}
+
+
+class _Output(msgspec.Struct):
+    Value: Any
+    Description: str = ""
+    Condition: str = ""
+
+
+Entries: TypeAlias = dict[str, dict[str, Any]]
+
+
+class _Sections(msgspec.Struct):
+    AWSTemplateFormatVersion: str = ""
+    Description: str = ""
+    Metadata: dict[str, Any] = {}
+    Parameters: Entries = {}
+    Rules: Entries = {}
+    Mappings: dict[str, dict[Any, dict[Any, Any]]] = {}
+    Conditions: Entries = {}
+    Resources: Entries = {}
+    Outputs: Entries = {}
+
+
+MEMBERS: dict[str, type[msgspec.Struct]] = {  # of what stands in a section
+    "Rules": _Rule,
+    "Resources": _Resource,
+    "Outputs": _Output,
+    "Parameters": _Parameter,
 }
 LISTS = "CommaDelimitedList"
 _POLICY = (None, "Delete", "Retain")
@@ -101,22 +149,36 @@ def read(body: str, *, short: bool = True) -> Template:
 
 def check(template: Template) -> None:
     """Refuse a template whose sections are not as they must be, or not here."""
-    if unknown := template.keys() - SECTIONS:
-        has = ", ".join(sorted(SECTIONS))
+    _check_form(template, _Sections, "Template format error")
+    if unknown := template.keys() - {*_Sections.__struct_fields__}:
+        has = ", ".join(sorted(_Sections.__struct_fields__))
         raise refuse(f"Invalid template property or properties {sorted(unknown)}; here are {has}")
     if not template.get("Resources"):
         raise refuse("Template format error: At least one Resources member must be defined.")
-    for section, members in MEMBERS.items():
+    for section, form in MEMBERS.items():
         for name, found in template.get(section, {}).items():
             where = f"Template format error: {section}.{name}"
-            if not isinstance(found, dict) or not re.fullmatch("[a-zA-Z0-9]{1,255}", name):
-                raise refuse(f"{where}: a name is alphanumeric, and what it names an object")
-            if strange := found.keys() - members:
-                raise refuse(f"{where} has {sorted(strange)}; here are {sorted(members)}")
+            if not re.fullmatch("[a-zA-Z0-9]{1,255}", name):
+                raise refuse(f"{where}: a name is alphanumeric")
+            _check_form(found, form, where)
+            if strange := found.keys() - {*form.__struct_fields__}:
+                has = ", ".join(sorted(form.__struct_fields__))
+                raise refuse(f"{where} has {sorted(strange)}; here are {has}")
             for member, values in VALUES.get(section, {}).items():
                 if (value := found.get(member)) not in values:
                     has = ", ".join(filter(None, values))
                     raise refuse(f"{where}: the {member} is {value}; here it is one of {has}")
+
+
+def _check_form(found: Any, form: type[msgspec.Struct], where: str) -> None:
+    """Refuse what cannot be read as a form, or has no pattern where one stands."""
+    try:
+        msgspec.convert(found, form, strict=False)
+        re.compile(found.get("AllowedPattern", ""))
+    except msgspec.ValidationError as error:
+        raise refuse(f"{where}: {error}") from None
+    except (re.error, OverflowError) as error:
+        raise refuse(f"{where}: AllowedPattern: {error}") from None
 
 
 def included(node: Any, scope: Scope, fetch: Callable[[str], str]) -> Any:
