@@ -12,7 +12,8 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from boostline.contracts.models import service_model
 from boostline.local.operations import SERVICES
 from boostline.local.services.cloudformation.calls import request, told
-from boostline.local.services.cloudformation.kinds import KINDS, Kind
+from boostline.local.services.cloudformation.kind import Kind
+from boostline.local.services.cloudformation.kinds import KINDS
 from boostline.local.services.cloudformation.template import read
 from tests.local.services.cloudformation.stacks_bench import INFRA
 
@@ -63,7 +64,14 @@ def test_the_table_has_the_attributes_that_the_templates_ask_for() -> None:
             used[types[logical]].add(attribute)
     for name, kind in KINDS.items():
         assert used[name] <= kind.attributes.keys()
-        assert kind.attributes.keys() - used[name] <= {kind.name}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_has_an_arn_tells_it(name: str) -> None:
+    """Stacks of one's own write it into their outputs."""
+    arns = {f"{name.rpartition(':')[2]}Arn", "PolicyArn", "Arn"}
+    read_only = named(schema(name), "readOnlyProperties")
+    assert arns & read_only <= KINDS[name].attributes.keys()
 
 
 @pytest.mark.parametrize("name", KINDS)

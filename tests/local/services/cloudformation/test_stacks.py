@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import RunningPlatform
-from tests.local.services.cloudformation.stacks_bench import Stack, bucket, template
+from tests.local.services.cloudformation.stacks_bench import CAPABILITIES, Stack, bucket, template
 
 LOG: dict[str, Any] = {"Type": "AWS::Logs::LogGroup", "Properties": {}}
 
@@ -147,9 +147,99 @@ def test_a_first_failure_leaves_nothing(stack: Stack) -> None:
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_what_is_not_here_is_refused(stack: Stack) -> None:
-    with pytest.raises(ClientError, match="does not have DisableRollback here"):
-        stack.create(template({"A": LOG}), DisableRollback=True)
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("DisableRollback", True),
+        ("EnableTerminationProtection", True),
+        ("TimeoutInMinutes", 5),
+        ("NotificationARNs", ["arn:aws:sns:us-east-1:000000000000:told"]),
+        ("RoleARN", "arn:aws:iam::000000000000:role/deployer"),
+    ],
+)
+def test_what_is_not_here_is_refused(stack: Stack, member: str, value: Any) -> None:
+    with pytest.raises(ClientError, match=f"does not have {member} here"):
+        stack.create(template({"A": LOG}), **{member: value})
+
+
+def test_a_stack_that_is_there_is_not_created_again(stack: Stack) -> None:
+    """Neither is one that has only been planned, nor one of two at once made twice."""
+    body = template({"A": LOG})
+    stack.change_set(body, kind="CREATE")
+    with pytest.raises(stack.client.exceptions.AlreadyExistsException):
+        stack.create(body)
+    assert stack.described()["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert stack.delete() == "DELETE_COMPLETE"
+
+    def create(_: int) -> bool:
+        try:
+            stack.create(body)
+        except stack.client.exceptions.AlreadyExistsException:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as executor:
+        assert sorted(executor.map(create, range(4))) == [False, False, False, True]
+    with pytest.raises(stack.client.exceptions.AlreadyExistsException):
+        stack.create(body)
+
+
+def test_a_stack_tells_its_times_and_the_capabilities_it_was_given(stack: Stack) -> None:
+    assert stack.create(template({"A": LOG})) == "CREATE_COMPLETE"
+    made = stack.described()
+    assert made["Capabilities"] == CAPABILITIES
+    assert "LastUpdatedTime" not in made
+    assert stack.update(template({"A": LOG, "B": LOG})) == "UPDATE_COMPLETE"
+    changed = stack.described()
+    assert changed["LastUpdatedTime"] > changed["CreationTime"]
+    assert "DeletionTime" not in changed
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert stack.described(made["StackId"])["DeletionTime"] > changed["LastUpdatedTime"]
+
+
+def test_what_stacks_of_ones_own_put_out(stack: Stack) -> None:
+    asked = {
+        "B": (bucket("put-out"), "RegionalDomainName", "put-out.s3.us-east-1.amazonaws.com"),
+        "L": (LOG | {"Properties": {"LogGroupName": "out"}}, "Arn", "log-group:out:*"),
+        "P": (
+            {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"ManagedPolicyName": "out"}},
+            "PolicyArn",
+            "arn:aws:iam::000000000000:policy/out",
+        ),
+        "G": (
+            {
+                "Type": "AWS::SageMaker::ModelPackageGroup",
+                "Properties": {"ModelPackageGroupName": "out"},
+            },
+            "ModelPackageGroupArn",
+            "model-package-group/out",
+        ),
+    }
+    outputs = {name: {"Value": {"Fn::GetAtt": [name, one[1]]}} for name, one in asked.items()}
+    resources = {name: one[0] for name, one in asked.items()}
+    assert stack.create(template(resources, Outputs=outputs)) == "CREATE_COMPLETE"
+    for name, (_, _, end) in asked.items():
+        assert stack.outputs()[name].endswith(end)
+
+
+def test_a_function_may_stand_in_the_template(stack: Stack) -> None:
+    def function(source: str) -> str:
+        properties = {
+            "Code": {"ZipFile": source},
+            "Handler": "index.handler",
+            "Role": "arn:aws:iam::000000000000:role/any",
+            "Runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        }
+        return template({"F": {"Type": "AWS::Lambda::Function", "Properties": properties}})
+
+    def answer() -> Any:
+        found = stack.running.client("lambda").invoke(FunctionName=stack.physical()["F"])
+        return json.load(found["Payload"])
+
+    assert stack.create(function("def handler(event, context): return 1")) == "CREATE_COMPLETE"
+    assert answer() == 1
+    assert stack.update(function("def handler(event, context): return 2")) == "UPDATE_COMPLETE"
+    assert answer() == 2
 
 
 def test_a_resource_that_has_its_name_from_the_template_is_not_replaced(stack: Stack) -> None:

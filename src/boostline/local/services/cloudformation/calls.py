@@ -12,7 +12,8 @@ from typing import Any
 from boostline.contracts.models import AnyShape, service_model
 from boostline.local.platform import Platform
 from boostline.local.services.apigateway.documents import by_path
-from boostline.local.services.cloudformation.kinds import KINDS, Kind
+from boostline.local.services.cloudformation.kind import Kind
+from boostline.local.services.cloudformation.kinds import KINDS
 from boostline.local.services.cloudformation.values import refuse, text
 from boostline.local.services.sagemaker.endpoints import CHANGING
 from boostline.local.store.resources import Document
@@ -166,7 +167,7 @@ def told(kind: Kind, properties: Mapping[str, Any]) -> Document:
     """Return the facts that properties are, and those inside of them."""
     found = {name: value for name, value in properties.items() if name not in kind.recorded}
     inside = (tells(found[name]) for name, tells in kind.others.items() if name in found)
-    return {fact: value for each in inside for fact, value in each.items()} | found
+    return found | {fact: value for each in inside for fact, value in each.items()}
 
 
 def creates_with(kind: Kind, properties: Mapping[str, Any]) -> bool:
@@ -215,7 +216,7 @@ def shaped(shape: AnyShape, value: Any) -> Any:
             made = {name: shaped(shape.value, item) for name, item in value.items()}
         case "string", _:
             made = _text(value)
-        case "blob", _:
+        case "blob", _ if not isinstance(value, bytes):
             made = _text(value).encode()
         case "integer" | "long" | "float" | "double" | "boolean", str():
             with contextlib.suppress(ValueError):

@@ -6,70 +6,23 @@ describe-type`); what Ref gives is from the Template Reference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import io
+import zipfile
+from collections.abc import Mapping
 from typing import Any
 
+from boostline.local.services.cloudformation.kind import Kind
 
-@dataclass(frozen=True)
-class Kind:
-    """A type of resource.
 
-    Parameters
-    ----------
-    declared
-        Its properties: `Name!` makes another resource if it changes, `Name~` is only recorded.
-    calls
-        Service, and what is called to create, update and delete it; empty for a type that is only
-        recorded. A call gets those properties that its operation has as members. What the creation
-        does not take, an update brings. `?Call` is made if all that it requires is there,
-        `?Call|Undo` undone with the second once it is not.
-    name
-        The fact that names it: a property, or one made up.
-    keeps
-        A fact, and the member of the creation's answer that it is.
-    ref
-        What Ref gives, of facts: properties, `name`, what is kept, `account`, `region`, and
-        `unique`, 12 letters and digits of this resource alone. Otherwise what is kept, or the name.
-    attributes
-        What GetAtt gives, of the same.
-    others
-        Facts inside of a property: property, and what its value tells.
-    defaults
-        Facts that hold where no property says otherwise.
-    describe
-        What is asked until the resource is ready, or gone.
-    """
-
-    declared: str
-    calls: tuple[str, str, str, str] = ("", "", "", "")
-    name: str = ""
-    keeps: tuple[str, str] = ("name", "")
-    ref: str = ""
-    attributes: dict[str, str] = field(default_factory=dict)
-    others: dict[str, Callable[[Any], Mapping[str, Any]]] = field(default_factory=dict)
-    defaults: dict[str, Any] = field(default_factory=dict)
-    describe: str = ""
-
-    @property
-    def service(self) -> str:
-        """The service that has it; empty if it is only recorded."""
-        return self.calls[0]
-
-    @property
-    def properties(self) -> set[str]:
-        """Return the names of all properties."""
-        return {each.rstrip("!~") for each in self.declared.split()}
-
-    @property
-    def replacing(self) -> set[str]:
-        """Return those whose change makes another resource."""
-        return {each[:-1] for each in self.declared.split() if each.endswith("!")}
-
-    @property
-    def recorded(self) -> set[str]:
-        """Return those that have no effect here."""
-        return {each[:-1] for each in self.declared.split() if each.endswith("~")}
+def _code(code: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a function's code tells: a source that stands in the template is a zip file."""
+    found = dict(code)
+    if "ZipFile" in code:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr(zipfile.ZipInfo("index.py"), code["ZipFile"])
+        found["ZipFile"] = content.getvalue()
+    return {**found, "Code": found}
 
 
 def _recorded(declared: str, name: str = "", ref: str = "", **attributes: str) -> Kind:
@@ -84,18 +37,22 @@ def _sagemaker(
     stem: str, path: str, declared: str, update: str = "", describe: str = ""
 ) -> dict[str, Kind]:
     calls = (f"Create{stem}", f"{update} ?AddTags ?DeleteTags", f"Delete{stem}")
+    arn = _arn("sagemaker", f"{path}/{{name}}")
     kind = Kind(
         f"{stem}Name! Tags {declared}",
         ("sagemaker", *calls),
         name=f"{stem}Name",
-        ref=_arn("sagemaker", f"{path}/{{name}}"),
-        attributes={f"{stem}Name": "{name}"},
+        ref=arn,
+        attributes={f"{stem}Name": "{name}", f"{stem}Arn": arn},
         describe=describe,
     )
     return {f"AWS::SageMaker::{stem}": kind}
 
 
 _SCALED = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+_TARGET = "|".join(f"{{{part}}}" for part in _SCALED)
+_POLICY = "arn:aws:iam::{account}:policy/{name}"
+_PROVIDER = "arn:aws:iam::{account}:oidc-provider/{Host}"
 _DOCUMENTS = (
     "?PutBucketEncryption|DeleteBucketEncryption ?PutBucketVersioning "
     "?PutPublicAccessBlock|DeletePublicAccessBlock "
@@ -105,24 +62,30 @@ _DOCUMENTS = (
 
 KINDS: dict[str, Kind] = {
     "AWS::ApiGateway::Account": Kind(
-        "CloudWatchRoleArn", ("apigateway", "", "UpdateAccount", ""), ref="{unique}"
+        "CloudWatchRoleArn",
+        ("apigateway", "", "UpdateAccount", ""),
+        ref="{unique}",
+        attributes={"Id": "{unique}"},
     ),
     "AWS::ApiGateway::ApiKey": Kind(
         "Enabled Name! Tags",
         ("apigateway", "CreateApiKey", "UpdateApiKey", "DeleteApiKey"),
         name="Name",
         keeps=("apiKey", "id"),
+        attributes={"APIKeyId": "{apiKey}"},
         defaults={"Enabled": False},
     ),
     "AWS::ApiGateway::Deployment": Kind(
         "RestApiId!",
         ("apigateway", "CreateDeployment", "", "DeleteDeployment"),
         keeps=("deploymentId", "id"),
+        attributes={"DeploymentId": "{deploymentId}"},
     ),
     "AWS::ApiGateway::RestApi": Kind(
         "ApiKeySourceType~ Body EndpointConfiguration~ FailOnWarnings Name~ Policy~ Tags~",
         ("apigateway", "ImportRestApi", "PutRestApi", "DeleteRestApi"),
         keeps=("restApiId", "id"),
+        attributes={"RestApiId": "{restApiId}"},
         defaults={"mode": "overwrite"},
     ),
     "AWS::ApiGateway::Stage": Kind(
@@ -136,11 +99,13 @@ KINDS: dict[str, Kind] = {
         ("apigateway", "CreateUsagePlan", "UpdateUsagePlan", "UpdateUsagePlan DeleteUsagePlan"),
         name="UsagePlanName",
         keeps=("usagePlanId", "id"),
+        attributes={"Id": "{usagePlanId}"},
     ),
     "AWS::ApiGateway::UsagePlanKey": Kind(
         "KeyId! KeyType! UsagePlanId!",
         ("apigateway", "CreateUsagePlanKey", "", "DeleteUsagePlanKey"),
         ref="{KeyId}:{UsagePlanId}",
+        attributes={"Id": "{KeyId}:{UsagePlanId}"},
     ),
     "AWS::ApplicationAutoScaling::ScalableTarget": Kind(
         "MaxCapacity MinCapacity ResourceId! ScalableDimension! ServiceNamespace! Tags",
@@ -148,7 +113,8 @@ KINDS: dict[str, Kind] = {
             *("application-autoscaling", "RegisterScalableTarget", "RegisterScalableTarget"),
             "DeregisterScalableTarget",
         ),
-        ref="|".join(f"{{{part}}}" for part in _SCALED),
+        ref=_TARGET,
+        attributes={"Id": _TARGET},
     ),
     "AWS::ApplicationAutoScaling::ScalingPolicy": Kind(
         "PolicyName! PolicyType ScalingTargetId! TargetTrackingScalingPolicyConfiguration",
@@ -158,6 +124,7 @@ KINDS: dict[str, Kind] = {
         ),
         name="PolicyName",
         keeps=("policyArn", "PolicyARN"),
+        attributes={"Arn": "{policyArn}"},
         others={"ScalingTargetId": lambda ref: dict(zip(_SCALED, ref.split("|"), strict=False))},
     ),
     "AWS::CloudWatch::Alarm": Kind(
@@ -165,6 +132,7 @@ KINDS: dict[str, Kind] = {
         "ExtendedStatistic MetricName Namespace Period Statistic Tags Threshold TreatMissingData",
         ("cloudwatch", "PutMetricAlarm", "PutMetricAlarm", "DeleteAlarms"),
         name="AlarmName",
+        attributes={"Arn": _arn("cloudwatch", "alarm:{name}")},
     ),
     "AWS::CodeBuild::Project": _recorded(
         "Artifacts Description EncryptionKey Environment LogsConfig Name! ServiceRole Source Tags "
@@ -173,7 +141,9 @@ KINDS: dict[str, Kind] = {
         Arn=_arn("codebuild", "project/{name}"),
     ),
     "AWS::CodePipeline::Pipeline": _recorded(
-        "ArtifactStore ExecutionMode Name! PipelineType RoleArn Stages Tags Variables", "Name"
+        "ArtifactStore ExecutionMode Name! PipelineType RoleArn Stages Tags Variables",
+        "Name",
+        Arn=_arn("codepipeline", "{name}"),
     ),
     "AWS::ECR::Repository": _recorded(
         "EncryptionConfiguration! ImageScanningConfiguration ImageTagMutability LifecyclePolicy "
@@ -197,22 +167,25 @@ KINDS: dict[str, Kind] = {
         "Description EventPattern Name! State Tags Targets",
         ("events", "PutRule", "PutRule ?RemoveTargets ?PutTargets", "?RemoveTargets DeleteRule"),
         name="Name",
+        attributes={"Arn": _arn("events", "rule/{name}")},
     ),
     "AWS::IAM::ManagedPolicy": _recorded(
         "Description! ManagedPolicyName! PolicyDocument",
         "ManagedPolicyName",
-        "arn:aws:iam::{account}:policy/{name}",
+        _POLICY,
+        PolicyArn=_POLICY,
     ),
     "AWS::IAM::OIDCProvider": Kind(
         "ClientIdList Tags Url!",
-        ref="arn:aws:iam::{account}:oidc-provider/{Host}",
+        ref=_PROVIDER,
+        attributes={"Arn": _PROVIDER},
         others={"Url": lambda url: {"Host": url.removeprefix("https://")}},
     ),
     "AWS::IAM::Role": Kind(
         "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path! "
         "PermissionsBoundary Policies RoleName! Tags",
         name="RoleName",
-        attributes={"Arn": "arn:aws:iam::{account}:role{Path}{name}"},
+        attributes={"Arn": "arn:aws:iam::{account}:role{Path}{name}", "RoleId": "AROA{unique}"},
         defaults={"Path": "/"},
     ),
     "AWS::Lambda::Function": Kind(
@@ -224,7 +197,7 @@ KINDS: dict[str, Kind] = {
         ),
         name="FunctionName",
         attributes={"Arn": _arn("lambda", "function:{name}")},
-        others={"Code": dict},
+        others={"Code": _code},
         defaults={
             "Description": "",
             "Environment": {"Variables": {}},
@@ -237,14 +210,23 @@ KINDS: dict[str, Kind] = {
         "Action! FunctionName! Principal! SourceArn!",
         ("lambda", "AddPermission", "", "RemovePermission"),
         name="StatementId",
+        attributes={"Id": "{name}"},
     ),
-    "AWS::Logs::LogGroup": _recorded("KmsKeyId LogGroupName! RetentionInDays Tags", "LogGroupName"),
+    "AWS::Logs::LogGroup": _recorded(
+        "KmsKeyId LogGroupName! RetentionInDays Tags",
+        "LogGroupName",
+        Arn=_arn("logs", "log-group:{name}:*"),
+    ),
     "AWS::S3::Bucket": Kind(
         "BucketEncryption BucketName! LifecycleConfiguration OwnershipControls "
         "PublicAccessBlockConfiguration Tags VersioningConfiguration",
         ("s3", "CreateBucket", _DOCUMENTS, "DeleteBucket"),
         name="BucketName",
-        attributes={"Arn": "arn:aws:s3:::{name}"},
+        attributes={
+            "Arn": "arn:aws:s3:::{name}",
+            "DomainName": "{name}.s3.amazonaws.com",
+            "RegionalDomainName": "{name}.s3.{region}.amazonaws.com",
+        },
         others={"BucketEncryption": dict},
     ),
     "AWS::S3::BucketPolicy": Kind(
