@@ -527,7 +527,7 @@ def test_payloads_have_limits(shared_platform: RunningPlatform, make: Make) -> N
         ({"LoggingConfig": {"LogFormat": "JSON"}}, "LoggingConfig"),
         ({"Environment": {"Variables": {"AWS_REGION": "eu-west-1"}}}, "AWS_REGION"),
         ({"Environment": {"Variables": {"LONG": "b" * 4096}}}, "4KB limit"),
-        ({"Code": {"ZipFile": b"no zip"}}, "Could not unzip"),
+        ({"Code": {"ZipFile": b"no zip"}}, "Could not unzip uploaded file: neither a tar.gz"),
         ({"Code": {}}, "provide a source"),
     ],
 )

@@ -206,7 +206,8 @@ class Functions(Service):
         try:
             runtime.whole(self._code_folder(code), lambda folder: unpack(archive, folder, limits))
         except ArchiveError as error:
-            raise invalid(f"Could not unzip uploaded file: {error}") from error
+            why = str(error).removeprefix(f"{archive}: ")  # where the platform keeps it is its own
+            raise invalid(f"Could not unzip uploaded file: {why}") from error
         return code
 
     def _zip_file(self, request: Mapping[str, Any]) -> tuple[str, int]:
