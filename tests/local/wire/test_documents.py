@@ -13,6 +13,7 @@ from boostline.local.wire.documents import DEEPEST, read_json
         ('{"a": [1, {"b": null}]}', {"a": [1, {"b": None}]}),
         (b"[]", []),
         ("1.5", 1.5),
+        ("-1e308", -1e308),
         ('"' + "[" * 5_000 + '"', "[" * 5_000),
     ],
 )
@@ -20,7 +21,10 @@ def test_json_is_read(text: str | bytes, means: object) -> None:
     assert read_json(text) == means
 
 
-@pytest.mark.parametrize("text", ["", "{", "NaN", '{"a": -Infinity}', b"\xff", "1" * 5_000])
+NONE = ["", "{", "NaN", '{"a": -Infinity}', b"\xff", "1" * 5_000, "1e309", "[-1e999]"]
+
+
+@pytest.mark.parametrize("text", NONE)
 def test_what_is_no_json_is_refused(text: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (in Python's words, but for the constants)
         read_json(text)

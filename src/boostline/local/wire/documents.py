@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 # Far more than any request nests, and few enough that what walks a document has the stack for it.
@@ -15,10 +16,11 @@ def read_json(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is no JSON (`NaN` and `Infinity` are none), or nested more than `DEEPEST` deep.
+        If it is no JSON (`NaN` and `Infinity` are none), nested more than `DEEPEST` deep, or has a
+        number that no double can hold.
     """
     try:
-        found = json.loads(text, parse_constant=_not_json)
+        found = json.loads(text, parse_constant=_not_json, parse_float=_finite)
     except RecursionError:
         raise _too_deep() from None
     level = [found]
@@ -42,3 +44,10 @@ def _too_deep() -> ValueError:
 
 def _not_json(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text:.40} is beyond the numbers of 64 bits")
+    return value

@@ -12,7 +12,7 @@ from boostline.local.services.s3.errors import no_such_key, precondition_failed
 from boostline.local.store.objects import Object
 from boostline.local.wire.errors import AwsError
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,99})-(\d{0,99})")
 
 
 def check_read(request: dict[str, Any], found: Object) -> None:
