@@ -16,9 +16,10 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from boostline.local.platform import Platform, Settings
-from boostline.local.services.apigateway import meter
+from boostline.local.services.apigateway import meter, validation
 from boostline.local.services.apigateway.document import Document
 from boostline.local.services.apigateway.meter import Meter
+from boostline.local.services.apigateway.validation import Models
 from boostline.local.wire.errors import AwsError
 from boostline.local.wire.server import running
 from tests.conftest import RunningPlatform
@@ -387,6 +388,10 @@ def test_keys_and_plans_say_what_is_wrong(api: Deployed) -> None:
     operations = [{"op": "replace", "path": "/productCode", "value": "x"}]
     code, message = refused(client.update_usage_plan, usagePlanId=plan, patchOperations=operations)
     assert (code, "/productCode" in message) == ("BadRequestException", True)
+    for limit in ("nan", "inf", "-1"):
+        operations = [{"op": "replace", "path": "/throttle/rateLimit", "value": limit}]
+        code, _ = refused(client.update_usage_plan, usagePlanId=plan, patchOperations=operations)
+        assert code == "BadRequestException"
     assert refused(client.delete_usage_plan, usagePlanId=plan)[0] == "BadRequestException"
     (key,) = client.get_api_keys(nameQuery="says what is wrong")["items"]
     twice = refused(
@@ -445,6 +450,67 @@ def test_a_document_is_refused_by_name(changes: dict[str, Any], said: str) -> No
         Document(document({}) | changes)
     assert caught.value.code == "BadRequestException"
     assert said in caught.value.message
+
+
+REF = "#/components/schemas/"
+
+
+def modelled(models: dict[str, Any]) -> dict[str, Any]:
+    """Return a document with models, one of which bodies have to fit."""
+    media = {"application/json": {"schema": {"$ref": f"{REF}A"}}}
+    content = document({"/a": {"post": operation() | {"requestBody": {"content": media}}}})
+    content["components"]["schemas"] = models
+    checks = {f"{EXTENSION}request-validators": {"all": {"validateRequestBody": True}}}
+    return content | checks | {f"{EXTENSION}request-validator": "all"}
+
+
+AROUND = {"A": {"allOf": [{"not": {"$ref": f"{REF}B"}}]}, "B": {"$ref": f"{REF}A"}}
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ({"A": {"$ref": f"{REF}None"}}, f"there is no model at $ref '{REF}None'"),
+        ({"A": {"items": {"$ref": "https://elsewhere"}}}, "no model at $ref 'https://elsewhere'"),
+        ({"A": {"$ref": f"{REF}A"}}, f"a $ref leads back to itself: {REF}A"),
+        (AROUND, "a $ref leads back to itself"),
+        ({"A": {"patternProperties": {"(a": {}}}}, "cannot read the regular expression '(a'"),
+        ({"A": {"properties": {"a": {"pattern": "*"}}}}, "a model is no JSON schema"),
+        ({"A": json.loads('{"items":' * 180 + "{}" + "}" * 180)}, "a model is nested too deeply"),
+    ],
+)
+def test_a_model_that_checks_nothing_is_refused(models: dict[str, Any], said: str) -> None:
+    with pytest.raises(AwsError) as caught:
+        Document(modelled(models))
+    assert caught.value.code == "BadRequestException"
+    assert said in caught.value.message
+
+
+def test_a_model_may_have_its_like_inside() -> None:
+    tree = {"properties": {"left": {"$ref": f"{REF}A"}, "all": {"items": [{"$ref": f"{REF}A"}]}}}
+    inner = {"$ref": f"{REF}A/properties/all/items/0"}
+    read = Document(
+        modelled({"A": tree, "a/b~c": {"anyOf": [inner]}, "B": {"$ref": f"{REF}a~1b~0c"}})
+    )
+    found = read.find("POST", "/a")
+    assert found is not None
+    assert found.models is not None
+    assert found.models.problems("application/json", b'{"left": {"left": {}}}') == ""
+
+
+def test_what_is_said_of_a_path_is_no_method() -> None:
+    said = {"summary": "a", "description": "b", "parameters": [], "servers": [], "x-own": {}}
+    read = Document(document({"/a": {**said, "get": operation()}}))
+    assert read.find("GET", "/a") is not None
+    assert read.find("SUMMARY", "/a") is None
+    for name in ("trace", "gett", "$ref", f"{EXTENSION}cors"):
+        with pytest.raises(AwsError, match="/a: "):
+            Document(document({"/a": {name: operation()}}))
+
+
+def test_a_document_has_a_depth(api: Deployed) -> None:
+    code, message = refused(api.client.import_rest_api, body=b"[" * 100_000)
+    assert (code, "nested more than" in message) == ("BadRequestException", True)
 
 
 def test_all_problems_of_a_document_are_told_at_once(api: Deployed) -> None:
@@ -508,7 +574,10 @@ WORDED = {
 }
 
 
-ALIKE = {"responseTemplates": {"application/json": '{"kind":"$context.error.responseType"}'}}
+ALIKE = {
+    "responseParameters": {"gatewayresponse.header.x-path": "context.path"},
+    "responseTemplates": {"application/json": '{"kind":"$context.error.responseType"}'},
+}
 
 
 @pytest.fixture(scope="module")
@@ -576,6 +645,55 @@ def test_a_body_that_does_not_fit_is_refused_in_api_gateway_s_words(
         "BadRequestException",
     )
     assert said == {"said": "Invalid request body", "id": answer.headers["x-amzn-requestid"]}
+
+
+def test_a_long_body_holds_up_no_other_request(
+    validated: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems, begun, answered = Models.problems, threading.Event(), threading.Event()
+
+    def problems_later(models: Models, kind: str, body: bytes) -> str:
+        begun.set()
+        return problems(models, kind, body) if answered.wait(20) else "[nobody was answered]"
+
+    monkeypatch.setattr(Models, "problems", problems_later)
+    with ThreadPoolExecutor(1) as pool:
+        body: list[dict[str, int]] = [{}] * 2_000
+        long = pool.submit(validated.call, "POST", "/items", body, content_type="application/json")
+        assert begun.wait(20)
+        assert validated.call("GET", "/none")[0].status == 403
+        answered.set()
+        assert "missing required properties" in long.result()[0].headers["x-why"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "body", "least"),
+    [
+        ({"type": "string"}, b"[%s1]" % (b"1," * 5_000), validation.MOST),
+        ({"required": ["a"]}, b"[%s{}]" % (b"{}," * 5_000), validation.LOOKED_AT),
+    ],
+)
+def test_the_search_for_problems_comes_to_an_end(
+    inner: dict[str, Any], body: bytes, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at, sentence = [], validation._sentence
+
+    def counted(error: Any) -> str:
+        looked_at.append(error)
+        return sentence(error)
+
+    monkeypatch.setattr(validation, "_sentence", counted)
+    models = Models({"application/json": {"schema": {"items": inner}}}, {}, required=True)
+    assert models.problems("application/json", body)
+    assert len(looked_at) == least
+
+
+@pytest.mark.parametrize("path", ["/%0d%0aevil:%201", "/none%20", "/%00%7f"])
+def test_a_header_made_of_a_path_is_one_line(validated: Deployed, path: str) -> None:
+    answer, _ = validated.call("GET", path)
+    assert answer.status == 403
+    assert answer.headers["x-path"].startswith("/prod/")
+    assert "evil" not in answer.headers
 
 
 def test_a_refusal_without_words_of_its_own_has_its_family_s(validated: Deployed) -> None:
@@ -752,6 +870,8 @@ def test_methods_are_throttled_each_on_its_own(staged: Staged) -> None:
         ("/description/of/it", "x", "has no 'replace'"),
         ("/variables/side", "left", "has no 'replace'"),
         ("/*/*/throttling/rateLimit", "much", "Invalid patch value 'much'"),
+        ("/*/*/throttling/rateLimit", "nan", "Invalid patch value 'nan'"),
+        ("/*/*/logging/loglevel", "FOO", "one of OFF, ERROR, INFO"),
         ("/*/*/metrics/enabled", "perhaps", "Invalid patch value"),
         ("/deploymentId", None, "has no 'remove'"),
         ("/cacheClusterEnabled", "true", "has no 'replace'"),
@@ -795,7 +915,9 @@ def test_requests_are_measured(platform: RunningPlatform, staged: Staged) -> Non
 
 def test_the_account_has_a_role_for_its_logs(platform: RunningPlatform) -> None:
     client = platform.client("apigateway")
-    assert "cloudwatchRoleArn" not in client.get_account()
+    account = client.get_account()
+    assert "cloudwatchRoleArn" not in account
+    assert account["throttleSettings"] == {"rateLimit": 10_000.0, "burstLimit": 5_000}
     role = "arn:aws:iam::000000000000:role/logs"
     change = {"op": "replace", "path": "/cloudwatchRoleArn", "value": role}
     assert client.update_account(patchOperations=[change])["cloudwatchRoleArn"] == role

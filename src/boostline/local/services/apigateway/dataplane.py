@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ from boostline.local.wire.errors import AwsError
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY = 10_485_760
+SMALL = 4_096  # bytes of a body that is checked in the event loop
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 REFUSALS = {
     "MISSING_AUTHENTICATION_TOKEN": (
@@ -42,6 +44,7 @@ REFUSALS = {
     "INTEGRATION_FAILURE": (502, "Internal server error", "InternalServerErrorException"),
     "API_CONFIGURATION_ERROR": (500, "Internal server error", "InternalServerErrorException"),
 }
+_NO_LINE = re.compile(r"[^\t -~\x80-\xff]")  # what a header in Latin-1 cannot hold
 MISTAKE = "Execution failed due to configuration error"
 
 
@@ -76,7 +79,7 @@ class Refusal(Exception):
         for name, value in own.response_parameters.items():
             text = call.expand(f"${value}") if value.startswith("context.") else value.strip("'")
             header = name.removeprefix("gatewayresponse.header.")
-            headers[header] = text.encode("latin-1", "replace").decode("latin-1")
+            headers[header] = _NO_LINE.sub("?", text).strip()
         template = own.response_templates.get(JSON, '{"message":$context.error.messageString}')
         content = call.expand(template)
         return Response(content, own.status_code or status, headers, media_type=JSON)
@@ -125,9 +128,8 @@ class DataPlane:
             raise Refusal("MISSING_AUTHENTICATION_TOKEN")
         call.route(deployed.stage["deploymentId"])
         self._admit(call, operation, deployed)
-        body, models = await _body(call.request), operation.models
-        problems = models and models.problems(call.request.headers.get("content-type", ""), body)
-        if problems:
+        body = await _body(call.request)
+        if problems := await _problems(call.request, operation, body):
             raise Refusal("BAD_REQUEST_BODY", problems)
         try:
             return response(await self._invoke(call, operation, body))
@@ -214,3 +216,11 @@ async def _body(request: Request) -> bytes:
         if len(body) > MAX_BODY:
             raise Refusal("REQUEST_TOO_LARGE")
     return bytes(body)
+
+
+async def _problems(request: Request, operation: Operation, body: bytes) -> str:
+    """Say what is wrong with a body; a long one holds up no other request."""
+    if operation.models is None:
+        return ""
+    check, kind = operation.models.problems, request.headers.get("content-type", "")
+    return await asyncio.to_thread(check, kind, body) if len(body) > SMALL else check(kind, body)

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -15,8 +14,10 @@ from msgspec import Meta
 
 from boostline.local.services.apigateway.documents import Members, bad_request, given
 from boostline.local.services.apigateway.validation import Models
+from boostline.local.wire.documents import read_json
 
 METHODS = frozenset("get put post delete options head patch".split())  # noqa: SIM905
+PASSED_OVER = ("summary", "description", "servers", "parameters")  # of a path
 PREFIX = "x-amazon-apigateway-"
 INTEGRATION = f"{PREFIX}integration"
 VALIDATOR = f"{PREFIX}request-validator"
@@ -153,6 +154,8 @@ class Document:
             if not _PATH.fullmatch(path):
                 yield f"{path!r} is not a path of texts: the local platform has no {{parameters}}"
             for method, operation in methods.items():
+                if method in PASSED_OVER or re.match("x-(?!amazon-)", method):
+                    continue
                 try:
                     self._operations[method, path] = _operation(root, method, operation)
                 except ValueError as error:
@@ -162,7 +165,7 @@ class Document:
 def imported(request: Mapping[str, Any]) -> Members:
     """Return what the document in a request makes of an API."""
     try:
-        content = json.loads(request["body"])
+        content = read_json(request["body"])
     except ValueError as error:
         raise bad_request(f"Invalid OpenAPI input, which has to be JSON here: {error}") from None
     Document(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import string
 from collections.abc import Callable, Mapping
@@ -38,11 +39,20 @@ MEANT = {f"/{ALL_METHODS}": ["methodSettings", ALL_METHODS]} | {
     f"/{ALL_METHODS}/{path}": ["methodSettings", ALL_METHODS, member]
     for path, member in SETTINGS.items()
 }
+
+
+def number(text: str) -> float:
+    """Read a number, of which neither `inf` nor `nan` is one."""
+    if not math.isfinite(found := float(text)):
+        raise ValueError(text)
+    return found
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "string": str,
     "boolean": lambda text: bool(("false", "true").index(text.lower())),
     "integer": int,
-    "double": float,
+    "double": number,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,7 @@ from boostline.local.services.apigateway.documents import (
     not_found,
     patch,
 )
-from boostline.local.services.apigateway.meter import Meter
+from boostline.local.services.apigateway.meter import BURST, RATE, Meter
 from boostline.local.store.resources import Missing
 
 ACCOUNT = "apigateway.account"
@@ -236,7 +237,9 @@ class ApiGateway(Service):
 
     def get_account(self, _: Members) -> Members:
         """Return the account's settings."""
-        return self._kept.find(ACCOUNT, ACCOUNT) or {}
+        limits = {"rateLimit": RATE, "burstLimit": BURST}
+        kept = self._kept.find(ACCOUNT, ACCOUNT) or {}
+        return {**kept, "throttleSettings": limits, "features": ["UsagePlans"]}
 
     def update_account(self, request: Members) -> Members:
         """Change the role by which API Gateway writes logs: it is recorded."""
@@ -246,8 +249,8 @@ class ApiGateway(Service):
         return account
 
     def _check_plan(self, plan: Members) -> None:
-        if any(limit < 0 for limit in plan.get("throttle", {}).values()):
-            raise bad_request("Usage Plan throttle limits must not be negative")
+        if not all(0 <= limit < math.inf for limit in plan.get("throttle", {}).values()):
+            raise bad_request("Usage Plan throttle limits must be numbers that are not negative")
         quota = plan.get("quota", {"limit": 1, "period": "DAY"})
         if quota.get("limit", 0) < 1 or quota.get("period") != "DAY" or quota.get("offset"):
             raise bad_request(

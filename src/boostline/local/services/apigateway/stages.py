@@ -18,6 +18,8 @@ LOG = {
     "format": re.compile(r".*\$context\.(requestId|extendedRequestId).*"),
 }
 
+LEVELS = ("OFF", "ERROR", "INFO")
+
 
 @dataclass(frozen=True)
 class Deployed:
@@ -67,6 +69,11 @@ def check(api: Mapping[str, Any], stage: Mapping[str, Any]) -> None:
     """Refuse a stage that shows or writes what is not there."""
     if stage["deploymentId"] not in api["deployments"]:
         raise documents.bad_request("Deployment id does not exist")
+    level = stage.get("methodSettings", {}).get(documents.ALL_METHODS, {}).get("loggingLevel")
+    if level not in {None, *LEVELS}:
+        raise documents.bad_request(
+            f"Invalid patch value {level!r} for a logging level: it is one of {', '.join(LEVELS)}"
+        )
     for member, value in stage.get("accessLogSettings", {}).items():
         if not LOG[member].fullmatch(value):
             raise documents.bad_request(

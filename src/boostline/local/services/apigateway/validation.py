@@ -7,11 +7,15 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-mod
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
+
+from boostline.local.services.apigateway import schemas
 
 JSON = "application/json"
 MOST = 20  # problems that are told
+LOOKED_AT = 1_000  # problems: many may be told in the same words
 LENGTH = 500  # characters of all of them: they may go into a header
 
 
@@ -30,7 +34,7 @@ class Models:
     Raises
     ------
     ValueError
-        If one is no JSON schema.
+        If one is no JSON schema, or nothing could be checked by it.
     """
 
     def __init__(
@@ -48,6 +52,9 @@ class Models:
                 Draft4Validator.check_schema(schema)
             except SchemaError as error:
                 raise ValueError(f"a model is no JSON schema: {error.message}") from None
+            except RecursionError:
+                raise ValueError("a model is nested too deeply to be checked") from None
+            schemas.check(schema)
             self._validators[kind] = Draft4Validator(schema)
 
     def problems(self, kind: str, body: bytes) -> str:
@@ -61,14 +68,23 @@ class Models:
         if not body:
             return "[a body is required]" if self._required else ""
         try:
-            content = json.loads(body)
+            # Each missing property is a problem of its own, and is told with all others.
+            found = _first(map(_sentence, validator.iter_errors(json.loads(body))))
         except ValueError:
             return "[the body is not JSON]"
         except RecursionError:
             return "[the body is nested too deeply]"
-        # Each missing property is a problem of its own, and is told with all others.
-        found = [*dict.fromkeys(map(_sentence, validator.iter_errors(content)))][:MOST]
         return f"[{', '.join(found)[:LENGTH]}]" if found else ""
+
+
+def _first(sentences: Iterable[str]) -> list[str]:
+    """Return the first different ones; the search for more ends where they are enough."""
+    found: dict[str, None] = {}
+    for sentence in islice(sentences, LOOKED_AT):
+        found[sentence] = None
+        if len(found) == MOST:
+            break
+    return list(found)
 
 
 def _sentence(error: Any) -> str:
