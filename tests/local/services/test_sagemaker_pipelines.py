@@ -124,6 +124,13 @@ def with_training(**changes: Any) -> str:
             {"AlgorithmSpecification": {"TrainingImage": "other", "TrainingInputMode": "File"}},
             "step Train: no local program stands for the image 'other'",
         ),
+        (
+            {
+                "ResourceConfig": {**CLUSTER, "InstanceCount": get("Parameters.Rounds")},
+                "AlgorithmSpecification": {"TrainingImage": "other", "TrainingInputMode": "File"},
+            },
+            "step Train: no local program stands for the image 'other'",
+        ),
         ({"Rounds": 1}, "Value '1' at 'rounds' failed to satisfy constraint: Member must be one"),
     ],
 )
@@ -224,6 +231,8 @@ def test_token_makes_a_start_and_a_create_idempotent(bench: Bench) -> None:
     ("text", "problem"),
     [
         ("{", "not JSON"),
+        ("[" * 5000, "nested more than 200 deep"),
+        (definition(Metadata=json.loads('{"a":' * 300 + "1" + "}" * 300)), "more than 200 deep"),
         (definition(Steps=[]), "a pipeline needs at least one step"),
         (
             definition(Steps=[{"Name": "T", "Type": "Tuning", "Arguments": {}}]),

@@ -332,6 +332,7 @@ def test_model_is_made_and_transforms(bench: Bench) -> None:
         "Arguments": {
             "ModelName": get("Steps.Model.ModelName"),
             "TransformInput": {"DataSource": source, "ContentType": "text/csv"},
+            "MaxPayloadInMB": get("Parameters.Rounds"),
             "TransformOutput": {"S3OutputPath": "s3://bench/scored"},
             "TransformResources": {"InstanceType": CLUSTER["InstanceType"], "InstanceCount": 1},
         },

@@ -20,8 +20,8 @@ def client(shared_platform: RunningPlatform) -> Any:
             ModelPackageGroupDescription=name.upper(),
             Tags=[{"Key": "team", "Value": name}],
         )
-    for _ in range(3):
-        made.create_model_package(ModelPackageGroupName="churn")
+    for described in ({"ModelPackageDescription": "first"}, {}, {}):
+        made.create_model_package(ModelPackageGroupName="churn", **described)
     return made
 
 
@@ -83,6 +83,8 @@ def test_results_are_sorted_and_paged(client: Any) -> None:
 @pytest.mark.parametrize(
     ("request_", "problem"),
     [
+        ({"Resource": "ModelPackageGroup", "SortBy": "Tags"}, "SortBy Tags: what is found has no"),
+        ({"Resource": "ModelPackage", "SortBy": "ModelPackageDescription"}, "only some of it has"),
         ({"Resource": "FeatureGroup"}, "Resource: the local platform has Endpoint or ModelPackage"),
         (
             {

@@ -12,7 +12,7 @@ from boostline.local.engine.jobs import PROCESSING, TRAINING, Jobs
 from boostline.local.engine.training import artifacts_uri
 from boostline.local.engine.work import Work, status_of
 from boostline.local.runners.base import ML
-from boostline.local.services.sagemaker.part import Kind, Operation, Part, Rules, require
+from boostline.local.services.sagemaker.part import Kind, Operation, Part, Rules, refusals, refuse
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import invalid
 
@@ -99,13 +99,13 @@ class JobOperations(Part):
     stop_processing_job = stopping(PROCESSING, PROCESSING_JOB)
 
     @property
-    def checks(self) -> dict[str, Callable[[Document], None]]:
-        """What the platform refuses of a job, by its kind."""
-        return {TRAINING.kind: self._check_training, PROCESSING.kind: self._check_processing}
+    def checks(self) -> dict[str, Callable[[Document], list[str]]]:
+        """What returns all that the platform refuses of a job, by its kind."""
+        return {TRAINING.kind: self._of_training, PROCESSING.kind: self._of_processing}
 
     def create_training_job(self, request: Document) -> Document:
         """Start a training job."""
-        self._check_training(request)
+        refuse(self._of_training(request))
         document = {
             **request,
             "ModelArtifacts": {"S3ModelArtifacts": artifacts_uri(request)},
@@ -118,7 +118,7 @@ class JobOperations(Part):
 
     def create_processing_job(self, request: Document) -> Document:
         """Start a processing job."""
-        self._check_processing(request)
+        refuse(self._of_processing(request))
         return self._start(PROCESSING, PROCESSING_JOB, request)
 
     def _start(self, work: Work, kind: Kind, request: Document) -> Document:
@@ -133,10 +133,10 @@ class JobOperations(Part):
             self.jobs.start(work, name)
             return answer
 
-    def _check_training(self, request: Document) -> None:
-        require(request, TRAINING_RULES)
-        self.require_image(request["AlgorithmSpecification"].get("TrainingImage", ""))
+    def _of_training(self, request: Document) -> list[str]:
+        image = request["AlgorithmSpecification"].get("TrainingImage", "")
+        return refusals(request, TRAINING_RULES) + self.image_refusals(image)
 
-    def _check_processing(self, request: Document) -> None:
-        require(request, PROCESSING_RULES)
-        self.require_image(request["AppSpecification"]["ImageUri"])
+    def _of_processing(self, request: Document) -> list[str]:
+        image = request["AppSpecification"]["ImageUri"]
+        return refusals(request, PROCESSING_RULES) + self.image_refusals(image)

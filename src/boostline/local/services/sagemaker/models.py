@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from boostline.contracts.uri import split_uri
-from boostline.local.services.sagemaker.part import Kind, Rules, require
+from boostline.local.services.sagemaker.part import Kind, Rules, refuse, require
 from boostline.local.services.sagemaker.registry import PACKAGE, RegistryOperations
 from boostline.local.store.objects import NoSuchBucket
 from boostline.local.store.resources import Document
@@ -40,7 +40,7 @@ class ModelOperations(RegistryOperations):
         require(found, CONTAINER_RULES)
         if "Image" not in found:
             raise invalid("A container needs an Image, or a ModelPackageName")
-        self.require_image(found["Image"])
+        refuse(self.image_refusals(found["Image"]))
         data = found.get("ModelDataUrl", "")
         self._require_data(data)
         environment = {**package.get("Environment", {}), **container.get("Environment", {})}

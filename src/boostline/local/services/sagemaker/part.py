@@ -79,7 +79,11 @@ class Kind:
         """
         found = [document for document in documents if self._passes(document, request)]
         key = self.member(request.get("SortBy", "CreationTime"))
-        found.sort(key=lambda document: document.get(key, 0))
+        try:
+            found.sort(key=lambda document: document.get(key, 0))
+        except TypeError:
+            what = "what is found has no order by it, or only some of it has it"
+            raise invalid(f"SortBy {key}: {what}") from None
         return found[::-1] if request.get("SortOrder", self.order) == "Descending" else found
 
     def _passes(self, document: Document, request: Document) -> bool:
@@ -121,12 +125,13 @@ class Part(Service):
         """Return the ARN of a SageMaker resource, for example `model/churn`."""
         return self.platform.arn("sagemaker", resource)
 
-    def require_image(self, uri: str) -> None:
-        """Refuse an image that could not be started."""
+    def image_refusals(self, uri: str) -> list[str]:
+        """Return why an image could not be started; nothing if it can."""
         try:
             self.platform.runner.require(uri)
         except RunnerError as error:
-            raise invalid(str(error)) from None
+            return [str(error)]
+        return []
 
     def get(self, kind: Kind, name_or_arn: str) -> Document:
         """Return a resource, or raise what AWS answers if it is not there."""
@@ -172,6 +177,18 @@ def once(handler: Operation) -> Operation:
 
 def require(request: Document, rules: Rules) -> None:
     """Refuse, by name, what the platform does not have."""
+    refuse(refusals(request, rules))
+
+
+def refuse(problems: list[str]) -> None:
+    """Refuse a request that has problems."""
+    if problems:
+        raise invalid("; ".join(problems))
+
+
+def refusals(request: Document, rules: Rules) -> list[str]:
+    """Return all that the platform does not have of what a request asks for, by name."""
+    problems = []
     for path, rule in rules.items():
         for where, found in places(request, path):
             try:
@@ -181,4 +198,5 @@ def require(request: Document, rules: Rules) -> None:
                     here = " or ".join(str(each) for each in rule if each is not None) or "none"
                     raise ValueError(f"the local platform has {here}; found {found!r}")
             except (ValueError, re.error) as error:
-                raise invalid(f"{where}: {error}") from None
+                problems.append(f"{where}: {error}")
+    return problems

@@ -12,6 +12,7 @@ from boostline.local.services.sagemaker.jobs import JobOperations
 from boostline.local.services.sagemaker.part import Kind, Rules, once, require
 from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
+from boostline.local.wire.documents import read_json
 from boostline.local.wire.errors import AwsError, invalid
 
 PIPELINE = Kind(
@@ -131,9 +132,13 @@ class PipelineOperations(JobOperations):
             raise invalid("Give either PipelineDefinition or PipelineDefinitionS3Location")
         definition = str(inline if location is None else self._stored(location))
         try:
+            read_json(definition)  # what walks the definition has the stack for it
             decoded = decode(definition)
         except DefinitionError as error:
             raise invalid(f"Unable to parse pipeline definition: {error}") from None
+        except ValueError as error:
+            what = "it is not JSON that can be read"
+            raise invalid(f"Unable to parse pipeline definition: {what}: {error}") from None
         preflight.check(decoded, {}, self.checks)
         return definition
 

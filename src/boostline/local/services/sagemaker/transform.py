@@ -10,9 +10,8 @@ from boostline.local.hosting.transform import TRANSFORM
 from boostline.local.services.sagemaker.endpoints import HEALTH_TIMEOUT
 from boostline.local.services.sagemaker.jobs import DAY, PROCESSING_JOB, JobOperations, stopping
 from boostline.local.services.sagemaker.models import MODEL
-from boostline.local.services.sagemaker.part import Kind, Rules, require
+from boostline.local.services.sagemaker.part import Kind, Rules, refusals, refuse
 from boostline.local.store.resources import Document
-from boostline.local.wire.errors import invalid
 
 JOB = Kind(
     TRANSFORM.member,
@@ -37,13 +36,13 @@ class TransformOperations(JobOperations):
     stop_transform_job = stopping(TRANSFORM, JOB)
 
     @property
-    def checks(self) -> dict[str, Callable[[Document], None]]:
-        """What the platform refuses of a job, by its kind."""
-        return {**super().checks, TRANSFORM.kind: _check}
+    def checks(self) -> dict[str, Callable[[Document], list[str]]]:
+        """What returns all that the platform refuses of a job, by its kind."""
+        return {**super().checks, TRANSFORM.kind: _refusals}
 
     def create_transform_job(self, request: Document) -> Document:
         """Start a transform job."""
-        _check(request)
+        refuse(_refusals(request))
         container = self.get(MODEL, request["ModelName"])["Resolved"]
         environment = {**container["environment"], **request.get("Environment", {})}
         document = {
@@ -54,14 +53,16 @@ class TransformOperations(JobOperations):
         return self._start(TRANSFORM, JOB, document)
 
 
-def _check(request: Document) -> None:
-    """Refuse, by name, what the platform does not have, and what SageMaker refuses."""
-    require(request, RULES)
+def _refusals(request: Document) -> list[str]:
+    """Return, by name, what the platform does not have, and what SageMaker refuses."""
+    found = refusals(request, RULES)
     try:
         Processing(request)
     except ValueError as error:
-        raise invalid(f"TransformJob: {error}") from None
+        found.append(f"TransformJob: {error}")
     size, width = request.get("MaxPayloadInMB", 6), request.get("MaxConcurrentTransforms", 1)
-    if size * max(width, 1) > MOST:
+    # In a pipeline's definition one that is set later is no number yet.
+    if isinstance(size, int) and isinstance(width, int) and size * max(width, 1) > MOST:
         what = f"MaxPayloadInMB {size} * MaxConcurrentTransforms {width}"
-        raise invalid(f"{what} is more than {MOST} MB")
+        found.append(f"{what} is more than {MOST} MB")
+    return found
