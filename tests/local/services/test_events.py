@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from boostline.local.services.events.patterns import BadPattern, matches, read
+from boostline.local.store.events import RULE
 from tests.conftest import RunningPlatform, start
 from tests.local.services.sagemaker_bench import Bench
 
@@ -233,6 +234,7 @@ def test_rules_and_their_targets(bench: Bench) -> None:
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("put_rule", {"Name": "r", "EventPattern": "{"}, "InvalidEventPatternException"),
+    ("put_rule", {"Name": "r", "EventPattern": "[" * 4000}, "more than 200 deep"),
     ("put_rule", {"Name": "r", "ScheduleExpression": "rate(1 day)"}, "ScheduleExpression"),
     ("put_rule", {"Name": "r", "EventPattern": "{}", "EventBusName": "b"}, "Event bus b"),
     ("put_targets", {"Rule": "no", "Targets": [{"Id": "t", "Arn": ARN}]}, "Rule no does not"),
@@ -268,12 +270,41 @@ def test_what_eventbridge_refuses_is_refused(bench: Bench) -> None:
         {"Source": "aws.mine", "DetailType": "A", "Detail": "{}"},
         {"Source": "mine", "DetailType": "A", "Detail": "[]"},
         {"Source": "mine", "Detail": "{}"},
+        {"Source": "mine", "DetailType": "A", "Detail": '{"a":' * 5000},
     ]
     answer = events.put_events(Entries=entries)
-    assert answer["FailedEntryCount"] == 3
+    assert answer["FailedEntryCount"] == 4
     assert [entry["ErrorCode"] for entry in answer["Entries"]] == [
         *("NotAuthorizedForSourceException", "MalformedDetail", "InvalidArgument"),
+        "MalformedDetail",
     ]
+
+
+def test_a_request_that_is_refused_sends_none_of_its_events(bench: Bench) -> None:
+    events = rule(bench.running, {"source": ["mine"]})
+    entry = {"Source": "mine", "DetailType": "A", "Detail": "{}"}
+    with pytest.raises(ClientError, match="Event bus other does not exist"):
+        events.put_events(Entries=[entry, {**entry, "EventBusName": "other"}])
+    last = events.put_events(Entries=[entry])["Entries"][0]["EventId"]
+    bench.until(lambda: lines(bench).count("exit code 3") == 2)
+    streams = bench.running.platform.logs.streams("/aws/events/rule")
+    assert list(streams) == [f"t/{last}"]
+
+
+def test_a_rule_that_cannot_be_read_holds_up_no_other(bench: Bench) -> None:
+    deep = {"Name": "deep", "State": "ENABLED", "Targets": []}
+    deep["EventPattern"] = '{"a":' * 380 + '["b"]' + "}" * 380
+    bench.running.platform.resources.put(RULE, "deep", deep)
+    events = rule(bench.running, {"source": ["mine"]})
+    events.put_events(Entries=[{"Source": "mine", "DetailType": "A", "Detail": '{"a": 1}'}])
+    bench.until(lambda: lines(bench).count("exit code 3") == 2)
+
+
+def test_a_rule_that_is_put_again_stays_in_its_place(bench: Bench) -> None:
+    events = rule(bench.running, APPROVED, "first")
+    rule(bench.running, APPROVED, "second")
+    rule(bench.running, {"source": ["mine"]}, "first")
+    assert [each["Name"] for each in events.list_rules()["Rules"]] == ["first", "second"]
 
 
 EVENT = {"a": "Text", "n": 5, "t": True, "list": ["x", "y"], "in": {"b": None}}
@@ -296,6 +327,8 @@ NO: list[Any] = [
 ]
 BAD: list[tuple[str, str]] = [
     ("no", "it is not JSON"),
+    ("NaN", "NaN is no number"),
+    ('{"a":' * 300 + '["b"]' + "}" * 300, "nested more than 200 deep"),
     ("[]", "must be an object"),
     ("{}", "not empty"),
     ('{"a": "b"}', '"a" must be an object or an array'),

@@ -82,24 +82,22 @@ class Deliveries:
         for number, event in self._platform.events.waiting():
             with self._platform.database.transaction():
                 for rule in self._platform.resources.list(RULE):
-                    on = rule["State"] != "DISABLED"
-                    if on and matches(read(rule["EventPattern"]), event):
-                        for target in rule["Targets"]:
-                            self._add(rule["Name"], target, event)
+                    for target, given in _inputs(rule, event):
+                        self._add(rule["Name"], target, event["id"], given)
                 self._platform.events.drop(number)
 
-    def _add(self, rule: str, target: Document, event: Document) -> None:
+    def _add(self, rule: str, target: Document, event: str, given: str) -> None:
         for time_ in range(self._platform.settings.deliveries):
             document = {
                 "Rule": rule,
                 "Target": target,
-                "Event": event["id"],
-                "Input": made(target, event),
+                "Event": event,
+                "Input": given,
                 "Attempts": 0,
                 "CreationTime": time.time(),
                 "Due": 0.0,
             }
-            name = f"{event['id']}-{rule}-{target['Id']}-{time_}"
+            name = f"{event}-{rule}-{target['Id']}-{time_}"
             self._platform.resources.create(DELIVERY, name, document | {"Name": name})
 
     def _begin(self) -> float | None:
@@ -172,3 +170,14 @@ class Deliveries:
             return
         due = time.time() + min(LONGEST_PAUSE, 2.0**attempts)
         self._platform.resources.update(DELIVERY, document["Name"], Attempts=attempts, Due=due)
+
+
+def _inputs(rule: Document, event: Document) -> list[tuple[Document, str]]:
+    """Return the targets of a rule that are to get an event, and what they get."""
+    try:
+        if rule["State"] == "DISABLED" or not matches(read(rule["EventPattern"]), event):
+            return []
+        return [(target, made(target, event)) for target in rule["Targets"]]
+    except Exception:  # or no other rule would ever get an event again
+        LOG.exception("rule %s gets no event %s", rule["Name"], event["id"])
+        return []

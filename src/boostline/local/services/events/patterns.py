@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from boostline.local.wire.documents import read_json
+
 Pattern = dict[str, Any]
 
 
@@ -24,9 +26,11 @@ def read(text: str) -> Pattern:
         If it is none, or asks for something else than values.
     """
     try:
-        found = json.loads(text)
-    except ValueError as error:
+        found = read_json(text)
+    except json.JSONDecodeError as error:
         raise BadPattern(f"it is not JSON: {error}") from None
+    except ValueError as error:
+        raise BadPattern(str(error)) from None
     _check(found, "the pattern")
     return dict(found)
 

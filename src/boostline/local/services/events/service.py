@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 
 from boostline.local.platform import Platform
@@ -13,6 +12,7 @@ from boostline.local.services.events.inputs import check
 from boostline.local.services.events.patterns import BadPattern, read
 from boostline.local.store.events import RULE
 from boostline.local.store.resources import Document, Missing
+from boostline.local.wire.documents import read_json
 from boostline.local.wire.errors import AwsError, invalid
 
 BUS = "default"
@@ -52,9 +52,7 @@ class Events(Service):
             found = self.platform.resources.find(RULE, name)
             rule = {"State": "ENABLED", **kept, "Arn": arn, "EventBusName": BUS}
             rule["Targets"] = found["Targets"] if found else []
-            if found:
-                self.platform.resources.delete(RULE, name)
-            self.platform.resources.create(RULE, name, rule)
+            self.platform.resources.put(RULE, name, rule)
         return {"RuleArn": arn}
 
     def describe_rule(self, request: Document) -> Document:
@@ -118,8 +116,11 @@ class Events(Service):
         return {"Targets": self._rule(self._name(request, "Rule"))["Targets"]}
 
     def put_events(self, request: Document) -> Document:
-        """Send events; each is taken or refused by itself."""
-        entries = [self._put(entry) for entry in request["Entries"]]
+        """Send events; each is taken or refused by itself, and none if the request is wrong."""
+        for entry in request["Entries"]:
+            self._name(entry, "")
+        with self.platform.database.transaction():
+            entries = [self._put(entry) for entry in request["Entries"]]
         return {
             "FailedEntryCount": sum("ErrorCode" in entry for entry in entries),
             "Entries": entries,
@@ -133,10 +134,9 @@ class Events(Service):
         if entry["Source"].startswith("aws."):
             said = "Not authorized for the source."
             return {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": said}
-        self._name(entry, "")
         detail = None
         with contextlib.suppress(ValueError):
-            detail = json.loads(entry["Detail"])
+            detail = read_json(entry["Detail"])
         if not isinstance(detail, dict):
             return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
         moment = entry.get("Time", time.time())
