@@ -5,11 +5,17 @@ import json
 import sys
 import tarfile
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from boostline.contracts.pipeline import StepUnion
+from boostline.local.engine.attempt import Attempt
 from boostline.local.engine.jobs import TRAINING, Jobs
+from boostline.local.engine.record import EXECUTION
+from boostline.local.engine.steps import Steps
 from boostline.local.platform import Platform, Settings
 from boostline.local.runners.process import ProcessRunner
 from boostline.local.services.sagemaker.service import SageMaker
@@ -20,6 +26,24 @@ base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
 data = base / "input/data/train/a.csv"
 (base / "model/m").write_text(f"{data.read_text()} {data.stat().st_mode & 0o777:o}")
 """
+
+
+ROLE = "arn:aws:iam::000000000000:role/any"
+CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+
+
+def processing(name: str, *needed: str) -> dict[str, Any]:
+    arguments = {
+        "RoleArn": ROLE,
+        "AppSpecification": {"ImageUri": "any"},
+        "ProcessingResources": {"ClusterConfig": CLUSTER},
+    }
+    return {"Name": name, "Type": "Processing", "Arguments": arguments, "DependsOn": needed}
+
+
+def pipeline(*steps: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps({"Version": "2020-12-01", "Steps": steps})
+    return {"PipelineName": "pipe", "PipelineDefinition": text, "RoleArn": ROLE}
 
 
 def test_job_runs_where_opt_ml_has_to_be_moved(tmp_path: Path) -> None:
@@ -38,7 +62,7 @@ def test_job_runs_where_opt_ml_has_to_be_moved(tmp_path: Path) -> None:
     service.create_training_job(
         {
             "TrainingJobName": "moved",
-            "RoleArn": "arn:aws:iam::000000000000:role/any",
+            "RoleArn": ROLE,
             "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
             "InputDataConfig": [{"ChannelName": "train", "DataSource": source}],
             "OutputDataConfig": {"S3OutputPath": "s3://bench/out"},
@@ -62,28 +86,7 @@ def test_execution_whose_making_is_rolled_back_never_was(tmp_path: Path) -> None
     )
     service = platform.get(SageMaker)
     service.start()
-    step = {
-        "Name": "Step",
-        "Type": "Processing",
-        "Arguments": {
-            "RoleArn": "arn:aws:iam::000000000000:role/any",
-            "AppSpecification": {"ImageUri": "any"},
-            "ProcessingResources": {
-                "ClusterConfig": {
-                    "InstanceType": "ml.m5.large",
-                    "InstanceCount": 1,
-                    "VolumeSizeInGB": 1,
-                }
-            },
-        },
-    }
-    service.create_pipeline(
-        {
-            "PipelineName": "pipe",
-            "PipelineDefinition": json.dumps({"Version": "2020-12-01", "Steps": [step]}),
-            "RoleArn": "arn:aws:iam::000000000000:role/any",
-        }
-    )
+    service.create_pipeline(pipeline(processing("Step")))
 
     def fail_to_store() -> None:
         with platform.database.transaction():
@@ -98,4 +101,71 @@ def test_execution_whose_making_is_rolled_back_never_was(tmp_path: Path) -> None
     listed = service.list_pipeline_executions({"PipelineName": "pipe"})
     assert listed == {"PipelineExecutionSummaries": []}
     assert service.list_processing_jobs({}) == {"ProcessingJobSummaries": []}
+    platform.stop()
+
+
+def test_job_is_stopped_however_early_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import signal; signal.pause()")
+    platform = Platform(
+        Settings(tmp_path / "platform", images={"*": (sys.executable, str(program))})
+    )
+    platform.objects.create_bucket("bench")
+    service = platform.get(SageMaker)
+    service.jobs.close()  # the job is there, and does not run yet
+    service.create_training_job(
+        {
+            "TrainingJobName": "early",
+            "RoleArn": ROLE,
+            "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
+            "OutputDataConfig": {"S3OutputPath": "s3://bench/out"},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 20},
+        }
+    )
+    jobs, begin = Jobs(platform, (TRAINING,)), Attempt.start
+
+    def begin_and_stop(attempt: Attempt) -> None:
+        begin(attempt)
+        while platform.resources.get(TRAINING.kind, "early")["SecondaryStatus"] != "Training":
+            time.sleep(0.01)
+        jobs.stop(TRAINING, "early")
+
+    monkeypatch.setattr(Attempt, "start", begin_and_stop)
+    jobs.start(TRAINING, "early")
+    assert jobs.wait(TRAINING, "early")["SecondaryStatus"] == "Stopped"
+    jobs.close()
+    platform.stop()
+
+
+def test_execution_that_breaks_starts_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = Platform(Settings(tmp_path / "platform", images={"*": (sys.executable,)}))
+    service = platform.get(SageMaker)
+    service.start()
+    service.create_pipeline(
+        pipeline(processing("Broken"), processing("Other"), processing("Next", "Other"))
+    )
+
+    def status(arn: str) -> str:
+        execution = service.describe_pipeline_execution({"PipelineExecutionArn": arn})
+        return str(execution["PipelineExecutionStatus"])
+
+    def do(_: Steps, step: StepUnion, __: Any) -> None:
+        if step.name == "Broken":
+            raise RuntimeError("a mistake of the platform's own")
+        (execution,) = platform.resources.list(EXECUTION)
+        while status(execution["PipelineExecutionArn"]) != "Failed":
+            time.sleep(0.01)
+
+    monkeypatch.setattr(Steps, "do", do)
+    arn = service.start_pipeline_execution({"PipelineName": "pipe"})["PipelineExecutionArn"]
+    for thread in threading.enumerate():
+        if thread.name in ("Broken", "Other"):
+            thread.join()
+    found = service.list_pipeline_execution_steps({"PipelineExecutionArn": arn})
+    assert {step["StepName"] for step in found["PipelineExecutionSteps"]} == {"Broken", "Other"}
+    assert status(arn) == "Failed"
     platform.stop()

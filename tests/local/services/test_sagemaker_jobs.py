@@ -137,6 +137,13 @@ def test_training_finds_what_the_contract_says_and_its_model_is_kept(bench: Benc
         "Uploading",
         "Completed",
     ]
+    assert [t["StatusMessage"] for t in job["SecondaryStatusTransitions"]] == [
+        "Starting the training job",
+        "Downloading input data",
+        "Training in progress",
+        "Uploading generated training model",
+        "Training job completed",
+    ]
     assert job["TrainingStartTime"] <= job["TrainingEndTime"]
     assert bench.lines(TRAINING_LOGS, "job-1/algo-1-") == ["loss=3.5;", "loss=1.5; other"]
     folder = bench.running.platform.folder / "jobs/training-job/job-1"

@@ -49,6 +49,17 @@ ENDS = {
     **{status: status for status in ("Completed", "Failed", "Stopped")},
     "MaxRuntimeExceeded": "Stopped",
 }
+# A job's SecondaryStatus → what its transition says, which SDKs print while they wait.
+MESSAGES = {
+    "Starting": "Starting the training job",
+    "Downloading": "Downloading input data",
+    "Training": "Training in progress",
+    "Uploading": "Uploading generated training model",
+    "Stopping": "Stopping the training job",
+    "Completed": "Training job completed",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job ran longer than MaxRuntimeInSeconds",
+}
 
 
 @dataclass(frozen=True)
@@ -233,7 +244,7 @@ def change_secondary(document: Document, secondary: str, now: float) -> None:
         return
     if transitions:
         transitions[-1].setdefault("EndTime", now)
-    message = document.get("FailureReason", "")
+    message = document.get("FailureReason") or MESSAGES.get(secondary, "")
     transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
     if secondary in ENDS:
         transitions[-1]["EndTime"] = now

@@ -86,6 +86,7 @@ class Execution:
             pass  # an execution whose making was rolled back
         except Exception:
             LOG.exception("execution %s", self._record.arn)
+            self._halted.set()
             self._record.become("Failed", INTERNAL)
 
     def _outcome(self, step: StepUnion, document: Document) -> Document:

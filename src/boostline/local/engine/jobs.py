@@ -45,8 +45,8 @@ class Jobs:
         attempt = Attempt(self._platform, work, name)
         with self._lock:
             if not self._closed:
+                self._attempts[work.kind, name] = attempt  # before it runs: a stop finds it
                 attempt.start()
-                self._attempts[work.kind, name] = attempt
 
     def stop(self, work: Work, name: str) -> None:
         """Ask a running job to end; its program has 120 s."""
