@@ -47,6 +47,8 @@ def test_endpoint_answers_with_its_model(bench: Bench) -> None:
     assert endpoint["EndpointConfigName"] == "one"
     (variant,) = endpoint["ProductionVariants"]
     assert (variant["VariantName"], variant["CurrentInstanceCount"]) == ("AllTraffic", 1)
+    (deployed,) = variant["DeployedImages"]
+    assert deployed["SpecifiedImage"] == deployed["ResolvedImage"] == image("serve")
     answer = ask(bench, b"body", ContentType="text/csv", CustomAttributes="a=b")
     assert answer["Body"] == b"one hello text/csv body"
     assert answer["ContentType"] == "text/plain"

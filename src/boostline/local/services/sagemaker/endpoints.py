@@ -129,9 +129,11 @@ class EndpointOperations(Part):
         container = self.get(MODEL, variant["ModelName"])["Resolved"]
         timeout = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", HEALTH_TIMEOUT)
         weight, count = variant["InitialVariantWeight"], variant.get("InitialInstanceCount", 1)
+        image = dict.fromkeys(("SpecifiedImage", "ResolvedImage"), container["image"])
         return {
             "VariantName": variant["VariantName"],
             "InstanceType": variant.get("InstanceType"),
+            "DeployedImages": [{**image, "ResolutionTime": time.time()}],
             "Container": {**container, "timeout": timeout},
             **dict.fromkeys(WEIGHT, weight),
             **dict.fromkeys(COUNT, count),
