@@ -112,6 +112,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"Statistic": None}, "either Statistic or ExtendedStatistic"),
     ({"ExtendedStatistic": "p99"}, "either Statistic or ExtendedStatistic"),
     ({"Statistic": None, "ExtendedStatistic": "tm90"}, "tm90"),
+    ({"Statistic": None, "ExtendedStatistic": "p²"}, "p²: the local platform has percentiles"),
     ({"DatapointsToAlarm": 2}, "at most EvaluationPeriods"),
     ({"TreatMissingData": "fine"}, "notBreaching"),
     ({"ComparisonOperator": "GreaterThanUpperThreshold"}, "anomaly"),

@@ -75,6 +75,19 @@ def test_what_is_not_there_is_said_so(logs: Any) -> None:
     assert refused(logs.filter_log_events, **names) == missing
 
 
+@pytest.mark.parametrize("number", [str(2**63), "9" * 5000])
+def test_a_token_that_no_event_has_is_refused(logs: Any, number: str) -> None:
+    asked = {"logGroupName": GROUP, "nextToken": f"f/{number}/s"}
+    wrong = "InvalidParameterException"
+    assert refused(logs.filter_log_events, **asked) == wrong
+    assert refused(logs.get_log_events, logStreamName="job-a/algo-1-1", **asked) == wrong
+
+
+def test_a_time_may_be_the_last_there_is(logs: Any) -> None:
+    found = logs.filter_log_events(logGroupName=GROUP, endTime=2**63 - 1, filterPattern="a10")
+    assert messages(found) == ["a10"]
+
+
 def test_events_are_read_forward_to_the_end_and_on(
     logs: Any, shared_platform: RunningPlatform
 ) -> None:

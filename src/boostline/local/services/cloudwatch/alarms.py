@@ -7,11 +7,13 @@ always a whole period. CloudWatch looks at complete periods; it is later, and co
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from boostline.local.store.metrics import KEPT, Metrics, dimensions
-from boostline.local.wire.errors import AwsError
+from boostline.local.wire import errors
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanThreshold": operator.gt,
@@ -19,6 +21,7 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
+PERCENTILE = re.compile(r"p[0-9]{1,3}(\.[0-9]{1,10})?")
 MISSING = ("missing", "notBreaching", "breaching", "ignore")
 # Without which an alarm of one metric cannot be; CloudWatch's model does not say so.
 NEEDED = ("MetricName", "Namespace", "Period", "Threshold")
@@ -28,16 +31,14 @@ NOT_HERE = (
 )
 
 
+invalid = partial(errors.invalid, service="cloudwatch")
+
+
 class State(NamedTuple):
     """An alarm's state, and why."""
 
     value: str
     reason: str
-
-
-def invalid(message: str) -> AwsError:
-    """Return CloudWatch's error for most bad requests."""
-    return AwsError("ValidationError", message)
 
 
 def check(alarm: dict[str, Any]) -> None:
@@ -74,8 +75,7 @@ def check(alarm: dict[str, Any]) -> None:
 
 def statistic(name: str) -> str:
     """Return the name of a percentile; refuse what is none (`tm90`, `iqm`, …)."""
-    number = name[1:]
-    if name[:1] != "p" or not number.replace(".", "", 1).isdigit() or float(number) > 100:
+    if not PERCENTILE.fullmatch(name) or float(name[1:]) > 100:
         raise invalid(f"{name}: the local platform has percentiles, p0 to p100, as in p99.9")
     return name
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from boostline.local.service import Service
 from boostline.local.store.logs import Event
+from boostline.local.wire import errors
 from boostline.local.wire.errors import AwsError
 
 Members = dict[str, Any]
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 EVENTS = 10_000
+MOST = 2**63 - 1  # of numbers and of times
+_invalid = partial(errors.invalid, service="logs")
+_NUMBER = re.compile("[0-9]{1,19}")
 _TERM = re.compile(r'([?-]?)(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 
 
@@ -117,7 +122,7 @@ class CloudWatchLogs(Service):
         end = request.get("endTime")
         while True:
             # Inclusive, other than GetLogEvents'.
-            until = None if end is None else end + 1
+            until = None if end is None else min(end + 1, MOST)
             span: Members = {"since": request.get("startTime"), "until": until}
             events = self.platform.logs.events(group, streams, after, EVENTS, **span)
             yield from events
@@ -186,10 +191,6 @@ def _position(token: str) -> tuple[bool, int]:
         return False, 0
     direction, _, rest = token.partition("/")
     number = rest.removesuffix("/s")
-    if direction not in {"f", "b"} or not number.isdecimal():
+    if direction not in {"f", "b"} or not _NUMBER.fullmatch(number) or int(number) > MOST:
         raise _invalid("The specified nextToken is invalid.")
     return direction == "f", int(number)
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError("InvalidParameterException", message)
