@@ -298,7 +298,7 @@ class Spoilt:
     def __init__(self, model: Model, place: int, change: Callable[[dict[str, Any]], None]) -> None:
         self.task, self.best_iteration = model.task, model.best_iteration
         self.native, self.predict, self.structure = model.native, model.predict, model.structure
-        self.contributions = model.contributions
+        self.contributions, self.most_explained = model.contributions, model.most_explained
         copy = model.convertible()
         dump = copy.dump_model()
         nodes: list[dict[str, Any]] = [tree["tree_structure"] for tree in dump["tree_info"]]

@@ -98,7 +98,7 @@ def test_without_the_library_the_native_engine_serves(
 def test_a_refused_model_is_no_failure(loaded: LoadedModel) -> None:
     class Foreign:
         native = object()
-        best_iteration = None
+        best_iteration = most_explained = None
         task = loaded.model.task
         predict = staticmethod(loaded.model.predict)
         structure = staticmethod(loaded.model.structure)
