@@ -39,11 +39,11 @@ class ImageLaunch(Launch):
     """Starts an image, as restricted as Lambda runs it, in place of a folder of code."""
 
     tool: str
-    name: str
+    image: str
 
     def command(self) -> list[str]:
-        run = [self.tool, "run", "--rm", "--network=host", f"--name={self.name}"]
-        return [*run, *RESTRICTED, *(f"--env={name}" for name in TOLD), self.name]
+        run = [self.tool, "run", "--rm", "--network=host", f"--name={self.image}"]
+        return [*run, *RESTRICTED, *(f"--env={name}" for name in TOLD), self.image]
 
     def environment(self, api: str, stream: str, scratch: Path) -> dict[str, str]:
         return {**os.environ, **super().environment(api, stream, scratch)}
