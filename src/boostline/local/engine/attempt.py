@@ -12,6 +12,7 @@ from typing import Any
 from boostline.contracts.uri import split_uri
 from boostline.local.engine.metrics import Metrics
 from boostline.local.engine.work import (
+    INTERNAL,
     NO_PROGRAM,
     REASON_LENGTH,
     JobFailed,
@@ -43,7 +44,6 @@ OUT_OF_MEMORY = (  # SageMaker's words
     "processed on an instance."
 )
 NOT_STORED = "the outputs could not be stored"
-INTERNAL = "InternalServerError: see the platform's own log"
 # A job's last SecondaryStatus → its status.
 ENDS = {
     **{status: status for status in ("Completed", "Failed", "Stopped")},

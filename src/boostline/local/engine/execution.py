@@ -14,9 +14,10 @@ from weakref import WeakValueDictionary
 from boostline.contracts.pipeline import Condition, Fail, StepUnion
 from boostline.local.engine.cache import Cache
 from boostline.local.engine.jobs import Jobs
-from boostline.local.engine.record import DONE, EXECUTION, INTERNAL, Record, number_of
+from boostline.local.engine.record import DONE, EXECUTION, Record, number_of
 from boostline.local.engine.selection import results
 from boostline.local.engine.steps import StepFailed, Steps, Unfinished
+from boostline.local.engine.work import INTERNAL
 from boostline.local.platform import Platform
 from boostline.local.store.resources import Document, Missing
 from boostline.local.wire.errors import invalid

@@ -32,7 +32,6 @@ STEP_EVENT = {
     "metadata": "Metadata",
     "cacheHitResult": "CacheHitResult",
 }
-INTERNAL = "InternalServerError: see the platform's own log"
 
 
 class Record:

@@ -16,9 +16,9 @@ from boostline.local.engine.cache import Cache
 from boostline.local.engine.jobs import Jobs
 from boostline.local.engine.kinds import KINDS, Kind
 from boostline.local.engine.paths import ResolveError
-from boostline.local.engine.record import INTERNAL, Record, resource_name
+from boostline.local.engine.record import Record, resource_name
 from boostline.local.engine.values import holds, parse
-from boostline.local.engine.work import Work, status_of
+from boostline.local.engine.work import INTERNAL, Work, status_of
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
 

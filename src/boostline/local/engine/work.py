@@ -20,6 +20,7 @@ from boostline.local.store.objects import NoSuchBucket, NoSuchKey
 from boostline.local.store.resources import Document
 
 REASON_LENGTH = 1024  # characters of FailureReason
+INTERNAL = "InternalServerError: see the platform's own log"
 Staged: TypeAlias = tuple[str, str, Blob]  # bucket, key, content
 NO_PROGRAM = -1  # a failed job's code where no program's end was the cause
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 # What a service calls a request that is not well formed, where it is not `ValidationException`.
@@ -44,3 +45,18 @@ class AwsError(Exception):
 def invalid(message: str, service: str = "sagemaker") -> AwsError:
     """Return the error that a service answers to most bad requests."""
     return AwsError(ILL_FORMED.get(service, "ValidationException"), message)
+
+
+def refuse_members(
+    request: Mapping[str, Any], members: Iterable[str], service: str = "sagemaker"
+) -> None:
+    """Refuse a request that has a member which the local platform does not have, by its name.
+
+    Raises
+    ------
+    AwsError
+        As `invalid` of the service.
+    """
+    for member in members:
+        if member in request:
+            raise invalid(f"{member}: the local platform does not have this", service)

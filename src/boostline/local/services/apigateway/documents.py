@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from boostline.contracts.models import AnyShape, service_model
-from boostline.local.wire.errors import AwsError
+from boostline.local.wire.errors import AwsError, invalid
 
 Members = dict[str, Any]
 
@@ -58,7 +58,7 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 def bad_request(message: str) -> AwsError:
     """Return the error for a request that cannot be done."""
-    return AwsError("BadRequestException", message, 400)
+    return invalid(message, "apigateway")
 
 
 def conflict(message: str) -> AwsError:

@@ -52,9 +52,7 @@ def check(alarm: dict[str, Any]) -> None:
         `ValidationError`, with what is wrong.
     """
     name = alarm["AlarmName"]
-    for member in NOT_HERE:
-        if member in alarm:
-            raise invalid(f"{member}: the local platform does not have this")
+    errors.refuse_members(alarm, NOT_HERE, "cloudwatch")
     if missing := [member for member in NEEDED if member not in alarm]:
         raise invalid(f"Alarm {name} needs {', '.join(missing)}")
     if ("Statistic" in alarm) == ("ExtendedStatistic" in alarm):

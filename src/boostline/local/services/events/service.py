@@ -13,7 +13,7 @@ from boostline.local.services.events.patterns import BadPattern, read
 from boostline.local.store.events import RULE
 from boostline.local.store.resources import Document, Missing
 from boostline.local.wire.documents import read_json
-from boostline.local.wire.errors import AwsError, invalid
+from boostline.local.wire.errors import AwsError, invalid, refuse_members
 
 BUS = "default"
 TARGETS = 5  # of a rule: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
@@ -87,8 +87,7 @@ class Events(Service):
         """Give a rule targets, in place of those with the same ids."""
         name = self._name(request, "Rule")
         for target in request["Targets"]:
-            if strange := [member for member in NOT_HERE if member in target]:
-                raise invalid(f"{strange[0]}: the local platform does not have this")
+            refuse_members(target, NOT_HERE, "events")
             try:
                 check(target)
             except ValueError as error:

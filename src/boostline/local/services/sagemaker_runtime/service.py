@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from boostline.local.hosting.client import Unavailable
 from boostline.local.hosting.endpoints import ENDPOINT, Endpoints
@@ -12,6 +13,7 @@ from boostline.local.service import Service
 from boostline.local.services.sagemaker.service import SageMaker
 from boostline.local.store.metrics import Values, dimensions
 from boostline.local.store.resources import Document
+from boostline.local.wire import errors
 from boostline.local.wire.errors import AwsError
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
@@ -26,6 +28,7 @@ HEADERS = {
 NOT_HERE = ("TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId")
 MESSAGE_LENGTH = 2048  # characters of OriginalMessage
 TIMED_OUT = "Your invocation timed out while waiting for a response from container primary."
+invalid = partial(errors.invalid, service="sagemaker-runtime")
 
 
 class SageMakerRuntime(Service):
@@ -33,9 +36,7 @@ class SageMakerRuntime(Service):
 
     def invoke_endpoint(self, request: Document) -> Document:
         """Return a container's answer; its 4xx and 5xx become `ModelError`."""
-        for member in NOT_HERE:
-            if member in request:
-                raise _invalid(f"{member}: the local platform does not have this")
+        errors.refuse_members(request, NOT_HERE, "sagemaker-runtime")
         arrived, name = time.perf_counter(), request["EndpointName"]
         endpoint = self._endpoints.find(name)
         fleet = endpoint.fleet() if endpoint else None
@@ -43,7 +44,7 @@ class SageMakerRuntime(Service):
             raise self._not_serving(name)
         variant = fleet.choose(request.get("TargetVariant"))
         if variant is None:
-            raise _invalid(f"Variant {request['TargetVariant']} not found for Request")
+            raise invalid(f"Variant {request['TargetVariant']} not found for Request")
         began = time.perf_counter()
         try:
             status, answer = self._ask(fleet, variant, request)
@@ -92,10 +93,10 @@ class SageMakerRuntime(Service):
         status = (self.platform.resources.find(ENDPOINT, name) or {}).get("EndpointStatus")
         if status is None:
             account = self.platform.settings.account
-            return _invalid(f"Endpoint {name} of account {account} not found.")
+            return invalid(f"Endpoint {name} of account {account} not found.")
         if status in ("SystemUpdating", "Updating"):  # by a platform that has just begun
             return AwsError("ServiceUnavailable", f"Endpoint {name} is being restarted", 503)
-        return _invalid(f"Endpoint {name} is {status}: it must be InService to be invoked")
+        return invalid(f"Endpoint {name} is {status}: it must be InService to be invoked")
 
     def _model_error(self, fleet: Fleet, variant: Variant, status: int, text: str) -> AwsError:
         kind, group = "client" if 400 <= status < 500 else "server", fleet.log_group
@@ -122,8 +123,3 @@ def _measured(status: int, instances: int, asked: float, before: float) -> Value
         ("ModelLatency", asked * 1e6, 1),
         ("OverheadLatency", before * 1e6, 1),
     )
-
-
-def _invalid(message: str) -> AwsError:
-    """Return the runtime's own error for bad requests, which is not named ValidationException."""
-    return AwsError("ValidationError", message)
