@@ -18,11 +18,11 @@ from boostline.local.engine.work import (
     JobFailed,
     Staged,
     Work,
-    remove,
     stage,
     status_of,
 )
 from boostline.local.environment import given
+from boostline.local.folders import remove
 from boostline.local.platform import Platform
 from boostline.local.runners.base import (
     KILLED,

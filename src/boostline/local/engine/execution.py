@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import secrets
-import string
 import threading
 import time
 from typing import Any
@@ -18,12 +16,12 @@ from boostline.local.engine.record import DONE, EXECUTION, Record, number_of
 from boostline.local.engine.selection import results
 from boostline.local.engine.steps import StepFailed, Steps, Unfinished
 from boostline.local.engine.work import INTERNAL
+from boostline.local.names import random_name
 from boostline.local.platform import Platform
 from boostline.local.store.resources import Document, Missing
 from boostline.local.wire.errors import invalid
 
 LOG = logging.getLogger(__name__)
-ALPHABET = string.ascii_lowercase + string.digits
 
 
 class Execution:
@@ -155,7 +153,7 @@ class Executions:
 
         Raises `AwsError` if what is selected cannot run by itself.
         """
-        number = "".join(secrets.choice(ALPHABET) for _ in range(12))
+        number = random_name(12)
         now = round(time.time(), 3)
         document = {
             "PipelineExecutionDisplayName": f"execution-{int(now * 1000)}",

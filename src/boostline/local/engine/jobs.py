@@ -10,7 +10,8 @@ from weakref import WeakValueDictionary
 from boostline.local.engine.attempt import Attempt, change_secondary
 from boostline.local.engine.processing import Processing
 from boostline.local.engine.training import Training
-from boostline.local.engine.work import Work, remove, status_of
+from boostline.local.engine.work import Work, status_of
+from boostline.local.folders import remove
 from boostline.local.platform import Platform
 from boostline.local.store.resources import Document
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import string
 import threading
 import time
@@ -19,11 +18,11 @@ from boostline.local.engine.paths import ResolveError
 from boostline.local.engine.record import Record, resource_name
 from boostline.local.engine.values import holds, parse
 from boostline.local.engine.work import INTERNAL, Work, status_of
+from boostline.local.names import random_name
 from boostline.local.store.resources import Document
 from boostline.local.wire.errors import AwsError
 
 LOG = logging.getLogger(__name__)
-ALPHABET = string.ascii_letters + string.digits
 MAX_ATTEMPTS = 5  # where a retry policy says nothing
 SERVICE_FAULT = "Step.SERVICE_FAULT"
 # What a job's failure begins with → the exception type of a policy.
@@ -214,7 +213,7 @@ def _pause(step: StepUnion, kind: str, attempt: int, elapsed: float) -> float | 
 
 def job_name(execution: str, step: str) -> str:
     """Return a name for a step's job, as SageMaker forms them."""
-    suffix = "".join(secrets.choice(ALPHABET) for _ in range(10))
+    suffix = random_name(10, string.ascii_letters)
     # A job's name may hold no underscore, a step's may.
     stem = step[:20].replace("_", "-").strip("-") or "step"
     return f"pipelines-{execution}-{stem}-{suffix}"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,16 +154,6 @@ def stage(platform: Platform, upload: Upload, ml: Path) -> Iterator[Staged]:
         if path.is_file() and not path.is_symlink():
             below = path.relative_to(upload.path).as_posix()
             yield bucket, f"{prefix.rstrip('/')}/{below}".lstrip("/"), platform.blobs.add(path)
-
-
-def remove(folder: Path) -> None:
-    """Remove a job's folder, whatever its program did to the modes in it."""
-    for parent, folders, _ in os.walk(folder):
-        for name in (*folders, "."):
-            path = Path(parent, name)
-            if not path.is_symlink() and not path.stat().st_mode & stat.S_IWUSR:
-                path.chmod(0o755)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def head(path: Path, length: int) -> bytes:

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 
-from boostline.local.engine.work import remove
+from boostline.local.folders import remove
 from boostline.local.hosting.capture import Captures
 from boostline.local.hosting.client import ANSWER_TIMEOUT
 from boostline.local.hosting.fleet import Fleet

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from boostline.local.engine.work import remove
 from boostline.local.environment import given
+from boostline.local.folders import remove
 from boostline.local.hosting.server import SERVE, Server, ServerFailed, lay_out
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Call, Command

@@ -19,8 +19,8 @@ from boostline.local.services.apigateway.event import Call, response
 from boostline.local.services.apigateway.meter import Meter
 from boostline.local.services.apigateway.stages import Deployed
 from boostline.local.services.apigateway.validation import JSON
-from boostline.local.services.lambda_.output import Lines
 from boostline.local.services.lambda_.service import Lambda
+from boostline.local.store.lines import Lines
 from boostline.local.store.metrics import dimensions
 from boostline.local.store.resources import Missing
 from boostline.local.wire.errors import AwsError

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import secrets
-import string
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -69,11 +67,6 @@ def conflict(message: str) -> AwsError:
 def not_found(what: str) -> AwsError:
     """Return the error for a thing that is not there."""
     return AwsError("NotFoundException", f"Invalid {what} specified", 404)
-
-
-def new_id(length: int) -> str:
-    """Return a random identifier of lower-case letters and digits."""
-    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(length))
 
 
 def given(request: Mapping[str, Any], names: str, besides: str = "") -> Members:

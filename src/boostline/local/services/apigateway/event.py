@@ -18,6 +18,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from boostline.local.names import trace_root
+
 # Headers that API Gateway keeps to itself: a function's come out under another name.
 KEPT = {"connection", "content-length", "date", "host", "server", "www-authenticate"}
 # What only callers with AWS credentials or Cognito users have.
@@ -60,8 +62,7 @@ class Call:
         raw = request.scope.get("raw_path") or request.scope["path"].encode()
         _, _, self.api, self.stage, path = (*raw.decode("latin-1").split("/", 4), "", "")[:5]
         self.path = f"/{path}"
-        root = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-        self.trace = request.headers.get("x-amzn-trace-id", root)
+        self.trace = request.headers.get("x-amzn-trace-id", trace_root())
         now = time.time()
         source = request.client.host if request.client else "127.0.0.1"
         agent = request.headers.get("user-agent")

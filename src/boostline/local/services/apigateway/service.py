@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from boostline.local.names import random_name
 from boostline.local.platform import Platform
 from boostline.local.service import Service
 from boostline.local.services.apigateway import stages
@@ -22,7 +23,6 @@ from boostline.local.services.apigateway.documents import (
     bad_request,
     conflict,
     given,
-    new_id,
     not_found,
     patch,
 )
@@ -71,7 +71,11 @@ class ApiGateway(Service):
 
     def import_rest_api(self, request: Members) -> Members:
         """Make an API from an OpenAPI 3 document in JSON."""
-        made = {"id": new_id(10), "createdDate": time.time(), "rootResourceId": new_id(10)}
+        made = {
+            "id": random_name(10),
+            "createdDate": time.time(),
+            "rootResourceId": random_name(10),
+        }
         parts: Members = {"deployments": {}, "stages": {}}
         return self._create(API, made | parts | imported(request))
 
@@ -93,7 +97,7 @@ class ApiGateway(Service):
     def create_deployment(self, request: Members) -> Members:
         """Take a snapshot of the API's document, and put it on a stage if one is named."""
         told, now = given(request, "description", "restApiId stageName"), time.time()
-        deployment = {"id": new_id(6), "createdDate": now, **told}
+        deployment = {"id": random_name(6), "createdDate": now, **told}
 
         def deploy(api: Members) -> None:
             api["deployments"][deployment["id"]] = {**deployment, "body": api["body"]}
@@ -157,7 +161,7 @@ class ApiGateway(Service):
     def create_api_key(self, request: Members) -> Members:
         """Make a key; its value is made here."""
         told, now = given(request, "name description enabled tags"), time.time()
-        made = {"id": new_id(10), "value": new_id(40), "enabled": False}
+        made = {"id": random_name(10), "value": random_name(40), "enabled": False}
         return self._create(KEY, made | told | {"createdDate": now, "lastUpdatedDate": now})
 
     def get_api_key(self, request: Members) -> Members:
@@ -185,7 +189,7 @@ class ApiGateway(Service):
     def create_usage_plan(self, request: Members) -> Members:
         """Make a usage plan."""
         told = given(request, "name description apiStages throttle quota tags")
-        plan = {"id": new_id(6), "apiStages": [], "keys": [], **told}
+        plan = {"id": random_name(6), "apiStages": [], "keys": [], **told}
         self._check_plan(plan)
         return self._create(PLAN, plan)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boostline.contracts.models import AnyShape, service_model
+from boostline.local.names import random_name
 from boostline.local.platform import Platform
 from boostline.local.services.apigateway.documents import by_path
 from boostline.local.services.cloudformation.kind import Kind
@@ -35,7 +35,6 @@ ALIASES = {
     "UsagePlanName": "name",
 }
 SMALL = {"AWS::ECR::Repository", "AWS::S3::Bucket"}  # whose names have no capitals
-_ALPHABET = string.ascii_uppercase + string.digits
 
 
 class _Facts(dict[str, Any]):
@@ -59,7 +58,7 @@ class Calls:
         With `adopts`, one that has a name of the template's may be there already.
         """
         kind = KINDS[record["ResourceType"]]
-        unique = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+        unique = random_name(12, string.ascii_uppercase)
         made = f"{record['StackName'][:24]}-{record['LogicalResourceId'][:24]}-{unique}"
         made = made.lower() if record["ResourceType"] in SMALL else made
         record["Own"] = {"unique": unique, "name": properties.get(kind.name) or made}

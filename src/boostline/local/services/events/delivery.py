@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from boostline.contracts.address import VARIABLE
-from boostline.local.engine.work import remove
 from boostline.local.environment import scrubbed
+from boostline.local.folders import remove
 from boostline.local.platform import Platform
 from boostline.local.runners.base import Program, RunnerError, Sink
 from boostline.local.runners.process import Process

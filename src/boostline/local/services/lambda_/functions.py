@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from boostline.contracts.archives import ArchiveError, Limits, unpack
+from boostline.local.folders import whole
 from boostline.local.platform import Platform
 from boostline.local.service import Service
 from boostline.local.services.lambda_ import permissions, runtime
@@ -204,7 +205,7 @@ class Functions(Service):
         code = {"CodeSha256": base64.b64encode(bytes.fromhex(digest)).decode(), "CodeSize": size}
         archive, limits = self.platform.blobs.path(digest), Limits(size=UNZIPPED)
         try:
-            runtime.whole(self._code_folder(code), lambda folder: unpack(archive, folder, limits))
+            whole(self._code_folder(code), lambda folder: unpack(archive, folder, limits))
         except ArchiveError as error:
             why = str(error).removeprefix(f"{archive}: ")  # where the platform keeps it is its own
             raise invalid(f"Could not unzip uploaded file: {why}") from error

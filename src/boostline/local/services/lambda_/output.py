@@ -3,53 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import time
 
+from boostline.local.store.lines import Lines
 from boostline.local.store.logs import Logs
 
 MAX_LINE = 262_144  # bytes of one log event
 TAIL = 4_096  # bytes of `LogType=Tail`
 PIPE = 65_536  # bytes that a pipe holds: one read takes all that was written before it
-PAUSE = 0.1  # seconds between batches
 CROWDED = 20_000  # lines that wait for the disk
-
-
-class Lines:
-    """A log stream that is written to in the event loop, and stored off it.
-
-    Each batch waits for the disk, so lines wait a moment for others to come with them.
-    """
-
-    def __init__(self, logs: Logs, group: str, stream: str) -> None:
-        self.stream = stream
-        self._logs = logs
-        self._group = group
-        self._waiting: list[str] = []
-        self._closing = asyncio.Event()
-        self._storing: asyncio.Task[None] | None = None
-
-    def write(self, *lines: str) -> None:
-        """Take lines."""
-        self._waiting.extend(lines)
-        if lines and (self._storing is None or self._storing.done()):
-            self._storing = asyncio.create_task(self._store())
-
-    async def close(self) -> None:
-        """Wait until every line is stored."""
-        self._closing.set()
-        if self._storing is not None:
-            await self._storing
-
-    async def _store(self) -> None:
-        while self._waiting:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PAUSE):
-                    await self._closing.wait()
-            batch, self._waiting = self._waiting, []
-            await asyncio.to_thread(self._logs.append, self._group, self.stream, batch)
 
 
 class Output(Lines):

@@ -8,7 +8,6 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from boostline.local.environment import scrubbed
+from boostline.local.folders import whole
 from boostline.local.platform import Platform
 
 NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -100,22 +100,6 @@ def provided_packages(parent: Path) -> Path:
             (folder / name).symlink_to(target)
 
     return whole(parent / f"{NAME}-{digest}", fill)
-
-
-def whole(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """Return a folder that is there with all that `fill` puts into it, or not at all."""
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=folder.parent))
-        try:
-            fill(part)
-            part.rename(folder)
-        except OSError:
-            if not folder.exists():  # no other thread was quicker
-                raise
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    return folder
 
 
 @cache

@@ -6,13 +6,12 @@ import asyncio
 import base64
 import json
 import os
-import secrets
-import time
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from boostline.local.names import trace_root
 from boostline.local.platform import Platform
 from boostline.local.services.lambda_ import permissions
 from boostline.local.services.lambda_.errors import invalid, refusal, refuse_others, too_large
@@ -116,7 +115,7 @@ class Lambda(Functions):
             reason = f"{whose}ConcurrentInvocationLimitExceeded"
             raise refusal("TooManyRequestsException", "Rate Exceeded.", Reason=reason)
         self._running[name] += 1
-        trace = trace or f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Sampled=0"
+        trace = trace or f"{trace_root()};Sampled=0"
         return self._task(self._counted(self._pool(document), payload, trace))
 
     def _pool(self, document: Document) -> Pool:
