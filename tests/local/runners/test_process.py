@@ -7,7 +7,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import pytest
 
 from boostline.local.environment import scrubbed
 from boostline.local.platform import Platform, Settings
+from boostline.local.runners import output
 from boostline.local.runners.base import Call, Command, RunnerError
 from boostline.local.runners.namespace import namespace
 from boostline.local.runners.process import ProcessRunner
-from boostline.local.runners.processes import started
+from boostline.local.runners.processes import MARK, end_session, started
 from boostline.local.store.database import Database
 
 MODES = [
@@ -47,7 +49,7 @@ class Bench:
 
     def await_line(self, line: str) -> None:
         with self.came:
-            assert self.came.wait_for(lambda: line in self.lines, 20), self.lines
+            assert self.came.wait_for(lambda: line in self.lines, 120), self.lines
 
     def command(self, program: str, *arguments: str, **environment: str) -> Command:
         ml, home = self.folder / "ml", self.folder / "home"
@@ -87,7 +89,7 @@ def test_program_finds_its_folder_and_returns_its_code(bench: Bench, moved: bool
     )
     (command.folder / "input/given").write_text("given ")
     program = runner.start(command, bench.sink)
-    assert program.wait(20) == 7
+    assert program.wait(120) == 7
     where = f"{command.folder}/x" if moved else "/opt/ml/x"
     assert (command.folder / "made").read_text() == f"given {where}"
     assert bench.lines[0] == ("moved" if moved else "private")
@@ -107,7 +109,7 @@ def test_private_folder_leaves_the_host_as_it_was(bench: Bench) -> None:
             print(error.strerror)
         """
     )
-    ProcessRunner(bench.platform.database, {}).start(command, bench.sink).wait(20)
+    ProcessRunner(bench.platform.database, {}).start(command, bench.sink).wait(120)
     assert bench.lines[0] == str(sorted({*before, "ml"}))
     assert bench.lines[1] == "Read-only file system"
     assert sorted(os.listdir("/opt")) == before
@@ -136,7 +138,7 @@ def test_nothing_of_the_callers_environment_reaches_a_program(
         """,
         MINE="yes",
     )
-    ProcessRunner(bench.platform.database, {}).start(command, bench.sink).wait(20)
+    ProcessRunner(bench.platform.database, {}).start(command, bench.sink).wait(120)
     seen = json.loads(bench.lines[0])
     assert "decoy" not in bench.lines[0]
     assert seen["key"] == bench.platform.credentials.access_key
@@ -160,8 +162,11 @@ def test_stop_asks_then_ends_the_whole_session(bench: Bench) -> None:
     bench.await_line("ready")
     child = int(bench.lines[0].split()[1])
     assert program.wait(0) is None
-    assert program.stop(0.5) == 128 + signal.SIGKILL
-    assert "asked" in bench.lines
+    with ThreadPoolExecutor() as pool:
+        patient = pool.submit(program.stop, 120)
+        bench.await_line("asked")
+        assert program.wait(0) is None
+        assert program.stop(0.5) == patient.result() == 128 + signal.SIGKILL
     assert started(child) is None
     called = threading.Event()
     program.when_done(called.set)
@@ -179,8 +184,45 @@ def test_what_a_program_leaves_behind_ends_with_it(bench: Bench, session: bool) 
         """
     )
     program = ProcessRunner(bench.platform.database, {}).start(command, bench.sink)
-    assert program.wait(20) == 0
+    assert program.wait(120) == 0
     assert started(int(bench.lines[0])) is None
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="no /proc here")
+def test_what_has_just_been_started_ends_too() -> None:
+    """A program that begins has no environment for a moment: some of these do not."""
+    for number in range(100):
+        mark = f"test {os.getpid()} {number}"
+        child = subprocess.Popen(
+            ["sleep", "600"], env={**os.environ, MARK: mark}, start_new_session=True
+        )
+        end_session(None, mark)
+        assert child.wait(0) == -signal.SIGKILL
+
+
+def test_lines_that_came_before_the_end_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes the lines is slow, and nobody has patience any more."""
+    monkeypatch.setattr(output, "PATIENCE", 0.0)
+    reading, writing = os.pipe()
+    lines: list[str] = []
+    first, ended = threading.Event(), threading.Event()
+
+    def take(found: Sequence[str]) -> None:
+        lines.extend(found)
+        first.set()
+        ended.wait()
+
+    taking = output.Output(open(reading, "rb", buffering=0), take)  # noqa: SIM115
+    os.write(writing, b"1\n")
+    first.wait()
+    os.write(writing, b"2\n")
+    os.close(writing)
+    closing = threading.Thread(target=taking.close)
+    closing.start()
+    assert taking._closing.wait(60)
+    ended.set()
+    closing.join()
+    assert lines == ["1", "2"]
 
 
 def test_chatty_program_loses_no_line_and_long_lines_are_cut(bench: Bench) -> None:
@@ -192,7 +234,7 @@ def test_chatty_program_loses_no_line_and_long_lines_are_cut(bench: Bench) -> No
         """
     )
     program = ProcessRunner(bench.platform.database, {}).start(command, bench.sink)
-    assert program.wait(60) == 0
+    assert program.wait(120) == 0
     assert [len(line) for line in bench.lines[:2]] == [262_144, 300_000 - 262_144]
     assert bench.lines[2:] == [str(number) for number in range(100_000)]
 
@@ -263,7 +305,7 @@ def test_program_that_cannot_start_says_why(bench: Bench) -> None:
     command = bench.command("")
     missing = replace(command, call=Call("any", ("/no/such/program",)))
     program = ProcessRunner(bench.platform.database, {}).start(missing, bench.sink)
-    assert program.wait(20) in (126, 127)
+    assert program.wait(120) in (126, 127)
     assert "/no/such/program" in bench.lines[-1]
     bad = replace(command, call=Call("any", ("a\0b",)))
     with pytest.raises(RunnerError, match="test/one"):

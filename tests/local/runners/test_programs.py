@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,16 @@ def test_program_of_any_kind_is_its_files_and_words(tmp_path: Path) -> None:
     assert changed(("sh", str(program)), program, "echo 2")
     assert identity(("sh", str(program))) != identity(("sh", str(program), "more"))
     assert set(identity(("sh", str(program)))) == {CODE}
+
+
+def test_a_change_that_leaves_size_and_time_is_seen(tmp_path: Path) -> None:
+    program, soon = tmp_path / "program.sh", time.time() + 3_600
+    found = []
+    for text in ("echo 1", "echo 2"):
+        program.write_text(text)
+        os.utime(program, (soon, soon))
+        found.append(identity(("sh", str(program))))
+    assert found[0] != found[1]
 
 
 def test_first_pattern_that_matches_counts() -> None:

@@ -58,8 +58,10 @@ class Output:
             poll.register(descriptor, select.POLLIN)
             pending: list[bytes] = []
             chunk, rest, handed = b"\n", b"", 0.0
-            while chunk and not self._closing.is_set():
-                if poll.poll(1000 * (PAUSE if pending else IDLE)):
+            last = False
+            while chunk and not last:
+                last = self._closing.is_set()  # what is in the pipe by now is less than a chunk
+                if poll.poll(0 if last else 1000 * (PAUSE if pending else IDLE)):
                     chunk = os.read(descriptor, CHUNK)
                     lines, rest = _cut(rest + chunk)
                     pending += lines

@@ -39,24 +39,35 @@ def end_session(leader: int | None, mark: str) -> None:
             os.killpg(leader, signal.SIGKILL)
     deadline = time.monotonic() + PATIENCE
     while (alive := list(_members(leader, mark))) and time.monotonic() < deadline:
-        for pid in alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        for pid, ours in alive:
+            if ours:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(0.005)
 
 
-def _members(leader: int | None, mark: str) -> Iterator[int]:
+def _members(leader: int | None, mark: str) -> Iterator[tuple[int, bool]]:
+    """Yield the members' pids, and with False those that may turn out to be members."""
     for entry in PROC.iterdir() if BOOT.exists() else ():
         found = _stat(int(entry.name)) if entry.name.isdigit() else None
-        if found and (found[0] == leader or (mark and _marked(entry, mark))):
-            yield int(entry.name)
+        if found and found[0]:  # the kernel's own have no session
+            ours = found[0] == leader or (_marked(entry, mark) if mark else False)
+            if ours is not False:
+                yield int(entry.name), bool(ours)
 
 
-def _marked(process: Path, mark: str) -> bool:
+def _marked(process: Path, mark: str) -> bool | None:
+    """Say whether a process has a mark; None where it has no words yet: it is about to start."""
+    environment = process / "environ"
     try:
-        return f"{MARK}={mark}".encode() in (process / "environ").read_bytes().split(b"\0")
+        found = environment.read_bytes()
+        if not found:
+            if not (process / "cmdline").read_bytes():
+                return None
+            found = environment.read_bytes()
     except OSError:  # gone, or somebody else's
         return False
+    return f"{MARK}={mark}".encode() in found.split(b"\0")
 
 
 def _stat(pid: int) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from boostline.local.runners.base import UnknownImage
 
 CODE, LIBRARY = "program code", "library"
+SETTLED = 2_000_000_000  # ns: file systems do not tell two changes apart that follow closely
 
 
 def resolve(images: Mapping[str, tuple[str, ...]], uri: str) -> tuple[str, ...]:
@@ -42,7 +43,7 @@ def identity(command: Sequence[str]) -> dict[str, str]:
     """
     digest = hashlib.sha256("\0".join(command).encode())
     for path in _files(command):
-        digest.update(f"{path}\0{_digest(path, *_state(path))}\0".encode())
+        digest.update(f"{path}\0{_digest(path)}\0".encode())
     found = {CODE: digest.hexdigest()}
     for folder in _search_path(command[0]):
         for info in Path(folder).glob("*.dist-info"):
@@ -99,6 +100,16 @@ def _state(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
+def _digest(path: Path) -> str:
+    changed, size = _state(path)
+    settled = time.time_ns() - changed > SETTLED
+    return _kept(path, changed, size) if settled else _read(path, size)
+
+
 @functools.lru_cache(maxsize=10_000)
-def _digest(path: Path, _time: int, size: int) -> str:
+def _kept(path: Path, _time: int, size: int) -> str:
+    return _read(path, size)
+
+
+def _read(path: Path, size: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if size else ""
