@@ -10,16 +10,18 @@ import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
+from boostline.contracts.ports import free_port
 from boostline.local.environment import given
 from boostline.local.platform import Platform, Settings
 from boostline.local.runners import container
-from boostline.local.runners.base import Call, Command, RunnerError, UnknownImage, free_port
+from boostline.local.runners.base import Call, Command, RunnerError, UnknownImage
 from boostline.local.runners.container import ContainerRunner
 from tests.local.runners.engine_bench import ANY_PORT, PLAIN, REGISTRY, USER
 
@@ -46,7 +48,7 @@ class Bench:
 
     def await_line(self, line: str) -> None:
         with self.came:
-            assert self.came.wait_for(lambda: line in self.lines, 20), self.lines
+            assert self.came.wait_for(lambda: line in self.lines, 120), self.lines
 
     def command(self, call: Call, **environment: str) -> Command:
         ml = self.platform.folder / "ml"
@@ -92,7 +94,7 @@ def test_program_finds_its_folder_and_returns_its_code(bench: Bench) -> None:
     )
     (command.folder / "input/given").write_text("given ")
     program = bench.runner.start(command, bench.sink)
-    assert program.wait(20) == 7
+    assert program.wait(120) == 7
     assert (command.folder / "made").read_text() == "given made"
     assert (command.folder / "made").stat().st_uid == os.geteuid()
     assert bench.lines[:2] == ["Read-only file system", "127.0.0.1"]
@@ -104,7 +106,7 @@ def test_program_has_the_images_environment_and_the_platforms(
 ) -> None:
     monkeypatch.setenv("SECRET_DECOY", "decoy")
     command = bench.program("import json, os; print(json.dumps(dict(os.environ)))", MINE="yes")
-    bench.runner.start(command, bench.sink).wait(20)
+    bench.runner.start(command, bench.sink).wait(120)
     seen = json.loads(bench.lines[0])
     assert seen["MINE"] == "yes"
     assert seen["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
@@ -126,7 +128,7 @@ def test_program_has_the_images_environment_and_the_platforms(
     ],
 )
 def test_call_is_dockers(bench: Bench, call: Call, line: str) -> None:
-    assert bench.runner.start(bench.command(call), bench.sink).wait(20) == 0
+    assert bench.runner.start(bench.command(call), bench.sink).wait(120) == 0
     assert bench.lines == [line]
 
 
@@ -143,8 +145,11 @@ def test_stop_asks_then_ends(bench: Bench) -> None:
     program = bench.runner.start(command, bench.sink)
     bench.await_line("ready")
     assert program.wait(0) is None
-    assert program.stop(0.5) == 128 + signal.SIGKILL
-    assert "asked" in bench.lines
+    with ThreadPoolExecutor() as pool:
+        patient = pool.submit(program.stop, 120)
+        bench.await_line("asked")
+        assert program.wait(0) is None
+        assert program.stop(0.5) == patient.result() == 128 + signal.SIGKILL
     called = threading.Event()
     program.when_done(called.set)
     assert called.is_set()
@@ -153,14 +158,14 @@ def test_stop_asks_then_ends(bench: Bench) -> None:
 
 def test_chatty_program_loses_no_line(bench: Bench) -> None:
     program = bench.runner.start(bench.program("for n in range(100_000): print(n)"), bench.sink)
-    assert program.wait(60) == 0
+    assert program.wait(120) == 0
     assert bench.lines == [str(number) for number in range(100_000)]
 
 
 def test_memory_is_limited(bench: Bench) -> None:
     runner = ContainerRunner(bench.platform.credentials.access_key, memory="64m")
     program = runner.start(bench.program("bytearray(256 << 20)"), bench.sink)
-    assert program.wait(30) == 137
+    assert program.wait(120) == 137
     runner.close()
     with pytest.raises(RunnerError, match="'much': give a number and k, m or g"):
         ContainerRunner("x", memory="much")
@@ -227,7 +232,7 @@ def test_images_own_user_may_write(bench: Bench) -> None:
         USER,
     )
     (command.folder / "input/given").write_text("given")
-    assert bench.runner.start(command, bench.sink).wait(20) == 0, bench.lines
+    assert bench.runner.start(command, bench.sink).wait(120) == 0, bench.lines
     assert bench.lines == ["1234 given"]
     assert (command.folder / "made/file").read_text() == "x"
 
@@ -280,7 +285,7 @@ def test_nothing_of_roots_is_left_to_an_ordinary_user(engine_url: str) -> None:
         make += "open('/opt/ml/made/file', 'w').write('x')"
         runner = ContainerRunner("ordinary")
         call = Call({PLAIN!r}, arguments=("-c", make))
-        code = runner.start(Command("job/x", call, {{}}, ml, Path("/")), print).wait(20)
+        code = runner.start(Command("job/x", call, {{}}, ml, Path("/")), print).wait(120)
         made = [ml / "made", ml / "made/file"]
         print(code, *(path.stat().st_uid for path in made), made[1].read_text())
         runner.close()

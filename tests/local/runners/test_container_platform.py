@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from boostline.contracts.ports import free_port
 from boostline.local.runners import container
-from boostline.local.runners.base import free_port
 from tests.conftest import RunningPlatform
 from tests.local.runners.engine_bench import PLAIN, REGISTRY, SERVER
 from tests.local.services.hosting_bench import deploy, model
@@ -69,7 +69,7 @@ def test_endpoint_serves_an_image_and_a_second_at_its_only_port_is_refused(
     assert first["EndpointStatus"] == "InService", first["FailureReason"]
     answer = bench.runtime.invoke_endpoint(EndpointName="live", Body=b"asked")
     assert answer["Body"].read() == b"masked"
-    assert bench.lines("/aws/sagemaker/Endpoints/live", "") == ["arguments serve"]
+    bench.until(lambda: bench.lines("/aws/sagemaker/Endpoints/live", "") == ["arguments serve"])
     second = deploy(bench, "m", "second")
     assert second["EndpointStatus"] == "Failed"
     assert f"{SERVER} can only listen at port" in second["FailureReason"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -98,13 +97,6 @@ class Program(ABC):
     @abstractmethod
     def stop(self, grace: float) -> int:
         """Ask the program to end, end it after `grace` seconds, and return its exit code."""
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 class Runner(Protocol):

@@ -14,6 +14,7 @@ from typing import Any
 from docker.errors import DockerException, ImageNotFound
 from docker.utils import parse_bytes
 
+from boostline.contracts.ports import free_port
 from boostline.local.runners.base import (
     LOOPBACK,
     ML,
@@ -23,7 +24,6 @@ from boostline.local.runners.base import (
     RunnerError,
     Sink,
     UnknownImage,
-    free_port,
 )
 from boostline.local.runners.engine import FAILED, connect, reason, refused, rootless
 from boostline.local.runners.output import Output
@@ -166,7 +166,11 @@ class _Container(Program):
         self._container = container
         self._remove = remove
         stream = container.attach(stream=True)  # before it starts: no line is lost
-        container.start()
+        try:
+            container.start()
+        except FAILED:
+            stream._response.close()  # noqa: SLF001 - `close` leaves the socket open
+            raise
         reading, writing = os.pipe()
         self._output = Output(open(reading, "rb", buffering=0), sink)  # noqa: SIM115
         super().__init__(self._output.tail)

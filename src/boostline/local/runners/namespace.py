@@ -66,7 +66,7 @@ def _works(way: tuple[str, ...]) -> bool:
             path.mkdir()
         command = [*private(way, folder, scratch, ()), "test", "-d", f"{ML}/seen"]
         try:
-            done = subprocess.run(command, capture_output=True, check=False, timeout=10)
+            done = subprocess.run(command, capture_output=True, check=False, timeout=60)
         except (OSError, subprocess.TimeoutExpired):
             return False
     return done.returncode == 0

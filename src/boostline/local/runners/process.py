@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from boostline.contracts.ports import free_port
 from boostline.local.environment import host
 from boostline.local.runners.base import (
     ML,
@@ -19,7 +20,6 @@ from boostline.local.runners.base import (
     Program,
     RunnerError,
     Sink,
-    free_port,
 )
 from boostline.local.runners.namespace import namespace, private
 from boostline.local.runners.output import Output
