@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -64,7 +65,7 @@ def engine() -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
         shutil.rmtree(folder)
 
 
@@ -74,10 +75,11 @@ def missing(what: str) -> NoReturn:
 
 
 def await_engine(url: str, process: subprocess.Popen[bytes]) -> None:
-    path = Path(url.removeprefix("unix://"))
-    while not path.exists():
-        with pytest.raises(subprocess.TimeoutExpired):  # it has not ended
-            process.wait(0.05)
+    with socket.socket(socket.AF_UNIX) as probe:
+        # Its socket is there before it listens.
+        while probe.connect_ex(url.removeprefix("unix://")):
+            with pytest.raises(subprocess.TimeoutExpired):  # it has not ended
+                process.wait(0.05)
 
 
 def must_run(client: docker.APIClient, image: str) -> None:
