@@ -5,7 +5,6 @@ import contextlib
 import json
 import re
 import threading
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -79,8 +78,10 @@ def test_invocations_are_measured_by_what_they_came_to(bench: Bench) -> None:
     assert sums["Invocation4XXErrors"] == 1
     assert sums["Invocation5XXErrors"] == 3
     assert sums["InvocationModelErrors"] == 4
-    assert min(least["ModelLatency"]) > 0
-    assert 10 < sums["OverheadLatency"] < sums["ModelLatency"] < 60e6  # microseconds
+    # Microseconds: a connection takes some, and a line of Python. The platform may have to wait for
+    # the processor in any request, but not in all.
+    assert min(least["ModelLatency"]) > 10
+    assert 0.1 < min(least["OverheadLatency"]) < sums["ModelLatency"] < 60e6
 
 
 @pytest.mark.slow
@@ -88,32 +89,31 @@ def test_updates_under_load_fail_no_request(bench: Bench) -> None:
     for name in ("one", "two", "three"):
         model(bench, name)
     deploy(bench, "one")
-    seen: list[bytes] = []
+    seen: set[bytes] = set()
     done = threading.Event()
 
-    def press(client: int) -> None:
+    def press(client: int) -> bytes:
+        """Return the version that answered a request begun after the last update."""
         for number in count():
+            last = done.is_set()
             body = f"{client}/{number}".encode()
-            answer = ask(bench, body)["Body"]
+            answer: bytes = ask(bench, body)["Body"]
             version, _, echoed = answer.partition(b" ")
             assert echoed.strip() == body
-            seen.append(version)
-            if done.is_set():
-                return
+            seen.add(version)
+            if last:
+                break
+        return version
 
     with ThreadPoolExecutor(8) as executor:
         pressing = [executor.submit(press, client) for client in range(8)]
         try:
             for config in ("two", "three"):
                 assert update(bench, config)["EndpointConfigName"] == config
-                after = len(seen)
         finally:
             done.set()
-        for future in pressing:
-            future.result()
-    assert set(seen) == {b"one", b"two", b"three"}
-    assert set(seen[after + 8 :]) <= {b"three"}
-    assert ask(bench)["Body"].startswith(b"three")
+        assert [future.result() for future in pressing] == [b"three"] * 8
+    assert seen == {b"one", b"two", b"three"}
 
 
 def test_variant_is_chosen_by_weight_or_by_name(bench: Bench) -> None:
@@ -183,7 +183,12 @@ def test_requests_and_answers_are_captured_as_sagemaker_writes_them(tmp_path: Pa
     for platform in start(tmp_path / "platform", images=images(programs)):  # an orderly stop later
         bench = Bench.__new__(Bench)
         bench.s3 = platform.client("s3")
-        first, second, third = captured(bench)
+        events = captured(bench)  # maybe of two files, whose names have no order
+    types = ("text/csv; charset=utf-8", "application/json", "application/x-npy")
+    first, second, third = sorted(
+        events,
+        key=lambda each: types.index(each["captureData"]["endpointInput"]["observedContentType"]),
+    )
     assert first["captureData"]["endpointInput"] == {
         "observedContentType": "text/csv; charset=utf-8",
         "mode": "INPUT",
@@ -219,10 +224,8 @@ def test_capture_is_sampled_and_switched_by_configurations(bench: Bench) -> None
     assert update(bench, "off")["DataCaptureConfig"]["CaptureStatus"] == "Stopped"
     ask(bench, b"off", ContentType="text/csv")
     assert "DataCaptureConfig" not in update(bench, "one")
-    deadline = time.monotonic() + 20
-    while len(found := captured(bench)) < 25:
-        assert time.monotonic() < deadline, len(found)
-        time.sleep(0.05)
+    bench.until(lambda: len(captured(bench)) >= 25)
+    found = captured(bench)
     assert len(found) < 75
     for event in found:
         assert list(event["captureData"]) == ["endpointInput"]
