@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,14 +54,12 @@ def got(stack: Stack, path: str) -> tuple[int, dict[str, Any]]:
     return answer.status, json.loads(answer.data)
 
 
-def access_log(stack: Stack) -> dict[str, str]:
+def access_log(bench: Serving) -> dict[str, str]:
     """Return the first line of the stage's access log, once it is stored."""
-    for _ in range(1_000):
-        if found := stack.running.platform.logs.events(f"/aws/apigateway/{ENDPOINT}"):
-            line: dict[str, str] = json.loads(found[0].message)
-            return line
-        time.sleep(0.01)
-    raise TimeoutError
+    group = f"/aws/apigateway/{ENDPOINT}"
+    bench.until(lambda: bool(bench.lines(group, "")))
+    line: dict[str, str] = json.loads(bench.lines(group, "")[0])
+    return line
 
 
 def test_the_aws_cli_deploys_the_template_and_says_when_nothing_changes(
@@ -93,7 +90,7 @@ def test_the_aws_cli_deploys_the_template_and_says_when_nothing_changes(
     assert f"Successfully created/updated stack - {ENDPOINT}" in first.stdout
     assert scored(bench) == "one"
     assert got(stack, "/health") == (200, {"endpoint": ENDPOINT, "path": "/health", "code": "one"})
-    line = access_log(stack)
+    line = access_log(bench)
     assert {
         "method": "GET",
         "path": "/health",
@@ -194,9 +191,10 @@ def test_a_rollout_that_is_cancelled_comes_back(
     stack.client.update_stack(**stack.ask(TEMPLATE, values))
     with pytest.raises(stack.client.exceptions.ClientError, match="is in UPDATE_IN_PROGRESS"):
         stack.update(TEMPLATE, values)
+    bench.until(lambda: ("Endpoint", "UPDATE_IN_PROGRESS") in stack.events())
     stack.client.cancel_update_stack(StackName=stack.name)
+    bench.until(lambda: "cancelled" in stack.reasons("Endpoint"))
     ready.touch()  # an endpoint's change comes to its end, as on AWS
     assert stack.settled() == "UPDATE_ROLLBACK_COMPLETE", stack.events()
-    assert "cancelled" in stack.reasons("Endpoint")
     assert stack.physical() == before
     assert scored(bench) == "one"

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from boostline.local.services.cloudformation import engine
+from boostline.local.services.cloudformation.records import Stacks
 from tests.conftest import RunningPlatform
 from tests.local.services.cloudformation.stacks_bench import CAPABILITIES, Stack, bucket, template
 
@@ -136,6 +138,28 @@ def test_a_change_that_fails_comes_back_to_what_was(stack: Stack) -> None:
     ]
     assert stack.update(template({"B": bucket("returns-one")})) == "UPDATE_COMPLETE"
     assert stack.physical() == {"B": "returns-one"}
+
+
+@pytest.mark.parametrize(("last", "begun"), [("B", {"A", "B"}), ("C", {"A", "B", "C"})])
+def test_an_update_that_is_cancelled_begins_nothing_more_and_comes_back(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, last: str, begun: set[str]
+) -> None:
+    assert stack.create(template({"A": bucket("cancelled-a")})) == "CREATE_COMPLETE"
+    note = Stacks.note
+
+    def note_and_cancel(stacks: Stacks, record: dict[str, Any], *status: str) -> None:
+        note(stacks, record, *status)
+        if record["LogicalResourceId"] == last and record["ResourceStatus"] == "CREATE_COMPLETE":
+            stack.client.cancel_update_stack(StackName=stack.name)
+
+    monkeypatch.setattr(Stacks, "note", note_and_cancel)
+    monkeypatch.setattr(engine, "PATIENCE", 0)
+    second = {"B": bucket("cancelled-b"), "C": bucket("cancelled-c", DependsOn="B")}
+    body = template({"A": bucket("cancelled-a"), **second})
+    assert stack.update(body) == "UPDATE_ROLLBACK_COMPLETE", stack.events()
+    assert {name for name, _ in stack.events()} - {stack.name} == begun
+    assert stack.physical() == {"A": "cancelled-a"}
+    assert stack.delete() == "DELETE_COMPLETE"
 
 
 def test_a_first_failure_leaves_nothing(stack: Stack) -> None:

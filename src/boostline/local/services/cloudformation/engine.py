@@ -77,15 +77,14 @@ class Engine:
         return self._threads.submit(self._work, stack_id)
 
     def _work(self, stack_id: str) -> None:
-        work = Work(self._stacks, stack_id, self._closed)
         with self._turns.setdefault(stack_id, threading.Lock()), suppress(Ended):
             while (status := self._stacks.get(stack_id)["StackStatus"]) in STEPS:
-                self._step(stack_id, work, status)
+                self._step(stack_id, status)
 
-    def _step(self, stack_id: str, work: Work, status: str) -> None:
+    def _step(self, stack_id: str, status: str) -> None:
         step, reason = STEPS[status], ""
         try:
-            step.work(work)
+            step.work(Work(self._stacks, stack_id, status, self._closed))
         except Failed as error:
             reason = str(error)
         except Exception as error:  # or the stack would stay as it is for ever

@@ -82,11 +82,12 @@ class CloudFormation(Service):
 
     def cancel_update_stack(self, request: Document) -> None:
         """Bring a stack that is being updated back to what it was."""
-        self._engine.begin(
-            self._stack(request),
-            "UPDATE_ROLLBACK_IN_PROGRESS",
-            lambda stack: _require(stack, {"UPDATE_IN_PROGRESS"}),
-        )
+
+        def change(stack: Document) -> None:
+            done = stack.get("Now") == stack.get("Next")  # there is nothing to come back to
+            _require(stack, set() if done else {"UPDATE_IN_PROGRESS"})
+
+        self._engine.begin(self._stack(request), "UPDATE_ROLLBACK_IN_PROGRESS", change)
 
     def delete_stack(self, request: Document) -> None:
         """Begin to remove a stack; one that is not there is no error."""

@@ -34,12 +34,16 @@ class Failed(Exception):
 
 
 class Work:
-    """Brings one stack's resources to what they should be, one after another."""
+    """Brings one stack's resources to what they should be, one after another.
 
-    def __init__(self, stacks: Stacks, stack_id: str, closed: threading.Event) -> None:
+    `status` is that of the stack which asks for it: once it has another, nothing more is begun.
+    """
+
+    def __init__(self, stacks: Stacks, stack_id: str, status: str, closed: threading.Event) -> None:
         self._stacks = stacks
         self._calls = stacks.calls
         self._id = stack_id
+        self._status = status
         self._closed = closed
 
     def advance(self) -> None:
@@ -47,6 +51,8 @@ class Work:
         self._bring("Next")
 
         def settle(stack: Document) -> None:
+            if stack["StackStatus"] != self._status:
+                raise Failed("Cancelled")
             stack["Now"] = stack["Next"]
             deployment = self._stacks.deployment(stack, stack["Now"])
             stack["Outputs"] = deployment.outputs(self._stacks.attributes(self._id))
@@ -76,6 +82,8 @@ class Work:
         stack = self._stacks.get(self._id)
         deployment = self._stacks.deployment(stack, stack[member])
         for name in deployment.order:
+            if self._cancelled():
+                raise Failed("Cancelled")
             found = deployment.resources[name]
             record = self._stacks.records(self._id).get(name) or _new(stack, name, found["Type"])
             record |= {policy: found.get(policy, "Delete") for policy in POLICIES}
@@ -142,17 +150,20 @@ class Work:
                 work(fresh)
                 self._stacks.save(fresh)
             record = fresh
-            self._wait(record, self._stacks.get(self._id)["StackStatus"])
+            self._wait(record, cancellable=True)
         except Exception as error:
             raise self._failed(record, verb, error) from None
         self._stacks.note(record, f"{verb}_COMPLETE", _effect(record))
 
-    def _wait(self, record: Document, status: str = "") -> None:
-        """Wait until a resource is ready, or the stack has another status than the one given."""
+    def _wait(self, record: Document, *, cancellable: bool = False) -> None:
+        """Wait until a resource is ready, or, if that counts, the stack's work is cancelled."""
         while not self._calls.ready(record):
             self._pause()
-            if status and self._stacks.get(self._id)["StackStatus"] != status:
+            if cancellable and self._cancelled():
                 raise refuse("Resource creation or update cancelled", "Cancelled")
+
+    def _cancelled(self) -> bool:
+        return bool(self._stacks.get(self._id)["StackStatus"] != self._status)
 
     def _pause(self) -> None:
         if self._closed.wait(MOMENT):
