@@ -96,11 +96,28 @@ def update(bench: Bench, config: str) -> dict[str, Any]:
     return settled(bench)
 
 
+def await_deleted(bench: Bench) -> None:
+    bench.sagemaker.get_waiter("endpoint_deleted").wait(
+        EndpointName="live", WaiterConfig={"Delay": 0.1, "MaxAttempts": 1_200}
+    )
+
+
 def ask(bench: Bench, body: bytes = b"x", **members: Any) -> dict[str, Any]:
     answer: dict[str, Any] = bench.runtime.invoke_endpoint(
         EndpointName="live", Body=body, **members
     )
     return answer | {"Body": answer["Body"].read()}
+
+
+def await_answer(bench: Bench, beginning: bytes = b"") -> None:
+    """Wait for an answer that begins so: the server may have to be started again."""
+
+    def answers() -> bool:
+        with contextlib.suppress(bench.runtime.exceptions.ServiceUnavailable):
+            return bool(ask(bench)["Body"].startswith(beginning))
+        return False
+
+    bench.until(answers)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ from tests.conftest import RunningPlatform
 from tests.local.services.hosting_bench import (
     ECHO,
     ask,
+    await_answer,
+    await_deleted,
     configure,
     deploy,
     described,
@@ -81,14 +83,26 @@ def test_reason_of_a_failure_ends_with_the_very_last_line(bench: Bench) -> None:
 def test_endpoint_that_is_being_updated_can_be_deleted(bench: Bench) -> None:
     model(bench, "one")
     deploy(bench, "one")
-    serve(bench, "def invoke(self, body): pass\nHandler.do_GET = lambda self: self.answer(503)")
+    go = bench.programs / "go"
+    serve(
+        bench,
+        f"""
+        def end(code, leave=os._exit):
+            while not pathlib.Path({str(go)!r}).exists():
+                time.sleep(0.01)
+            leave(code)
+        os._exit = end
+        def invoke(self, body): pass
+        Handler.do_GET = lambda self: [print("asked"), self.answer(503)]
+        """,
+    )
     bench.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName="one")
     assert ask(bench)["Body"].startswith(b"one")
+    bench.await_line("/aws/sagemaker/Endpoints/live", "asked")
     bench.sagemaker.delete_endpoint(EndpointName="live")
-    bench.sagemaker.delete_endpoint(EndpointName="live")
-    bench.sagemaker.get_waiter("endpoint_deleted").wait(
-        EndpointName="live", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
-    )
+    bench.sagemaker.delete_endpoint(EndpointName="live")  # while the first one waits for a server
+    go.touch()
+    await_deleted(bench)
     assert not list((bench.running.settings.folder / "endpoints").iterdir())
 
 
@@ -97,9 +111,7 @@ def test_endpoint_that_is_being_made_can_be_deleted(bench: Bench) -> None:
     model(bench, "one")
     bench.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName="one")
     bench.sagemaker.delete_endpoint(EndpointName="live")
-    bench.sagemaker.get_waiter("endpoint_deleted").wait(
-        EndpointName="live", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
-    )
+    await_deleted(bench)
 
 
 @pytest.mark.slow
@@ -122,19 +134,7 @@ def test_dead_program_is_replaced(bench: Bench) -> None:
     deploy(bench, "one")
     with pytest.raises(ClientError, match="ServiceUnavailable"):
         ask(bench, b"die")
-    deadline = time.monotonic() + 30
-    while (problem := refusal(bench)) is not None:
-        assert "ServiceUnavailable" in problem
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def refusal(bench: Bench) -> str | None:
-    try:
-        ask(bench, b"live")
-    except ClientError as error:
-        return str(error)
-    return None
+    await_answer(bench)
 
 
 @pytest.mark.slow
@@ -240,9 +240,7 @@ def test_deleted_endpoint_is_gone_and_its_name_free(bench: Bench) -> None:
     model(bench, "one")
     deploy(bench, "one")
     bench.sagemaker.delete_endpoint(EndpointName="live")
-    bench.sagemaker.get_waiter("endpoint_deleted").wait(
-        EndpointName="live", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
-    )
+    await_deleted(bench)
     with pytest.raises(ClientError, match="Endpoint live of account 000000000000 not found"):
         ask(bench)
     assert deploy(bench, "one")["EndpointStatus"] == "InService"
@@ -334,10 +332,7 @@ def test_update_under_way_goes_on_with_the_next_platform(tmp_path: Path) -> None
         deploy(bench, "one")
         bench.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName="two")
     for bench in running_again(folder, programs):
-        deadline = time.monotonic() + 30
-        while (problem := refusal(bench)) is not None:
-            assert time.monotonic() < deadline, problem
-            time.sleep(0.05)
+        await_answer(bench)
         assert ask(bench)["Body"].startswith(b"one")
         ready.touch()
         assert settled(bench)["EndpointConfigName"] == "two"

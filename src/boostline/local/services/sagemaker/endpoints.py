@@ -109,8 +109,9 @@ class EndpointOperations(Part):
 
     def delete_endpoint(self, request: Document) -> Document:
         """Begin to end an endpoint: requests in flight are answered."""
-        name = self.get(ENDPOINT, request["EndpointName"])["EndpointName"]
-        self.platform.resources.update(ENDPOINT.kind, name, EndpointStatus="Deleting")
+        with self.platform.database.transaction():  # it may be gone the next moment
+            name = self.get(ENDPOINT, request["EndpointName"])["EndpointName"]
+            self.platform.resources.update(ENDPOINT.kind, name, EndpointStatus="Deleting")
         self.endpoints.look(name)
         return {}
 
