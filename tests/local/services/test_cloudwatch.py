@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from boostline.local.services.cloudwatch.alarms import decide
+from boostline.local.services.cloudwatch import service
+from boostline.local.services.cloudwatch.alarms import State, decide, judge
 from tests.conftest import RunningPlatform
 from tests.local.services.sagemaker_bench import client
 
@@ -77,6 +79,33 @@ def test_state_that_is_set_stays_for_a_period(cloudwatch: Any) -> None:
     cloudwatch.set_alarm_state(AlarmName="set", StateValue="ALARM", StateReason="a drill")
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=["set"])["MetricAlarms"]
     assert (alarm["StateValue"], alarm["StateReason"]) == ("ALARM", "a drill")
+
+
+def test_state_that_is_set_outlives_a_look_that_began_before(
+    cloudwatch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go, over = threading.Event(), threading.Event(), threading.Event()
+
+    def judge_late(alarm: dict[str, Any], *rest: Any) -> State:
+        state = judge(alarm, *rest)
+        if threading.current_thread().name != "alarms":
+            return state
+        if alarm["AlarmName"] == "looked at":
+            begun.set()
+            go.wait(60)
+        elif alarm["AlarmName"] == "next" and go.is_set():
+            over.set()
+        return state
+
+    monkeypatch.setattr(service, "judge", judge_late)
+    for name in ("looked at", "next"):
+        alarm = {"AlarmName": name, "TreatMissingData": "notBreaching"}
+        cloudwatch.put_metric_alarm(**ALARM | alarm)
+    assert begun.wait(60)
+    cloudwatch.set_alarm_state(AlarmName="looked at", StateValue="ALARM", StateReason="a drill")
+    go.set()
+    assert over.wait(60)
+    assert state(cloudwatch, "looked at") == "ALARM"
 
 
 # Periods, the last first (`-`: missing); how many must breach; the state by treatment of the

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import threading
 import time
-from functools import partial
 from typing import Any
 
 from boostline.local.platform import Platform
@@ -182,16 +181,21 @@ class CloudWatch(Service):
 
     def _judge(self) -> None:
         """Give all alarms the state that they have now."""
-        now = time.time()
         for alarm in self.platform.resources.list(ALARM):
-            if alarm.get("HeldUntil", 0) > now:
-                continue
-            state = judge(alarm, self.platform.metrics, now)
-            if state.value != alarm["StateValue"]:
+            judged = dict(alarm)
+            self._settle(judged)
+            if judged != alarm:
                 with contextlib.suppress(Missing):  # removed meanwhile
-                    self.platform.resources.change(
-                        ALARM, alarm["AlarmName"], partial(_become, state=state)
-                    )
+                    # Judged again: it may have been changed or set meanwhile.
+                    self.platform.resources.change(ALARM, alarm["AlarmName"], self._settle)
+
+    def _settle(self, alarm: Document) -> None:
+        now = time.time()
+        if alarm.get("HeldUntil", 0) > now:
+            return
+        state = judge(alarm, self.platform.metrics, now)
+        if state.value != alarm["StateValue"]:
+            _become(alarm, state)
 
 
 def _become(alarm: Document, state: State) -> None:
