@@ -24,7 +24,7 @@ from boostline.local.services.lambda_.runtime import Launch
 
 API = "/2018-06-01/runtime/"
 INIT_SECONDS = 10.0
-RETURN_SECONDS = 1.0  # from an answer to the request for the next event
+RETURN_SECONDS = 10.0  # from an answer to the request for the next event
 LOOK_SECONDS = 0.1  # between two looks at the memory of a process that works
 MAX_RESPONSE = 6_291_556  # 6 MB and 100 bytes: what the service's own message says
 TOO_LARGE = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
@@ -71,7 +71,8 @@ class Worker:
     async def ready(self) -> bool:
         """Wait until the process, which has answered, asks again; False if it does not."""
         self._last = await self._next_sign(RETURN_SECONDS)
-        return isinstance(self._last, asyncio.StreamWriter) and not self._last.is_closing()
+        asks = isinstance(self._last, asyncio.StreamWriter) and not self._last.is_closing()
+        return asks and self._process is not None and not _has_ended(self._process.pid)
 
     async def run(self, payload: bytes, trace: str) -> Outcome:
         """Run an invocation to its end."""
@@ -249,6 +250,16 @@ def _exit_words(code: int) -> str:
     if code > 0:
         return f"with error: exit status {code}"
     return f"with error: signal: {str(signal.strsignal(-code)).lower()}"
+
+
+def _has_ended(pid: int) -> bool:
+    """Tell if a child has ended, of which its connection may tell later."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # and has been waited for
+        return True
 
 
 def _peak_memory(pid: int) -> int:
