@@ -184,7 +184,10 @@ def test_an_endpoint_that_is_not_there(runtime: Runtime) -> None:
         runtime.url = f"http://127.0.0.1:{server.getsockname()[1]}"
         endpoint = runtime.endpoint(read_timeout=0.1)
         assert (refusal(endpoint).status, refusal(endpoint).code) == (504, "timeout")
-    assert refusal(endpoint).code == "unavailable"
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen; nobody else can meanwhile
+        runtime.url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        assert refusal(runtime.endpoint()).code == "unavailable"
 
 
 @pytest.mark.parametrize(
