@@ -654,13 +654,13 @@ def test_a_long_body_holds_up_no_other_request(
 
     def problems_later(models: Models, kind: str, body: bytes) -> str:
         begun.set()
-        return problems(models, kind, body) if answered.wait(20) else "[nobody was answered]"
+        return problems(models, kind, body) if answered.wait(60) else "[nobody was answered]"
 
     monkeypatch.setattr(Models, "problems", problems_later)
     with ThreadPoolExecutor(1) as pool:
         body: list[dict[str, int]] = [{}] * 2_000
         long = pool.submit(validated.call, "POST", "/items", body, content_type="application/json")
-        assert begun.wait(20)
+        assert begun.wait(60)
         assert validated.call("GET", "/none")[0].status == 403
         answered.set()
         assert "missing required properties" in long.result()[0].headers["x-why"]
