@@ -66,25 +66,25 @@ class Deliveries:
         for thread in threads:
             thread.join()
 
+    def route(self) -> None:
+        """Make deliveries of what has arrived, by the rules as they are."""
+        with self._platform.database.transaction():
+            for number, event in self._platform.events.waiting():
+                for rule in self._platform.resources.list(RULE):
+                    for target, given in _inputs(rule, event):
+                        self._add(rule["Name"], target, event["id"], given)
+                self._platform.events.drop(number)
+
     def _run(self) -> None:
         while not self._closed.is_set():
             self._platform.events.arrived.clear()
             try:
-                self._route()
+                self.route()
                 pause = self._begin()
             except Exception:  # or nothing would ever be sent again
                 LOG.exception("events")
                 pause = LONGEST_PAUSE
             self._platform.events.arrived.wait(pause)
-
-    def _route(self) -> None:
-        """Make deliveries of what has arrived."""
-        for number, event in self._platform.events.waiting():
-            with self._platform.database.transaction():
-                for rule in self._platform.resources.list(RULE):
-                    for target, given in _inputs(rule, event):
-                        self._add(rule["Name"], target, event["id"], given)
-                self._platform.events.drop(number)
 
     def _add(self, rule: str, target: Document, event: str, given: str) -> None:
         for time_ in range(self._platform.settings.deliveries):

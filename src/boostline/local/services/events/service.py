@@ -49,6 +49,7 @@ class Events(Service):
         arn = self.platform.arn("events", f"rule/{name}")
         kept = {member: request[member] for member in request if member != "Tags"}
         with self.platform.database.transaction():
+            self._deliveries.route()  # what came before the change
             found = self.platform.resources.find(RULE, name)
             rule = {"State": "ENABLED", **kept, "Arn": arn, "EventBusName": BUS}
             rule["Targets"] = found["Targets"] if found else []
@@ -149,6 +150,7 @@ class Events(Service):
         return found
 
     def _change(self, name: str, **members: object) -> None:
+        self._deliveries.route()  # what came before the change
         try:
             self.platform.resources.update(RULE, name, **members)
         except Missing:
