@@ -23,7 +23,7 @@ def ask(server: Server, body: bytes = b"") -> bytes:
 
 
 def await_answer(server: Server, expected: Callable[[bytes], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     answer = None
     while answer is None or not expected(answer):
         assert time.monotonic() < deadline
@@ -53,7 +53,7 @@ def make(tmp_path: Path, images: dict[str, tuple[str, ...]], lines: list[str]) -
     platform = Platform(Settings(tmp_path / "platform", images=images))
     made: list[Server] = []
 
-    def make(body: str, timeout: float = 20, period: float = 5) -> Server:
+    def make(body: str, timeout: float = 120, period: float = 5) -> Server:
         program.write_text(HEADER + SERVER + textwrap.dedent(body))
         command = Command("test/A", Call("any"), {}, tmp_path / "ml", tmp_path / "home")
         server = Server(platform.runner, command, lines.extend, timeout, period)
@@ -116,7 +116,7 @@ def test_closing_lets_requests_in_flight_be_answered(make: Make, tmp_path: Path)
     asking.start()
     while not asked.exists():
         time.sleep(0.01)
-    server.close(drain=20)
+    server.close(drain=120)
     asking.join()
     assert answers == [b"late"]
 
@@ -162,6 +162,6 @@ def test_server_that_retires_takes_no_more(make: Make) -> None:
     server = make("Handler.invoke = lambda self, body: self.answer(200, body)\nrun()")
     server.settled()
     assert ask(server, b"body") == b"body"
-    server.close(drain=20)
+    server.close(drain=120)
     with pytest.raises(Retired):
         ask(server, b"body")

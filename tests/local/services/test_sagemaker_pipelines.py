@@ -307,9 +307,14 @@ def test_failure_lets_running_steps_finish_and_starts_no_more(bench: Bench) -> N
         if os.environ["MINE"] == "Fails":
             sys.exit(1)
         client = boto3.client("sagemaker")
-        def failed():
-            jobs = client.list_processing_jobs(StatusEquals="Failed")["ProcessingJobSummaries"]
-            return len(jobs) == 1
+        (execution,) = client.list_pipeline_executions(PipelineName="pipe")[
+            "PipelineExecutionSummaries"
+        ]
+        def failed():  # the step: it is told after its job
+            steps = client.list_pipeline_execution_steps(
+                PipelineExecutionArn=execution["PipelineExecutionArn"]
+            )["PipelineExecutionSteps"]
+            return "Failed" in [step["StepStatus"] for step in steps]
         deadline = time.monotonic() + 120
         while not failed():
             assert time.monotonic() < deadline

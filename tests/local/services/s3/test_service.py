@@ -208,7 +208,7 @@ def test_large_files_go_up_and_come_down(s3: Any, bucket: str, tmp_path: Path) -
 
 def fetch(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     connection.request(method, f"{parts.path}?{parts.query}", body)
     response = connection.getresponse()
     content = response.read()
