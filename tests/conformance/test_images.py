@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 import uuid
@@ -159,3 +160,27 @@ def test_what_cannot_be_looked_at_is_not_empty(
     else:
         with pytest.raises(ConformanceError, match=f"any:1: /opt/ml cannot be looked at: {said}"):
             subject.shipped()
+
+
+def test_a_container_is_asked_to_end_once_it_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine in words alone: a real one starts at its own pace."""
+    program, sleeping, asked = tmp_path / "docker", tmp_path / "sleeping", tmp_path / "asked"
+    answers = (
+        "image) echo '[{\"Config\": {}}]' ;; "
+        f"run) echo $$ > {sleeping}; exec sleep 600 ;; "
+        f"kill) if [ -e {asked} ]; then kill -TERM $(cat {sleeping}); else : > {asked}; exit 1; fi"
+    )
+    program.write_text(f'#!/bin/sh\ncase "$1" in {answers} ;; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "ml").mkdir()
+    running = Image("any:1", {}).start(Launch(tmp_path / "ml"))
+    try:
+        while not sleeping.exists() or not sleeping.read_text().strip():
+            assert running.wait(0.02) is None
+        running.terminate()
+        assert running.wait(60) == 128 + signal.SIGTERM
+    finally:
+        running.close()

@@ -41,6 +41,8 @@ class Limits:
         From SIGTERM to the end of a job, and of a server.
     watch
         (ours) How long a server is watched that must not become healthy.
+    silence
+        (ours) Until a job that says nothing is taken to be at work.
     """
 
     job: float = 3_600.0
@@ -51,6 +53,7 @@ class Limits:
     job_stop: float = 120.0
     server_stop: float = 30.0
     watch: float = 15.0
+    silence: float = 5.0
 
 
 class Bench:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from boostline.conformance.bench import Fails
 from boostline.conformance.inputs import Request
+from boostline.contracts.ports import LOOPBACK
 
-LOOPBACK = "127.0.0.1"
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 Body = bytes | Iterable[bytes]
 
@@ -91,14 +91,6 @@ def taken(port: int) -> bool:
     """Say whether somebody listens on a port."""
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class Half:

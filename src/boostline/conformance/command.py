@@ -99,7 +99,7 @@ def _works(way: Sequence[str]) -> bool:
         (folder / "seen").mkdir(parents=True)
         line = [*_private(way, folder, ("seen",)), "test", "-d", f"{ML}/seen"]
         try:
-            done = subprocess.run(line, capture_output=True, check=False, timeout=10)
+            done = subprocess.run(line, capture_output=True, check=False, timeout=60)
         except (OSError, subprocess.TimeoutExpired):
             return False
     return done.returncode == 0

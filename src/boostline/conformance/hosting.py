@@ -35,7 +35,7 @@ from boostline.conformance.server import (
 )
 
 BIND_LABEL = "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"
-REST = 0.5  # seconds to notice a request, or a signal
+REST = 0.5  # seconds to notice a signal
 CONNECTIONS, PINGS, CALLS = 64, 20, 64
 BATCH = {
     "SAGEMAKER_BATCH": "true",
@@ -52,7 +52,7 @@ def _ping(bench: Bench) -> None:
 
 
 def _ping_empty(bench: Bench) -> None:
-    answer = ask(shared(bench).port, "GET", "/ping", seconds=bench.limits.ping)
+    answer = ask(shared(bench).port, "GET", "/ping")
     if answer.body:
         raise Fails(f"/ping answers with a body: {answer.shown}")
 
@@ -183,7 +183,8 @@ def stopped(bench: Bench) -> Stop:
     _, request, _ = sample(bench)
     server = start(bench, extra(bench))
     half = Half(server.port, request, bench.limits.invocation)
-    healthy(server.port, REST)  # it has accepted the request by then, unless it does one at a time
+    # It has accepted the request once it answers, unless it does one at a time.
+    healthy(server.port, bench.limits.ping)
     server.running.terminate()
     deadline = time.monotonic() + REST
     while taken(server.port) and time.monotonic() < deadline:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from boostline.conformance.errors import ConformanceError
 from boostline.conformance.subject import ML, Launch, Process
 
 ENGINES = ("docker", "podman")
+STARTS = 120.0  # seconds for an engine to start a container that it was told to run
 # How Podman, Docker, and Docker of old say that `cp` has found nothing, and not that it failed.
 ABSENT = ("no such file or directory", "could not find the file", "no such container:path")
 
@@ -95,8 +97,11 @@ class _Container:
         self.output = self._process.output
 
     def terminate(self) -> None:
-        """Send SIGTERM to the first process; see `Running`."""
-        _ask(self._engine, "kill", "--signal", "TERM", self._name)
+        """Send SIGTERM to the first process, once there is one; see `Running`."""
+        deadline = time.monotonic() + STARTS
+        while _ask(self._engine, "kill", "--signal", "TERM", self._name).returncode:
+            if self.wait(0.1) is not None or time.monotonic() > deadline:
+                return
 
     def close(self) -> None:
         """Remove the container, and make its files ours; see `Running`."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boostline.conformance.bench import Bench, Fails, NotApplicable, ending
-from boostline.conformance.client import Answer, NoAnswer, ask, free_port, invoke, taken
+from boostline.conformance.client import Answer, NoAnswer, ask, invoke, taken
 from boostline.conformance.errors import ConformanceError
 from boostline.conformance.inputs import Request
 from boostline.conformance.subject import Launch, Running
 from boostline.contracts.archives import ArchiveError, unpack
+from boostline.contracts.ports import free_port
 
 MODEL = "model"
 PORT, DEFAULT_PORT = "SAGEMAKER_BIND_TO_PORT", 8080

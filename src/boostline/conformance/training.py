@@ -18,7 +18,6 @@ FAILURE = "output/failure"
 CHECKPOINTS = "checkpoints"
 FAILURE_LENGTH = 1_024  # characters
 UNKNOWN = "contract-test-no-such-program"
-BUSY = 5.0  # seconds until a silent program is taken to be at work
 COMPLETES, FAILS = "training.completes", "training.failure-exit"
 
 
@@ -55,7 +54,7 @@ def stopped(bench: Bench) -> bool:
     """Train, send SIGTERM at the first sign of life, and say whether that was before the end."""
     launch = lay_training(bench, given(bench))
     running = bench.start(launch)
-    in_time = _await(running, lambda: bool(running.output()), BUSY)
+    in_time = _await(running, lambda: bool(running.output()), bench.limits.silence)
     if in_time:
         running.terminate()
     job = finish(running, launch.folder, bench.limits.job_stop)
@@ -123,7 +122,7 @@ def _unknown_argument(bench: Bench) -> None:
     if _specification(bench).get("ContainerEntrypoint"):
         raise NotApplicable("job.json has a ContainerEntrypoint, which no argument follows")
     launch = lay_training(bench, given(bench))
-    job = run(bench, replace(launch, arguments=(UNKNOWN,)), bench.limits.watch)
+    job = run(bench, replace(launch, arguments=(UNKNOWN,)), bench.limits.start)
     if job.code in (0, None):
         raise Fails(f"with the argument {UNKNOWN!r} in place of 'train', {job.ending}")
 
