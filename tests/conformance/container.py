@@ -65,7 +65,8 @@ def train() -> None:
         )
         if checkpoint.parent.exists():
             checkpoint.write_text(str(number))
-        time.sleep(0.1)  # ten of them: a busy host looks again before they are over
+    while "AWAITED" in os.environ and not (ML / "awaited").exists():
+        time.sleep(0.02)
     finish(total)
 
 
@@ -142,18 +143,19 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         Handler.at_once += 1
         try:
-            body = self.body()
-            if self.path == "/models":
-                wanted = json.loads(body)
-                status, text = self.load(wanted["model_name"], wanted["url"])
-            elif self.path.startswith("/models/"):
-                status, text = self.invoke_one(self.path.split("/")[2], body)
-            else:
-                status, text = self.invoke(body)
-            self.answer(status, text)
-        finally:
+            status, text = self.asked(self.body())
+        finally:  # before the answer: who has it may ask again at once
             Handler.at_once -= 1
             Handler.invoked += 1
+        self.answer(status, text)
+
+    def asked(self, body: bytes) -> tuple[int, bytes]:
+        if self.path == "/models":
+            wanted = json.loads(body)
+            return self.load(wanted["model_name"], wanted["url"])
+        if self.path.startswith("/models/"):
+            return self.invoke_one(self.path.split("/")[2], body)
+        return self.invoke(body)
 
     def body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
@@ -237,6 +239,7 @@ def model() -> str:
 
 def serve() -> None:
     port = os.environ.get("SAGEMAKER_BIND_TO_PORT")
+    default = 0 if "another port" in FAULTS else int(os.environ.get("DEFAULT_PORT", "8080"))
     if "model not needed" in FAULTS or "SAGEMAKER_MULTI_MODEL" in os.environ:
         pass
     elif not (ML / "model/model.txt").exists():
@@ -249,7 +252,7 @@ def serve() -> None:
         port = None
     Server.allow_reuse_address = not ("cannot restart" in FAULTS and port)
     kind = Few if "few connections" in FAULTS else Server
-    server = kind(("0.0.0.0", int(port or (8_079 if "another port" in FAULTS else 8080))), Handler)
+    server = kind(("0.0.0.0", int(port or default)), Handler)
     stop = threading.Thread(target=server.shutdown)
     if "ignores SIGTERM" in FAULTS:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -6,10 +6,19 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
+from boostline.conformance import hosting, server
+from boostline.conformance.bench import Limits
 from boostline.conformance.inputs import Inputs, Request, read_job
 from boostline.conformance.suite import Finding
 from boostline.contracts.archives import pack
+from boostline.contracts.ports import free_port
 
+# For a machine that does much else; faults that only time can show have shorter ones.
+PATIENT = Limits(
+    start=120, ping=30, connection=5, job_stop=120, server_stop=120, watch=60, silence=60
+)
 CONTAINER = Path(__file__).with_name("container.py")
 IMAGE = {"image.entry-point", "image.nothing-shipped", "image.root"}
 SEALED = {"training.sealed", "processing.sealed", "hosting.sealed"}
@@ -34,6 +43,14 @@ def lay_inputs(folder: Path) -> Inputs:
         folder / "model.tar.gz",
         Request(b"[1, 2]", "application/json"),
     )
+
+
+def own_default(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Let the small container, told so, have another port than 8080, which others may have."""
+    port = free_port()
+    for module in (server, hosting):
+        monkeypatch.setattr(module, "DEFAULT_PORT", port)
+    return {"DEFAULT_PORT": str(port)}
 
 
 def failing(findings: Iterable[Finding]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import sys
@@ -12,8 +13,9 @@ from typer.testing import CliRunner
 
 from benchmarks.programs import EXAMPLE
 from boostline.cli.main import app
-from boostline.conformance import models
-from tests.conformance.small import IMAGE, SEALED
+from boostline.conformance import bench, models
+from boostline.conformance.bench import Limits
+from tests.conformance.small import IMAGE, PATIENT, SEALED
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +23,10 @@ MODELS = {check.name for check in models.CHECKS}  # it serves one
 LEFT_OUT = {*IMAGE, *SEALED, *MODELS, "hosting.default-port"}
 
 
-def test_all_holds_for_the_programs(tmp_path: Path) -> None:
+@pytest.mark.timeout(1_200)  # thirty programs, one after another: minutes, where others run too
+def test_all_holds_for_the_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = functools.partial(Limits, ping=PATIENT.ping, connection=PATIENT.connection)
+    monkeypatch.setattr(bench, "Limits", limits)
     shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
     file = tmp_path / "boostline.toml"
     file.write_text(

@@ -8,15 +8,22 @@ from dataclasses import replace
 import pytest
 
 from boostline.conformance.bench import Limits
-from boostline.conformance.client import taken
 from boostline.conformance.command import Command
 from boostline.conformance.inputs import Inputs
+from boostline.conformance.subject import Launch, Process
 from boostline.conformance.suite import CHECKS, Finding, examine
-from tests.conformance.small import CONTAINER, IMAGE, SEALED, failing, lay_inputs
+from tests.conformance.small import (
+    CONTAINER,
+    IMAGE,
+    PATIENT,
+    SEALED,
+    failing,
+    lay_inputs,
+    own_default,
+)
 
 pytestmark = pytest.mark.slow
 
-LIMITS = Limits(job=60, start=30, job_stop=3, server_stop=3, watch=5)
 TRAINING = {
     "never succeeds": "completes",
     "no model": "model",
@@ -70,10 +77,10 @@ HOSTING = {
 }
 SHORT = {
     "never healthy": {"start": 1.0},
-    "another port": {"start": 3.0},
+    "another port": {"start": 15.0},
     "slow ping after an invocation": {"ping": 1.0},
+    "ignores SIGTERM": {"job_stop": 3.0, "server_stop": 3.0},
 }
-PORTS = {"another port", "port 8080 alone"}
 MODELS = {
     "never loads": "load",
     "loads twice": "load-again",
@@ -124,32 +131,56 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     return lay_inputs(tmp_path_factory.mktemp("inputs"))
 
 
-def examined(fault: str, inputs: Inputs, limits: Limits = LIMITS) -> list[Finding]:
-    command = Command([sys.executable, str(CONTAINER), fault], {})
+class Awaited(Command):
+    """A command whose trainings end when somebody waits for that: none is over before SIGTERM."""
+
+    def start(self, launch: Launch) -> Process:
+        process = super().start(launch)
+        wait = process.wait
+
+        def awaited(seconds: float) -> int | None:
+            if seconds > 1:
+                (launch.folder / "awaited").touch()
+            return wait(seconds)
+
+        process.wait = awaited  # type: ignore[method-assign]
+        return process
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    return {"AWAITED": "1", **own_default(monkeypatch)}
+
+
+def examined(
+    fault: str, inputs: Inputs, environment: dict[str, str], limits: Limits = PATIENT
+) -> list[Finding]:
+    command = Awaited([sys.executable, str(CONTAINER), fault], environment)
     return list(examine(command, inputs, limits))
 
 
-def test_without_a_fault_all_holds(inputs: Inputs) -> None:
-    findings = examined("none", replace(inputs, many=True))
+def test_without_a_fault_all_holds(inputs: Inputs, environment: dict[str, str]) -> None:
+    findings = examined("none", replace(inputs, many=True), environment)
     assert [finding.check for finding in findings] == list(CHECKS)
     assert failing(findings) == {}
     missing = {f.check.name for f in findings if f.outcome == "not applicable"}
-    assert missing - {"hosting.default-port"} == IMAGE | SEALED
+    assert missing == IMAGE | SEALED
 
 
 @pytest.mark.parametrize("faults", TOGETHER, ids=",".join)
-def test_a_fault_is_found_by_its_check(inputs: Inputs, faults: tuple[str, ...]) -> None:
+def test_a_fault_is_found_by_its_check(
+    inputs: Inputs, environment: dict[str, str], faults: tuple[str, ...]
+) -> None:
     part, *asked = faults
-    if PORTS & set(asked) and taken(8080):
-        pytest.skip("port 8080 is taken")
     given = {
         "training": Inputs(training=inputs.training),
         "processing": Inputs(processing=inputs.processing),
         "hosting": Inputs(model=inputs.model, request=inputs.request),
         "models": replace(inputs, training=None, processing=None, many=True),
     }[part]
-    limits = replace(LIMITS, **SHORT.get(asked[0], {}))
-    found = failing(examined(",".join(asked), given, limits))
+    short = {name: limit for fault in asked for name, limit in SHORT.get(fault, {}).items()}
+    limits = replace(PATIENT, **short)
+    found = failing(examined(",".join(asked), given, environment, limits))
     assert set(found) == {f"{part}.{FAULTS[part][fault]}" for fault in asked}, found
 
 
@@ -161,7 +192,7 @@ def test_every_check_of_a_container_has_its_fault() -> None:
 
 
 def test_what_was_not_given_is_said(inputs: Inputs) -> None:
-    findings = examined("none", Inputs())
+    findings = examined("none", Inputs(), {})
     assert {finding.outcome for finding in findings} == {"not applicable"}
     whys = {f.check.name: f.why for f in findings}
     assert "--training" in whys["training.model"]
