@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +17,14 @@ import pytest
 import boostline
 from benchmarks.programs import read_example
 from boostline.artifact.folder import Artifact, open_artifact
+from boostline.contracts.ports import free_port
 from tests.container.conftest import Folders
 from tests.container.jobs import lay_job
 from tests.images.conftest import Image, call, mounted, run_line
 
 pytestmark = [pytest.mark.slow, pytest.mark.image]
 
+PAUSE = 0.02  # seconds between two looks: what is awaited needs the processor itself
 ROOT = Path(__file__).parents[2]
 SBOM = "/usr/local/share/boostline/sbom.cdx.json"
 ROOMS = ("contracts", "features", "artifact", "container")
@@ -81,7 +84,7 @@ def await_ping(process: "subprocess.Popen[str]", port: int) -> None:
             if ask(port, "GET", "/ping")[0] == 200:
                 return
         except (ConnectionError, http.client.HTTPException):
-            continue
+            time.sleep(PAUSE)
     assert process.stderr is not None
     pytest.fail(f"it ended before it answered: {process.stderr.read()}")
 
@@ -96,13 +99,6 @@ def ask(
         return answer.status, answer.read().decode()
     finally:
         connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def test_serve_answers_the_golden_scores_and_the_request_in_flight(
@@ -128,7 +124,7 @@ def test_serve_answers_the_golden_scores_and_the_request_in_flight(
         with client, client.makefile("rb") as reader:
             assert b"200 OK" in reader.readline()
             assert json.loads(reader.read().partition(b"\r\n\r\n")[2])["predictions"]
-        assert process.wait(30) in (0, 128 + signal.SIGTERM)
+        assert process.wait(120) in (0, 128 + signal.SIGTERM)
 
 
 def await_closed(port: int) -> None:
@@ -137,6 +133,7 @@ def await_closed(port: int) -> None:
             socket.create_connection(("127.0.0.1", port)).close()
         except (ConnectionRefusedError, ConnectionResetError):
             return
+        time.sleep(PAUSE)
 
 
 WAITING = """
@@ -158,7 +155,7 @@ def test_sigterm_ends_a_job(image: Image, tmp_path: Path) -> None:
             assert process.stdout is not None
             assert "training" in iter(line.strip() for line in process.stdout)
             assert call(image.tool, "kill", "--signal=TERM", name).returncode == 0
-            assert process.wait(30) == 128 + signal.SIGTERM
+            assert process.wait(120) == 128 + signal.SIGTERM
         finally:
             call(image.tool, "rm", "--force", name)
 
@@ -171,10 +168,10 @@ def test_port_8080_where_nothing_is_said(image: Image, line: Folders) -> None:
     )  # fmt: skip
     assert started.returncode == 0, started.stderr
     ping = (
-        "import itertools, urllib.request as r\n"
+        "import itertools, time, urllib.request as r\n"
         "for _ in itertools.count():\n"
         "  try: print(r.urlopen('http://127.0.0.1:8080/ping').status); break\n"
-        "  except OSError: pass"
+        "  except OSError: time.sleep(0.02)"
     )
     try:
         assert call(image.tool, "exec", name, "python", "-c", ping).stdout == "200\n"
