@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from boostline.deploy.stack import OvertakenError, Stack
+from boostline.deploy.stack import OvertakenError, Stack, StackError
 from boostline.project import target
 from boostline.project.target import Target
 from tests.conftest import RunningPlatform
@@ -66,6 +66,19 @@ def test_a_change_that_another_makes_void_is_overtaken(
     with pytest.raises(OvertakenError, match="does not exist"):
         look()
     look()
+
+
+def test_what_is_taken_back_between_two_looks_says_why(shared_platform: RunningPlatform) -> None:
+    """As when a rejection is told to CloudFormation by whoever rejects."""
+    home, name = target.local(shared_platform.settings.folder), "taken-back"
+    home.client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
+    properties = {"ModelPackageGroupName": name}  # which is there: this cannot be made
+    group = {"Type": "AWS::SageMaker::ModelPackageGroup", "Properties": properties}
+    stack = Stack(home, name, str)
+    planned = stack.plan(json.dumps({"Resources": {"G": group}}), {}, [])
+    assert planned is not None
+    with pytest.raises(StackError, match="ROLLBACK_COMPLETE: taken back, since it is rejected"):
+        stack.apply(planned, lambda: "it is rejected")
 
 
 def test_plans_survive_changes_at_the_same_time(shared_platform: RunningPlatform) -> None:

@@ -188,6 +188,7 @@ class Stack:
         reasons += self._tell(seen)
         if status in GOOD:  # what stopped it came too late
             return
+        stopped = stopped or stop()  # whoever stops it may have taken it back already
         why = f"taken back, since {stopped}" if stopped else "; ".join(reasons) or status
         raise StackError(f"stack {self.name} came to {status}: {why}")
 
