@@ -110,6 +110,7 @@ def test_container_is_told_what_the_request_says_and_may_say_the_rest(bench: Ben
         def get(self):
             if self.path == "/ping":
                 return self.answer(200)
+            time.sleep(3 * (os.environ["SIZE"] == "job"))  # a busy machine
             told = {"MaxConcurrentTransforms": 2, "BatchStrategy": "SINGLE_RECORD"}
             self.answer(200, json.dumps(told).encode())
         Handler.do_GET = get

@@ -27,18 +27,16 @@ class Client:
     """Asks the container at a port; any number of threads may, on connections that are kept."""
 
     def __init__(self, port: int) -> None:
-        self._pool = urllib3.HTTPConnectionPool(
-            LOOPBACK, port, maxsize=CONNECTIONS, retries=False, timeout=PING_TIMEOUT
-        )
+        self._pool = urllib3.HTTPConnectionPool(LOOPBACK, port, maxsize=CONNECTIONS, retries=False)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._pool.close()
 
-    def get(self, path: str) -> bytes | None:
-        """Return what the container answers with 200 within 2 s, if it does."""
+    def get(self, path: str, timeout: float = PING_TIMEOUT) -> bytes | None:
+        """Return what the container answers with 200 in time, if it does."""
         with contextlib.suppress(urllib3.exceptions.HTTPError):
-            answer = self._pool.request("GET", path)
+            answer = self._pool.request("GET", path, timeout=timeout)
             return answer.data if answer.status == 200 else None
         return None
 

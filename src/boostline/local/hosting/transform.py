@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from boostline.local.engine.work import NO_PROGRAM, JobFailed, Launch, Upload, Work, head
-from boostline.local.hosting.client import Unavailable
+from boostline.local.hosting.client import ANSWER_TIMEOUT, Unavailable
 from boostline.local.hosting.records import BadRecords, Processing, batches
 from boostline.local.hosting.server import SERVE, Server, ServerFailed, lay_out
 from boostline.local.platform import Platform
@@ -130,7 +130,7 @@ class Transformation(Program):
             contextlib.suppress(Unavailable, ValueError, TypeError),
             self._server.client() as client,
         ):
-            told |= json.loads(client.get("/execution-parameters") or b"{}")
+            told |= json.loads(client.get("/execution-parameters", ANSWER_TIMEOUT) or b"{}")
         return told | _asked(self._document)
 
     def _transform(self, path: str, item: Object, told: Document) -> None:
