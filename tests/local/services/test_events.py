@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from boostline.local.platform import Platform, Settings
+from boostline.local.services.events.delivery import DELIVERY
 from boostline.local.services.events.patterns import BadPattern, matches, read
 from boostline.local.store.events import RULE
+from boostline.local.wire import server
 from tests.conftest import RunningPlatform, start
 from tests.local.services.sagemaker_bench import Bench
 
@@ -215,6 +219,34 @@ def test_what_was_accepted_is_delivered_after_a_kill(tmp_path: Path) -> None:
     for running in start(tmp_path / "platform", targets={"*": command}):
         Bench(running, tmp_path).until((tmp_path / "again").exists)
         assert json.loads((tmp_path / "again").read_text())["detail"] == {"number": 7}
+
+
+def test_what_is_told_as_done_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform that is told to end when a delivery has said its last line."""
+    settings = Settings(tmp_path / "platform", port=0, targets={"*": line(tmp_path, COMMAND)})
+    platform, told = Platform(settings), threading.Event()
+    append = platform.logs.append
+
+    def tell(group: str, stream: str, messages: list[str]) -> None:
+        append(group, stream, messages)
+        if messages == ["exit code 3"]:
+            told.set()
+            platform.events.arrived.wait(60)  # which the end sets
+
+    monkeypatch.setattr(platform.logs, "append", tell)
+    entry = {"Source": "mine", "DetailType": "d", "Detail": "{}"}
+    with server.running(platform):
+        platform.call("events", "PutRule", {"Name": "any", "EventPattern": '{"source": ["mine"]}'})
+        target = {"Id": "t", "Arn": "arn"}
+        platform.call("events", "PutTargets", {"Rule": "any", "Targets": [target]})
+        platform.call("events", "PutEvents", {"Entries": [entry]})
+        assert told.wait(60)
+    after = Platform(settings)
+    left = after.resources.list(DELIVERY)
+    after.stop()
+    assert left == []
 
 
 def test_rules_and_their_targets(bench: Bench) -> None:

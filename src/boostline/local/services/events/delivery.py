@@ -155,10 +155,11 @@ class Deliveries:
         if self._closed.is_set():
             program.stop(GRACE)
         code = program.wait()
+        done = not self._closed.is_set()  # what is told as done is not run again
         remove(home)
-        if not self._closed.is_set():
+        if done:
             tell([f"exit code {code}"])
-        return not self._closed.is_set()
+        return done
 
     def _again(self, document: Document, tell: Sink) -> None:
         """Put a delivery off that could not be begun, unless it was tried often or long enough."""
