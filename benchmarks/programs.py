@@ -45,14 +45,17 @@ def read_example() -> Example:
     )
 
 
-def start(program: str, base: Path, **environment: str) -> "subprocess.Popen[str]":
-    """Start a program below a base folder, its output captured as text."""
+def start(
+    program: str, base: Path, pipesize: int = -1, /, **environment: str
+) -> "subprocess.Popen[str]":
+    """Start a program below a base folder, its output captured as text by pipes of a size."""
     return subprocess.Popen(
         [sys.executable, "-m", "boostline.container", program],
         env={**os.environ, **environment, "SAGEMAKER_BASE_DIR": str(base)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        pipesize=pipesize,
     )
 
 
