@@ -8,8 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,15 +28,25 @@ SAMPLE = (EXAMPLE / "sample_request.json").read_text()
 Answer = tuple[int, dict[str, str], str]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+Served = tuple["subprocess.Popen[str]", int]
 
 
 @contextmanager
-def serving(base: Path, port: int, **others: str) -> "Iterator[subprocess.Popen[str]]":
+def serving(base: Path, **others: str) -> Iterator[Served]:
+    with free_port() as port:
+        yield from at_port(base, port, others)
+
+
+@contextmanager
+def free_port() -> Iterator[int]:
+    """Hold a port that only who allows its address to be in use may take, as the server does."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def at_port(base: Path, port: int, others: Mapping[str, str]) -> Iterator[Served]:
     variables = {
         **others,
         "SAGEMAKER_BIND_TO_PORT": str(port),
@@ -48,7 +57,7 @@ def serving(base: Path, port: int, **others: str) -> "Iterator[subprocess.Popen[
     try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(f"serving on 127.0.0.1:{port}, workers=")
-        yield process
+        yield process, port
     finally:
         process.kill()
         process.communicate()
@@ -56,20 +65,18 @@ def serving(base: Path, port: int, **others: str) -> "Iterator[subprocess.Popen[
 
 @pytest.fixture(scope="module")
 def server(churn: Folders) -> Iterator[int]:
-    port = free_port()
-    with serving(churn.train, port):
+    with serving(churn.train) as (_, port):
         yield port
 
 
 def ask(port: int, method: str, path: str, body: str | bytes = b"", **headers: str) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, path, body, sent)
-    response = connection.getresponse()
-    got = {name.lower(): value for name, value in response.getheaders()}
-    answer = response.status, got, response.read().decode()
-    connection.close()
-    return answer
+    with contextlib.closing(connection):  # also where the server dies
+        connection.request(method, path, body, sent)
+        response = connection.getresponse()
+        got = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, got, response.read().decode()
 
 
 def invoke(port: int, body: str | bytes, kind: str = "application/json", **headers: str) -> Answer:
@@ -156,27 +163,31 @@ def test_clients_at_once_get_their_own_answers(server: int, loaded: LoadedModel)
 
 
 def test_a_request_in_flight_is_answered_after_sigterm(churn: Folders) -> None:
-    port = free_port()
-    with serving(churn.train, port) as process:
-        client = socket.create_connection(("127.0.0.1", port), timeout=20)
+    with (
+        serving(churn.train, SAGEMAKER_MODEL_SERVER_WORKERS="1") as (process, port),
+        socket.create_connection(("127.0.0.1", port), timeout=60) as idle,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as client,
+    ):
+        idle.sendall(b"GET /ping HTTP/1.1\r\n\r\n")
+        assert b"200 OK" in idle.recv(1000)
         head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(SAMPLE)}\r\n"
         client.sendall(
             f"{head}Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n".encode()
         )
         assert b"100 Continue" in client.recv(1000)
         process.send_signal(signal.SIGTERM)
-        await_closed(port)
+        assert idle.recv(1000) == b""  # the worker drains
+        with pytest.raises(ConnectionRefusedError):
+            ask(port, "GET", "/ping")
         client.sendall(SAMPLE.encode())
         answer = b"".join(iter(lambda: client.recv(10_000), b""))  # head and body come apart
         assert b"200 OK" in answer
         assert b'"score"' in answer
-        client.close()
-        assert process.wait(20) == 0
+        assert process.wait() == 0
 
 
 def test_a_worker_that_is_killed_comes_back_and_the_others_answer(churn: Folders) -> None:
-    port = free_port()
-    with serving(churn.train, port, SAGEMAKER_MODEL_SERVER_WORKERS="2") as process:
+    with serving(churn.train, SAGEMAKER_MODEL_SERVER_WORKERS="2") as (process, port):
         while len(workers := children(process.pid)) < 2:
             assert ask(port, "GET", "/ping")[0] == 200
         os.kill(workers[0], signal.SIGKILL)
@@ -198,13 +209,12 @@ def children(pid: int) -> list[int]:
 
 def test_the_environment_of_a_batch_job(churn: Folders) -> None:
     batch = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1"}
-    port = free_port()
-    with serving(churn.train, port, **batch) as process:
+    with serving(churn.train, **batch) as (process, port):
         status, _, body = invoke(port, b"1" * ((1 << 20) + 1), "text/csv")
         assert (status, json.loads(body)["error"]["code"]) == (413, "too_large")
         assert invoke(port, SAMPLE)[0] == 200
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate()
         # What was counted is told at the end, at the latest.
         (line,) = [line for line in output.splitlines() if "_aws" in line]
         assert json.loads(line)["Invocations"] == 1
@@ -217,38 +227,35 @@ def test_a_port_that_is_taken(churn: Folders) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         process = start("serve", churn.train, SAGEMAKER_BIND_TO_PORT=str(port))
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate()
     assert process.returncode == 1
     assert f"port {port} on 0.0.0.0 cannot be listened on" in errors
 
 
-def await_closed(port: int) -> None:
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except (ConnectionRefusedError, ConnectionResetError):
-            return
-
-
 SLOW = """
-import time
-
 def predict(model, features):
     if features[0, 0] == 77:
-        time.sleep(3)
+        with open({begun!r}, "w"), open({goes_on!r}):
+            pass
     return features[:, 1]
 """
 
 
 def test_the_users_code_does_not_hold_up_health_checks(tmp_path: Path) -> None:
-    train(lay_job(tmp_path, "regression", {"num_round": 2}, {"serve": SLOW}))
-    port = free_port()
-    with serving(tmp_path, port), ThreadPoolExecutor(1) as pool:
+    pipes = {name: str(tmp_path / name) for name in ("begun", "goes_on")}
+    for path in pipes.values():
+        os.mkfifo(path)  # it is opened when its other end is
+    train(lay_job(tmp_path, "regression", {"num_round": 2}, {"serve": SLOW.format(**pipes)}))
+    alone = serving(tmp_path, SAGEMAKER_MODEL_SERVER_WORKERS="1")
+    with alone as (_, port), ThreadPoolExecutor(1) as pool:
         answer = pool.submit(invoke, port, "77,0.5,0,1", "text/csv", accept="text/csv")
-        while not answer.done():
-            begun = time.monotonic()
-            assert ask(port, "GET", "/ping")[0] == 200
-            assert time.monotonic() - begun < 2
+        with open(pipes["begun"]):
+            try:
+                for _ in range(5):
+                    assert ask(port, "GET", "/ping")[0] == 200
+                assert not answer.done()
+            finally:
+                open(pipes["goes_on"], "w").close()
         assert answer.result()[::2] == (200, "0.5\n")
 
 
@@ -261,7 +268,7 @@ def test_the_users_code_does_not_hold_up_health_checks(tmp_path: Path) -> None:
 )
 def test_a_wrong_environment(churn: Folders, variables: dict[str, str], message: str) -> None:
     process = start("serve", churn.train, **variables)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate()
     assert process.returncode == 1
     assert message in errors
 
@@ -271,7 +278,8 @@ def test_a_corrupt_model_is_never_served(churn: Folders, tmp_path: Path) -> None
     with (tmp_path / "model" / "model.ubj").open("r+b") as file:
         file.seek(100)
         file.write(os.urandom(8))
-    process = start("serve", tmp_path, SAGEMAKER_BIND_TO_PORT=str(free_port()))
-    _, errors = process.communicate(timeout=30)
+    with free_port() as port:
+        process = start("serve", tmp_path, SAGEMAKER_BIND_TO_PORT=str(port))
+        _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.startswith("error: model.ubj: corrupt in ")
