@@ -1,5 +1,6 @@
 """Parquet is decoded in a process of its own, which is really there."""
 
+import gc
 import io
 import os
 import signal
@@ -60,6 +61,7 @@ def same(found: Rows, expected: Rows) -> bool:
 
 def decoders() -> list[int]:
     """Find our processes that decode."""
+    gc.collect()  # those of other tests end now and not when they are found
     listed = subprocess.run(
         ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())],
         capture_output=True,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -88,7 +89,8 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(connection, "_LINGER", 300.0)  # however late a client here goes on
     found = Site()
     yield found
     found.stop()
@@ -397,12 +399,15 @@ def test_more_bodies_than_memory_may_hold_come_one_after_the_other(site: Site) -
             client.sendall(part)
         for client in rest:
             assert len(shown(read_until(client, b"}"))["body"]) == LIMIT
+    site.stop()
+    site.thread.join(20)  # it has seen who is gone
     assert not site.server.bodies.too_many
 
 
 @contextlib.contextmanager
 def no_more_files() -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    gc.collect()  # which would free some later
     free = os.dup(0)
     os.close(free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
