@@ -192,7 +192,8 @@ class Supervisor:
                 os.kill(worker.pid, signal.SIGKILL)
         deadline = time.monotonic() + GRACE_SECONDS
         while self._workers and time.monotonic() < deadline:
-            select.select([self._wake.fileno()], [], [], deadline - time.monotonic())
+            rest = max(0.0, deadline - time.monotonic())  # time goes on since it was looked at
+            select.select([self._wake.fileno()], [], [], rest)
             with contextlib.suppress(BlockingIOError):
                 self._wake.recv(_MESSAGE)
             self._forget_ended()
