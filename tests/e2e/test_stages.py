@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,16 +19,20 @@ from tests.e2e.line import BIN, QUICK, Api, Line
 
 pytestmark = pytest.mark.slow
 
-STAGES = """
+# How fast this machine is decides nothing here.
+PARAMETERS = '{AlarmPeriodSeconds = "10", ModelLatencyMicroseconds = "60000000"}'
+STAGES = f"""
 [stages.staging]
+latency_ms = 60000
 [stages.prod]
 after = "staging"
 instance_count = 2
 canary_percent = 50
-bake_seconds = 6
-parameters = {AlarmPeriodSeconds = "10"}
+bake_seconds = 1
+latency_ms = 60000
+parameters = {PARAMETERS}
 """
-# It is itself while it is trained and loaded; deployed, it turns after some calls.
+# It is itself while it is trained and loaded; told to, it turns after some calls.
 SERVE = """
 import os
 
@@ -38,7 +43,7 @@ def predict(model, features):
     global CALLS
     CALLS += 1
     scores = model.inplace_predict(features)
-    if "BOOSTLINE_MODEL_VERSION" in os.environ and CALLS > {calls}:
+    if CALLS > 5 and os.path.exists({sign!r}):
         {turn}
     return scores
 """
@@ -56,15 +61,18 @@ class Shop:
         self.line = line
         self.folder = line.copy(folder, *changes)
         self.sample: bytes = (self.folder / "sample_request.json").read_bytes()
+        self.sign = folder / "sign"  # when it is there, the latest version turns
 
     def run(self, *arguments: str, code: int = 0) -> Any:
         return self.line.run(*arguments, code=code, project=self.folder)
 
-    def register(self, serve: str = "") -> int:
-        """Register a version, with serve code of its own if it is given, and approve it."""
+    def register(self, turn: str = "") -> int:
+        """Register a version, with what it does at its turn if that is given, and approve it."""
         file = self.folder / "boostline.toml"
         plain = file.read_text().replace('[serve]\ncode = "serve.py"\n\n', "")
-        if serve:
+        if turn:
+            self.sign = self.sign.with_name(f"sign-{uuid.uuid4()}")  # and no code is like another
+            serve = SERVE.format(sign=str(self.sign), turn=turn)
             (self.folder / "serve.py").write_text(serve)
             plain = plain.replace("[tags]", '[serve]\ncode = "serve.py"\n\n[tags]')
         file.write_text(plain)
@@ -82,6 +90,16 @@ class Shop:
         status, answer = self.api(stage).post(self.sample)
         assert status == 200
         return str(answer["model"])
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Let a rollout to production last until something ends it."""
+        file = self.folder / "boostline.toml"
+        file.write_text(file.read_text().replace("bake_seconds = 1\n", "bake_seconds = 600\n"))
+        try:
+            yield
+        finally:
+            file.write_text(file.read_text().replace("bake_seconds = 600\n", "bake_seconds = 1\n"))
 
     @contextmanager
     def traffic(self, stage: str) -> Iterator[list[int]]:
@@ -131,7 +149,8 @@ def test_production_answers(shop: Shop) -> None:
 
 
 def test_corrupted_scores_fail_in_staging_and_production_stays(shop: Shop) -> None:
-    version = shop.register(SERVE.format(calls=5, turn="return 1 - scores"))
+    version = shop.register("return 1 - scores")
+    shop.sign.touch()
     failed = shop.run("deploy", "staging", code=6)
     assert "the artifact was sealed with" in failed.stderr
     refused = shop.run("deploy", "prod", code=4)
@@ -143,10 +162,10 @@ def test_corrupted_scores_fail_in_staging_and_production_stays(shop: Shop) -> No
 
 
 def test_what_fails_in_production_is_taken_back_by_its_canary(shop: Shop) -> None:
-    turn = 'raise ValueError("out of order")'
-    version = shop.register(SERVE.format(calls=60, turn=turn))
+    version = shop.register('raise ValueError("out of order")')
     shop.run("deploy", "staging")
-    with shop.traffic("prod") as statuses:
+    shop.sign.touch()
+    with shop.watched(), shop.traffic("prod") as statuses:
         failed = shop.run("deploy", "prod", code=1)
     assert "shop--prod-endpoint-errors" in failed.stderr
     assert set(statuses) == {200, 502}
@@ -158,9 +177,10 @@ def test_what_fails_in_production_is_taken_back_by_its_canary(shop: Shop) -> Non
 
 
 def test_what_fails_its_test_in_production_goes_back(shop: Shop) -> None:
-    version = shop.register(SERVE.format(calls=30, turn="return 1 - scores"))
+    version = shop.register("return 1 - scores")
     shop.run("deploy", "staging")
-    with shop.traffic("prod"):  # which brings it to its turn
+    shop.sign.touch()
+    with shop.traffic("prod"):
         failed = shop.run("deploy", "prod", code=6)
     assert "version 1 answers again" in failed.stderr
     assert shop.answers("prod") == "shop/1"
@@ -170,14 +190,13 @@ def test_what_fails_its_test_in_production_goes_back(shop: Shop) -> None:
 def test_what_the_stage_decides_is_not_to_be_given(shop: Shop) -> None:
     file = shop.folder / "boostline.toml"
     plain = file.read_text()
-    other = 'parameters = {AlarmPeriodSeconds = "10", Stage = "staging"}'
-    file.write_text(plain.replace('parameters = {AlarmPeriodSeconds = "10"}', other))
+    file.write_text(plain.replace(PARAMETERS, '{Stage = "staging"}'))
     assert "it may have" in shop.run("deploy", "prod", "--version", "1", code=1).stderr
     file.write_text(plain)
 
 
 def test_what_is_not_approved_is_deployed_by_no_command(shop: Shop) -> None:
-    version = shop.register(SERVE.format(calls=10_000, turn="pass"))
+    version = shop.register("pass")
     shop.run("deploy", "staging")
     shop.run("models", "reject", str(version))
     for stage in ("staging", "prod"):
@@ -190,36 +209,34 @@ def test_what_is_not_approved_is_deployed_by_no_command(shop: Shop) -> None:
 
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_rejection_takes_a_rollout_back(shop: Shop, killed: bool) -> None:
-    version = shop.register(SERVE.format(calls=20_000 + killed, turn="pass"))
+    version = shop.register("pass")
     shop.run("deploy", "staging")
-    file = shop.folder / "boostline.toml"
-    file.write_text(file.read_text().replace("bake_seconds = 6", "bake_seconds = 600"))
     client = shop.line.client("sagemaker")
-    rollout = subprocess.Popen(
-        [BIN / "boostline", "deploy", "prod"],
-        cwd=shop.folder,
-        env=shop.line.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while client.describe_endpoint(EndpointName="shop--prod")["EndpointStatus"] != "Updating":
-        assert rollout.poll() is None
-        time.sleep(0.1)
-    if killed:
-        rollout.kill()
-    said = shop.run("models", "reject", str(version)).stdout
-    _, errors = rollout.communicate(timeout=60)
+    with shop.watched():
+        rollout = subprocess.Popen(
+            [BIN / "boostline", "deploy", "prod"],
+            cwd=shop.folder,
+            env=shop.line.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while client.describe_endpoint(EndpointName="shop--prod")["EndpointStatus"] != "Updating":
+            assert rollout.poll() is None
+            time.sleep(0.1)
+        if killed:
+            rollout.kill()
+        said = shop.run("models", "reject", str(version)).stdout
+        _, errors = rollout.communicate(timeout=200)
     # Either notices first, where both are there to.
     assert f"stage prod: version {version} is taken back" in said or not killed
     assert f"version {version} is Rejected" in errors or killed
-    file.write_text(file.read_text().replace("bake_seconds = 600", "bake_seconds = 6"))
     assert shop.answers("prod") == "shop/1"
     assert f"stage staging answers with version {version} still" in said
 
 
 def test_two_deployments_at_once_are_one(shop: Shop) -> None:
-    version = shop.register(SERVE.format(calls=30_000, turn="pass"))
+    version = shop.register("pass")
     shop.run("destroy", "staging", "--yes")
     with ThreadPoolExecutor(2) as executor:
         for one in [executor.submit(shop.run, "deploy", "staging") for _ in range(2)]:
