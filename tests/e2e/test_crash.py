@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from tests.local.services.sagemaker_bench import ROLE
 pytestmark = pytest.mark.slow
 
 ROUNDS = 50
+ENOUGH = 4  # executions: a machine that is slower lets platforms live for longer
 SECONDS = 0.8  # the longest life of a platform
 EARLY = 0.2  # how often that counts from its start; else from when it answers
 BROKEN = (
@@ -182,15 +183,21 @@ class Killed:
 
 
 @pytest.fixture
-def killed(tmp_path: Path) -> Killed:
+def port() -> Iterator[int]:
+    """A port that the system gives to nobody else while no platform listens on it."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
+@pytest.fixture
+def killed(tmp_path: Path, port: int) -> Killed:
     programs = tmp_path / "programs"
     programs.mkdir()
     for name, body in PROGRAMS.items():
         text = f"B=${{SAGEMAKER_BASE_DIR:-/opt/ml}}\n{body}\n"
         (programs / f"{name}.sh").write_text(text)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     made = Killed(tmp_path, port, {})
     platform = made.up()
     assert platform.stdout is not None
@@ -222,8 +229,10 @@ def awaited(holds: Callable[[], bool], limit: float = 120) -> None:
 @pytest.mark.timeout(600)
 def test_killed_platform_loses_nothing_and_does_nothing_twice(killed: Killed) -> None:
     rounds = seeded()
-    for _ in range(ROUNDS):
-        killed.round(rounds.uniform(0, SECONDS), early=rounds.random() < EARLY)
+    number, longest = 0, SECONDS
+    while number < ROUNDS or len(killed.arns) < ENOUGH:
+        killed.round(rounds.uniform(0, longest), early=rounds.random() < EARLY)
+        number, longest = number + 1, longest if number < ROUNDS else 1.5 * longest
     platform = killed.up()
     assert platform.stdout is not None
     platform.stdout.readline()
@@ -244,7 +253,6 @@ def check(killed: Killed) -> None:
     assert set(killed.arns) <= known
     assert len(known - set(killed.arns)) <= bool(killed.token)  # the one not acknowledged
     print(f"{len(known)} executions, {len(killed.objects)} objects")
-    assert len(known) > 3
     awaited(lambda: all(killed.status(arn) in DONE for arn in known))
     for arn in known:
         assert killed.status(arn) == "Succeeded"
