@@ -77,7 +77,7 @@ class Batch:
             **members,
         )
         self._sagemaker.get_waiter("transform_job_completed_or_stopped").wait(
-            TransformJobName="job", WaiterConfig={"Delay": 1}
+            TransformJobName="job", WaiterConfig={"Delay": 1, "MaxAttempts": 240}
         )
         found = self._s3.get_object(Bucket="batch", Key="out/object.out")
         body: bytes = found["Body"].read()

@@ -75,7 +75,7 @@ def test_the_line_runs_in_the_image_and_comes_back_after_a_kill(client: Any, lin
     line.process.stdout.close()
     line.up("--runner", "container")
     line.client("sagemaker").get_waiter("endpoint_in_service").wait(
-        EndpointName="customer-churn--staging", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        EndpointName="customer-churn--staging", WaiterConfig={"Delay": 1, "MaxAttempts": 240}
     )
     assert json.loads(line.run("predict").stdout)["predictions"] == answer["predictions"]
     (again,) = running(client, line)

@@ -175,7 +175,9 @@ def test_limits_may_change(line: Line, api: Api, tmp_path: Path) -> None:
     project = line.copy(tmp_path, ("rate = 50 ", "quota = 60\nrate = 1234.5 "))
     made = line.json("deploy", project=project)
     limited = Api(made["url"], made["apiKey"])
-    statuses = [limited.post(b"{}")[0] for _ in range(60)]  # the smoke test asked before
+    statuses = [limited.post(b"{}")[0]]
+    while len(statuses) <= 2 * 60 and statuses[-1] == 400:  # two quotas, if the day ends meanwhile
+        statuses.append(limited.post(b"{}")[0])
     assert (statuses[0], statuses[-1]) == (400, 429)
     made = line.json("deploy")
     assert Api(made["url"], made["apiKey"]).post(b"{}")[0] == 400
