@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -333,6 +334,28 @@ def test_change_sets_tell_what_would_happen_and_do_it(stack: Stack) -> None:
     ]
     assert found[0]["Replacement"] == "True"
     assert buckets(stack) & {"sets-one", "sets-two"} == {"sets-one"}
+
+
+def test_of_updates_at_once_each_is_made_or_told_that_another_is(stack: Stack) -> None:
+    sections = {"Parameters": {"P": {"Type": "String"}}, "Outputs": {"O": {"Value": {"Ref": "P"}}}}
+    body = template({"K": key()}, **sections)
+    assert stack.create(body, {"P": "0"}) == "CREATE_COMPLETE"
+    begin = threading.Barrier(4)
+
+    def update(number: int) -> str:
+        begin.wait()
+        try:
+            stack.client.update_stack(**stack.ask(body, {"P": str(number)}))
+        except ClientError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(4) as threads:
+        for turn in range(5):
+            said = list(threads.map(update, range(4 * turn + 1, 4 * turn + 5)))
+            assert "" in said
+            assert all("state and can not be updated" in each for each in said if each), said
+            assert stack.settled() == "UPDATE_COMPLETE"
 
 
 def test_values_that_are_not_given_again_stay(stack: Stack) -> None:

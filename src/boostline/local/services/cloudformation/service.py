@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Callable
 
-from boostline.contracts.models import service_model
+from boostline.contracts.strict import message, problems
 from boostline.local.platform import Platform
 from boostline.local.service import Service
 from boostline.local.services.cloudformation import sources
@@ -35,7 +36,7 @@ NOT_HERE = (
 class CloudFormation(Service):
     """Stacks of the resource types that the project's templates have; others are refused.
 
-    To create a stack or to update it is to make a change set and to execute it.
+    To create a stack or to update it is to do what a change set would say.
     """
 
     def __init__(self, platform: Platform) -> None:
@@ -62,23 +63,23 @@ class CloudFormation(Service):
         return self._at_once(request, "UPDATE")
 
     def _at_once(self, request: Document, kind: str) -> Document:
-        """Make a change set, and execute it."""
+        """Do what a change set would say, without one."""
         _refuse_others(request)
-        shape = service_model("cloudformation").operation_model("CreateChangeSet").input_shape
-        asked = {member: value for member, value in request.items() if member in shape.members}
-        asked |= {"ChangeSetName": f"{kind.lower()}-{uuid.uuid4()}", "ChangeSetType": kind}
+        named = {"StackName": request["StackName"], "ChangeSetName": kind.lower()}
+        if found := problems("cloudformation", "CreateChangeSet", named):
+            raise refuse(message(found))  # CreateStack's own model does not say what a name is
         with self._turn:
             if kind == "CREATE" and self._stacks.find(request["StackName"]):
                 raise refuse(
                     f"Stack [{request['StackName']}] already exists", "AlreadyExistsException"
                 )
-            made = self.platform.call("cloudformation", "CreateChangeSet", asked)
-        named = {"ChangeSetName": made["Id"]}
-        if self._change_set(named)["Status"] == "FAILED":
-            self.delete_change_set(named)
-            raise refuse("No updates are to be performed.")
-        self.execute_change_set(named)
-        return {"StackId": made["StackId"]}
+            stack = self._planned(named | {"ChangeSetType": kind})
+            plan = self._plan(stack, request | named)
+            if plan["Status"] == "FAILED":
+                raise refuse("No updates are to be performed.")
+            self._stacks.keep(stack)
+        self._execute(stack["StackId"], lambda: plan["Source"])
+        return {"StackId": stack["StackId"]}
 
     def cancel_update_stack(self, request: Document) -> None:
         """Bring a stack that is being updated back to what it was."""
@@ -157,12 +158,17 @@ class CloudFormation(Service):
                 f"[{found['Status']}]",
                 "InvalidChangeSetStatus",
             )
-        stack = self._stacks.get(found["StackId"])
+        # Another may have been quicker, and this one is void.
+        self._execute(found["StackId"], lambda: self._change_set(request)["Source"])
+
+    def _execute(self, stack_id: str, source: Callable[[], Document]) -> None:
+        """Begin to make a stack what its source says."""
+        stack = self._stacks.get(stack_id)
         verb = "CREATE" if stack["StackStatus"] == REVIEW else "UPDATE"
 
         def change(stack: Document) -> None:
             _require(stack, {REVIEW} if verb == "CREATE" else UPDATABLE)
-            stack["Next"] = self._change_set(request)["Source"]  # another may have been quicker
+            stack["Next"] = source()
             if verb == "UPDATE":
                 stack["LastUpdatedTime"] = time.time()
             self._forget(stack)
