@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,11 @@ import boto3
 import botocore.session
 import hypothesis
 import pytest
+
+# Before the libraries are loaded: by default their threads wait for each other by running on, and
+# on a busy machine a training takes twenty times as long, in what it waits for itself.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from botocore.config import Config
 from botocore.loaders import create_loader
 

@@ -1,14 +1,9 @@
 """The churn example, run once through the real programs."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-# Before the libraries are loaded: by default their threads wait for each other by running on, and
-# on a busy machine a training takes twenty times as long, in what it waits for itself.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from benchmarks.programs import read_example, run_example
 from boostline.artifact.folder import Artifact, open_artifact
