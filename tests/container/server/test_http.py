@@ -9,6 +9,7 @@ import resource
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
@@ -429,6 +430,24 @@ def test_a_client_waits_while_the_system_has_no_files(
             client.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert "no more connections" in log.readline()
         assert shown(read_until(client, b"}"))["path"] == "/"
+
+
+def test_a_drain_answers_what_came_before_it_and_was_not_read(site: Site) -> None:
+    with site.connect() as client, site.connect() as idle:
+        while len(site.server.connections) < 2:
+            time.sleep(0.01)
+
+        def at_once() -> None:
+            client.sendall(b"GET /late HTTP/1.1\r\n\r\n")
+            drain = site.server.drain()
+            drain.send(None)  # up to where it waits, and nothing is read meanwhile
+            drain.close()
+
+        site.on_loop(at_once)
+        assert idle.recv(1) == b""
+        found = read_all(client)
+        assert b'"path": "/late"' in found
+        assert b"Connection: close" in found
 
 
 def test_a_drain_answers_what_is_under_way_and_ends_what_is_not(site: Site) -> None:

@@ -1,6 +1,8 @@
 """HTTP/1.1 on an asyncio transport: parsing, order, limits and time."""
 
 import asyncio
+import fcntl
+import termios
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -292,6 +294,13 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
 
     def end_if_idle(self) -> None:
-        """Close unless a request is under way."""
-        if self._current is None and not self._waiting and not self._reading:
+        """Close unless a request is under way, be it that nothing of it was read yet."""
+        if self._current is None and not self._waiting and not self._reading and not self._unread():
             self._transport.close()
+
+    def _unread(self) -> bool:
+        """Say whether the client sent what the event loop has not come to."""
+        if self._refused or self._transport.is_closing():
+            return False
+        number = self._transport.get_extra_info("socket").fileno()
+        return any(fcntl.ioctl(number, termios.FIONREAD, bytes(4)))
