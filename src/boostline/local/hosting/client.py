@@ -10,7 +10,7 @@ from functools import partial
 
 import urllib3
 
-from boostline.local.runners.base import LOOPBACK
+from boostline.contracts.ports import LOOPBACK
 
 PING_TIMEOUT = 2.0
 FIRST_PAUSE = 0.05  # seconds between the first pings; then longer, up to PING_TIMEOUT

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from boostline.contracts.archives import ArchiveError, unpack
+from boostline.contracts.ports import LOOPBACK
 from boostline.contracts.uri import split_uri
 from boostline.local.hosting.client import Client, Unavailable
 from boostline.local.platform import Platform
 from boostline.local.runners.base import (
     KILLED,
-    LOOPBACK,
     PORT,
     Command,
     Program,

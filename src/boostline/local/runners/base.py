@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 ML = "/opt/ml"
-LOOPBACK = "127.0.0.1"
 KILLED = 137  # exit code after SIGKILL, which is how the kernel takes memory back
 PORT = "SAGEMAKER_BIND_TO_PORT"  # AWS's own name, there only set where containers share a host
 

@@ -14,9 +14,8 @@ from typing import Any
 from docker.errors import DockerException, ImageNotFound
 from docker.utils import parse_bytes
 
-from boostline.contracts.ports import free_port
+from boostline.contracts.ports import LOOPBACK, free_port
 from boostline.local.runners.base import (
-    LOOPBACK,
     ML,
     PORT,
     Command,
