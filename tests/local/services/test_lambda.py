@@ -409,13 +409,15 @@ def test_invocations_run_side_by_side(
     assert len(pids) == 3
 
 
-def test_a_change_frees_a_function_from_what_still_runs(
-    shared_platform: RunningPlatform,
-    make: Make,
-    listener: socket.socket,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "MOST_WORKERS", 1)
+
+
+@pytest.mark.usefixtures("one_worker")
+def test_a_change_frees_a_function_from_what_still_runs(
+    shared_platform: RunningPlatform, make: Make, listener: socket.socket
+) -> None:
     name, order = make(CALLER), {"port": port(listener)}
     with ThreadPoolExecutor(1) as pool:
         old = pool.submit(invoke, shared_platform, name, order)
@@ -431,13 +433,10 @@ def test_a_change_frees_a_function_from_what_still_runs(
     assert invoke(shared_platform, name, "kept")["Payload"] == "kept"
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_what_was_accepted_outlives_its_function(
-    shared_platform: RunningPlatform,
-    make: Make,
-    listener: socket.socket,
-    monkeypatch: pytest.MonkeyPatch,
+    shared_platform: RunningPlatform, make: Make, listener: socket.socket
 ) -> None:
-    monkeypatch.setattr(service, "MOST_WORKERS", 1)
     name, order = make(CALLER), {"port": port(listener)}
     for _ in range(3):
         assert invoke(shared_platform, name, order, InvocationType="Event")["StatusCode"] == 202

@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,7 @@ from tests.local.services.sagemaker_bench import ROLE, Bench, image, images
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"images": images(tmp_path / "programs")}
-
-
-@pytest.fixture
-def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
-    bench = Bench(platform, tmp_path / "programs")
+def bench(bench: Bench) -> Bench:
     serve(bench, ECHO)
     return bench
 

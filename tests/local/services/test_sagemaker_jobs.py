@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,6 @@ from tests.conftest import RunningPlatform
 from tests.local.services.sagemaker_bench import Bench, image, images
 
 TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"images": images(tmp_path / "programs")}
-
-
-@pytest.fixture
-def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
-    return Bench(platform, tmp_path / "programs")
 
 
 def channel(name: str, uri: str) -> dict[str, Any]:

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from boostline.contracts.pipeline import get
-from tests.conftest import RunningPlatform
 from tests.local.services.pipelines_bench import (
     CLUSTER,
     create,
@@ -20,17 +17,12 @@ from tests.local.services.pipelines_bench import (
     steps,
     training,
 )
-from tests.local.services.sagemaker_bench import ROLE, Bench, images
+from tests.local.services.sagemaker_bench import ROLE, Bench
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"images": images(tmp_path / "programs")}
-
-
-@pytest.fixture
-def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
-    return prepare(Bench(platform, tmp_path / "programs"))
+def bench(bench: Bench) -> Bench:
+    return prepare(bench)
 
 
 def test_execution_from_data_to_a_registered_package(bench: Bench) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from boostline.contracts.pipeline import get
-from tests.conftest import RunningPlatform
 from tests.local.services.pipelines_bench import (
     CLUSTER,
     create,
@@ -23,7 +20,7 @@ from tests.local.services.pipelines_bench import (
     run,
     steps,
 )
-from tests.local.services.sagemaker_bench import ROLE, Bench, client, image, images
+from tests.local.services.sagemaker_bench import ROLE, Bench, client, image
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +33,8 @@ def handler(event, context):
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"images": images(tmp_path / "programs")}
-
-
-@pytest.fixture
-def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
-    return prepare(Bench(platform, tmp_path / "programs"))
+def bench(bench: Bench) -> Bench:
+    return prepare(bench)
 
 
 def only(*steps: dict[str, Any]) -> str:

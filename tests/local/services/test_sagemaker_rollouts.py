@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,11 +48,6 @@ ALARM = {
     "ComparisonOperator": "GreaterThanThreshold",
     "TreatMissingData": "notBreaching",
 }
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"images": images(tmp_path / "programs")}
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.conftest import RunningPlatform, start
+from tests.conftest import start
 from tests.local.services.hosting_bench import ECHO, ask, configure, deploy, model, serve, update
 from tests.local.services.metrics_bench import measured
 from tests.local.services.sagemaker_bench import Bench, client, images
@@ -23,13 +22,7 @@ HOUR = r"captured/live/AllTraffic/\d{4}/\d\d/\d\d/\d\d/\d\d-\d\d-[0-9a-f-]{36}\.
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"images": images(tmp_path / "programs")}
-
-
-@pytest.fixture
-def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
-    bench = Bench(platform, tmp_path / "programs")
+def bench(bench: Bench) -> Bench:
     serve(bench, ECHO)
     return bench
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,7 @@ def invoke(self, body):
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"images": images(tmp_path / "programs")}
-
-
-@pytest.fixture
-def bench(platform: RunningPlatform, tmp_path: Path) -> Bench:
-    bench = Bench(platform, tmp_path / "programs")
+def bench(bench: Bench) -> Bench:
     serve(bench, COUNT)
     model(bench, "one", COLOR="model", SIZE="model")
     return bench

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +11,7 @@ from tests.conftest import RunningPlatform
 from tests.local.services.cloudformation.serving_bench import Serving
 from tests.local.services.cloudformation.stacks_bench import INFRA, Stack, template
 from tests.local.services.hosting_bench import traffic
-from tests.local.services.sagemaker_bench import client, images
+from tests.local.services.sagemaker_bench import client
 
 TEMPLATE = (INFRA / "serving.yaml").read_text()
 ENDPOINT = "churn--staging"
@@ -24,11 +22,6 @@ CANARY = {
     "AlarmPeriodSeconds": "10",
     "BakeSeconds": "0",
 }
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"images": images(tmp_path / "programs")}
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,10 @@ import urllib3
 from tests.conftest import RunningPlatform
 from tests.local.services.cloudformation.serving_bench import WAITING, Serving
 from tests.local.services.cloudformation.stacks_bench import INFRA, Stack
-from tests.local.services.sagemaker_bench import images
 
 pytestmark = pytest.mark.slow
 TEMPLATE = (INFRA / "serving.yaml").read_text()
 ENDPOINT = "churn--staging"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"images": images(tmp_path / "programs")}
 
 
 @pytest.fixture
