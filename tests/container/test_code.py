@@ -84,6 +84,14 @@ def test_an_error_names_the_users_line_and_never_our_frames(
     assert not any("container/code.py" in line for line in log)
 
 
+def test_whatever_is_raised_is_told(tmp_path: Path) -> None:
+    code = "import polars as pl\ndef load(folder): raise pl.exceptions.PanicException('at last')"
+    load_own = load(write(tmp_path, code), "load")
+    assert load_own is not None
+    with pytest.raises(UserCodeError, match=r"^own\.py, line 2, in load: PanicException: at last"):
+        load_own(tmp_path)
+
+
 def wheel(folder: Path, name: str, version: str) -> Path:
     path = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"

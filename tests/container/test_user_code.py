@@ -203,6 +203,19 @@ def test_a_request_on_which_predict_fails(tmp_path: Path) -> None:
     assert (told.value.status, told.value.code) == (400, "no_explanation")
 
 
+def test_predict_may_change_its_features(tmp_path: Path) -> None:
+    text = "def predict(model, rows):\n    rows += 1\n    return rows[:, 0]\n"
+    paths = lay_job(tmp_path, "regression", {"num_round": 2}, {"serve": text})
+    loaded = load_model(train(paths))
+    scorer = Scorer(loaded)
+    small, large = b"1.5,2,3,0", b"1.5,2,3,0\n" * 10_000
+    assert scorer.score(Request(small, "text/csv")).body == b"2.5\n"  # its bytes are the request's
+    assert scorer.score(Request(large, "text/csv")).body == b"2.5\n" * 10_000
+    rows = np.zeros((2, 4), dtype=np.float32)
+    assert loaded.choice.engine.score(rows).tolist() == [1, 1]
+    assert not rows.any()
+
+
 def test_classes_that_training_did_not_see_are_improbable(tmp_path: Path) -> None:
     text = (
         "from sklearn.ensemble import RandomForestClassifier\n"

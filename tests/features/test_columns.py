@@ -34,3 +34,17 @@ def test_points_in_time(values: list[Any], expected: list[float]) -> None:
 def test_what_is_no_point_in_time(value: str | None) -> None:
     with pytest.raises(TableError, match="column 't' is no point in time"):
         read_times(pl.Series("t", ["2026-01-01", value]), [])
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([dt.timedelta(1)], "Duration"),
+        ([b"\xff"], "Binary"),
+        ([["x"]], "List"),
+        ([{"x": 1}], "Struct"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_column(values: list[object], kind: str) -> None:
+    with pytest.raises(TableError, match=rf"^column 'k' holds {kind}.*: a categorical column"):
+        read_coded(pl.Series("k", values), [])

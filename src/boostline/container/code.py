@@ -124,7 +124,7 @@ class UserCode:
     def _guarded(self, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except (Exception, KeyboardInterrupt, SystemExit) as error:
+        except BaseException as error:  # a panic of Polars is no Exception; nor is SystemExit
             traceback.print_exception(type(error), error, self._own(error.__traceback__))
             raise UserCodeError(f"{self._place(error)}{type(error).__name__}: {error}") from None
 

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -11,6 +12,8 @@ from typing import Any, Literal
 from boostline.container.errors import ContainerError
 
 Value = float | int | str
+
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ class Hyperparameter:
         if isinstance(text, str) and self._is_text(text):
             return text
         if self.kind != "word" and isinstance(value, int | float) and not isinstance(value, bool):
-            whole = self.kind == "real" or float(value).is_integer()
-            if math.isfinite(value) and self.low <= value <= self.high and whole:
+            whole = self.kind == "real" or value % 1 == 0
+            # Integers may be longer than any float: they compare with one, and nothing else.
+            if -_LARGEST <= value <= _LARGEST and self.low <= value <= self.high and whole:
                 return int(value) if self.kind == "integer" else float(value)
         raise ContainerError(f"hyperparameter {self.name!r}: {raw!r} is not {self._allowed()}")
 

@@ -23,6 +23,7 @@ HYPERPARAMETER = Hyperparameter(
     words=("none", "balanced"),
     forms={'{"<class>": <weight>, …}': r"\{.*\}"},
 )
+_MOST = 1e9  # of a weight: sums of many stay within float32
 
 
 class Part(NamedTuple):
@@ -95,9 +96,9 @@ def _class_weights(text: str, data: Channels) -> NDArray[np.float32] | None:
     except ValueError as error:
         raise ContainerError(f"hyperparameter 'class_weight': not JSON: {error}") from None
     for name, weight in given.items():
-        if name not in classes or not isinstance(weight, int | float) or not weight > 0:
+        if name not in classes or not isinstance(weight, int | float) or not 0 < weight <= _MOST:
             raise ContainerError(
                 f"hyperparameter 'class_weight': {name!r}: {weight!r}: give a positive number for "
-                f"some of the classes {', '.join(map(repr, classes))}"
+                f"some of the classes {', '.join(map(repr, classes))}, at most {_MOST:g}"
             )
     return np.array([given.get(name, 1.0) for name in classes], dtype=np.float32)

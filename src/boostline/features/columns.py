@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,11 +86,11 @@ def read_coded(column: pl.Series, missing: Sequence[str], report: Report = refus
     Raises
     ------
     TableError
-        From ``report``, for malformed values.
+        The column's type has no text; or from ``report``, for malformed values.
     """
     values = column if column.dtype.is_numeric() or column.dtype == pl.Boolean else None
     if values is None or values.dtype.is_decimal():
-        values = column.cast(pl.String)
+        values = _texts(column)
     found = values.drop_nulls().unique()
     canonicals, bad = _through(category_parser(missing), found)
     if bad:
@@ -151,6 +152,16 @@ def _to_time(texts: pl.Series, form: str) -> pl.Series:
 
 def _accept(column: pl.Series, where: pl.Series, explain: Explain) -> None:
     """Let malformed values be."""
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    with suppress(pl.exceptions.PolarsError):  # of durations, and of bytes that are not UTF-8
+        if not column.dtype.is_nested():
+            return column.cast(pl.String)
+    raise TableError(
+        f"column {column.name!r} holds {column.dtype}: a categorical column, or a label, needs "
+        "text, numbers, booleans or dates"
+    )
 
 
 def _parsed(texts: pl.Series, missing: Sequence[str], report: Report) -> pl.Series:

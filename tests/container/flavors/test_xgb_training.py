@@ -119,6 +119,8 @@ def test_class_weights_move_the_scores(tmp_path: Path, weights: str) -> None:
         ("binary", {"objective": "rank:map"}, "is not 'binary:logistic' or "),
         ("binary", {"class_weight": '{"maybe": 2}'}, "'maybe': 2: give a positive number for"),
         ("binary", {"class_weight": '{"yes": 0}'}, "'yes': 0: give a positive number"),
+        ("binary", {"class_weight": '{"yes": Infinity}'}, "'yes': inf: give .*, at most 1e[+]09"),
+        ("binary", {"class_weight": '{"yes": 1%s}' % ("0" * 400)}, "'yes': 1000*: give"),
         ("binary", {"class_weight": "{yes: 2}"}, "'class_weight': not JSON"),
         ("binary", {"class_weight": "heavy"}, "'none' or 'balanced' or '{\"<class>\": <weight>"),
         ("regression", {"class_weight": "balanced"}, "regression has no classes"),

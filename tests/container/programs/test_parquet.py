@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -104,6 +104,7 @@ def test_derived_columns_and_a_known_contract_tell_features(reader: ParquetReade
         (pl.Series("k", ["x", "other"]), 2, "k", "unknown category 'other'"),
         (pl.Series("k", [["x"], []]), 0, "k", "holds List(String)"),
         (pl.Series("k", [b"x", b""]), 0, "k", "holds Binary"),
+        (pl.Series("k", [timedelta(1)] * 2), 0, "k", "holds Duration"),
         (pl.Series("k", ["x", "x" * 200_000]), 0, "k", "more than 131072 bytes"),
         (pl.Series("more", [1, 2]), 0, "more", "not a column"),
     ],

@@ -104,11 +104,13 @@ def images(url: str) -> Iterator[None]:
         repository, _, tag = name.removeprefix(f"{REGISTRY}/").partition(":")
         made = json.loads(client.import_image_from_data(packed, changes=changes))["status"]
         client.tag(made, f"localhost/{repository}", tag)
-    must_run(client, PLAIN.replace(REGISTRY, "localhost"))
-    yield
-    for name in CHANGES:
-        client.remove_image(name.replace(REGISTRY, "localhost"), force=True)
-    client.close()
+    try:
+        must_run(client, PLAIN.replace(REGISTRY, "localhost"))
+        yield
+    finally:
+        for name in CHANGES:
+            client.remove_image(name.replace(REGISTRY, "localhost"), force=True)
+        client.close()
 
 
 def archive() -> bytes:

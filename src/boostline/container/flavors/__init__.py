@@ -175,6 +175,6 @@ def with_predict(model: Model, folder: Path) -> Model:
 
     def score(native: Any, rows: Rows) -> object:
         with lock:  # the server scores in threads: the user need not think of them
-            return predict(native, rows)
+            return predict(native, rows.copy())  # to change at will; a request's are read-only
 
     return FunctionModel(model.native, model.task, score, partial(code.refuse, "predict"))

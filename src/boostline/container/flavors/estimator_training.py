@@ -27,7 +27,7 @@ _BOOSTING = (
     Hyperparameter("n_iter_no_change", "integer", 30, 0, 100_000),
     Hyperparameter("learning_rate", "real", 0.1, 1e-6, 1),
     Hyperparameter("max_leaf_nodes", "integer", 31, 2, 131_072),
-    Hyperparameter("min_samples_leaf", "integer", 20, 1),
+    Hyperparameter("min_samples_leaf", "integer", 20, 1, 2**31 - 1),
     Hyperparameter("l2_regularization", "real", 0.0, 0),
     Hyperparameter("max_features", "real", 1.0, 1e-3, 1),
     Hyperparameter("max_bins", "integer", 255, 2, 255),
@@ -37,7 +37,7 @@ _BOOSTING = (
 _FOREST = (
     Hyperparameter("n_estimators", "integer", 300, 1, 100_000),
     Hyperparameter("max_features", "real", "sqrt", 1e-3, 1.0, words=("sqrt", "log2")),
-    Hyperparameter("min_samples_leaf", "integer", 1, 1),
+    Hyperparameter("min_samples_leaf", "integer", 1, 1, 2**31 - 1),
     _DEPTH,
     _SEED,
 )

@@ -40,7 +40,7 @@ class LightGBMFlavor(TreeFlavor):
         Hyperparameter("learning_rate", "real", 0.1, 1e-6, 1),
         Hyperparameter("num_leaves", "integer", 31, 2, 131_072),
         Hyperparameter("max_depth", "integer", -1, -1, 63),
-        Hyperparameter("min_data_in_leaf", "integer", 20, 0),
+        Hyperparameter("min_data_in_leaf", "integer", 20, 0, 2**31 - 1),
         Hyperparameter("min_sum_hessian_in_leaf", "real", 1e-3, 0),
         Hyperparameter("min_gain_to_split", "real", 0.0, 0),
         Hyperparameter("lambda_l1", "real", 0.0, 0),

@@ -217,9 +217,9 @@ def _own_metrics(paths: Paths, test: Test) -> Metrics:
         objective=artifact.manifest.objective,
         contract=artifact.contract,
         folder=folder,
-        features=test.features,
-        labels=test.labels,
-        scores=test.scores,
+        features=test.features.copy(),  # to sort or fill: the report needs what was scored
+        labels=test.labels.copy(),
+        scores=test.scores.copy(),
         threshold=artifact.manifest.threshold,
     )
     rows = test.rows("the user's evaluate")

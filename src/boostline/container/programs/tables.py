@@ -104,7 +104,7 @@ def _check_types(frame: pl.DataFrame) -> None:
     problems = [
         RowProblem(HEADER, name, f"holds {kind}: send numbers or text")
         for name, kind in frame.schema.items()
-        if kind.is_nested() or kind in (pl.Binary, pl.Object)
+        if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Duration)
     ]
     texts = frame.select(cs.string().str.len_bytes().max())
     longest = zip(texts.columns, texts.row(0), strict=True) if texts.width else ()

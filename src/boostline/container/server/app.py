@@ -95,7 +95,7 @@ class App:
     def _score(self, request: Request) -> Outcome:
         try:
             return self._scorer.score(request)
-        except Exception as error:
+        except BaseException as error:  # a panic of Polars is no Exception
             return error
 
     def _answer(self, outcome: Outcome) -> Answer:

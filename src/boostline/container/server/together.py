@@ -13,7 +13,7 @@ from boostline.container.programs.scoring import Read, Reply, Request
 # another order: an answer must not depend, be it in its last digit, on who else asks.
 MOST = 64
 
-Outcome = Reply | Exception
+Outcome = Reply | BaseException
 Done = Callable[[Outcome], None]
 
 
@@ -70,7 +70,7 @@ class Together:
         for request, done in waiting:
             try:
                 read = self._scorer.read(request)
-            except Exception as error:  # its own client is told
+            except BaseException as error:  # its own client is told, also of a panic of Polars
                 done(error)
                 continue
             singles.append(_Single(read, done))
@@ -89,7 +89,7 @@ class Together:
                 self._scorer.reply(single.read, scores[place * step : (place + 1) * step])
                 for place, single in enumerate(singles)
             ]
-        except Exception as error:
+        except BaseException as error:
             if len(singles) == 1:
                 singles[0].done(error)
             else:
