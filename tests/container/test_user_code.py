@@ -203,6 +203,15 @@ def test_a_request_on_which_predict_fails(tmp_path: Path) -> None:
     assert (told.value.status, told.value.code) == (400, "no_explanation")
 
 
+def test_a_hyperparameter_may_be_no_number_of_json(tmp_path: Path) -> None:
+    text = OWN + "first = train\ndef train(data, given, context):\n"
+    text += "    assert str(given['missing']) == 'nan'\n    return first(data, given, context)\n"
+    given = {"missing": "NaN", "most": "[1e400]", "ids": f"[{2**70}]"}
+    made = train(lay_job(tmp_path, "regression", given, {"train": text, "serve": CONSTANT}))
+    kept = made.manifest.hyperparameters
+    assert (kept["missing"], kept["most"], kept["ids"]) == ("NaN", ["Infinity"], [2**70])
+
+
 def test_predict_may_change_its_features(tmp_path: Path) -> None:
     text = "def predict(model, rows):\n    rows += 1\n    return rows[:, 0]\n"
     paths = lay_job(tmp_path, "regression", {"num_round": 2}, {"serve": text})

@@ -13,9 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.programs import EXAMPLE, start
+from boostline.artifact.folder import open_artifact, seal
+from boostline.artifact.golden import Golden
 from boostline.container.loading import LoadedModel
 from boostline.container.server.app import ATTRIBUTES
 from boostline.container.server.settings import MAX_BODY
@@ -283,3 +286,16 @@ def test_a_corrupt_model_is_never_served(churn: Folders, tmp_path: Path) -> None
         _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.startswith("error: model.ubj: corrupt in ")
+
+
+def test_a_model_of_other_features_is_never_served(churn: Folders, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(churn.model, folder)
+    old = open_artifact(folder)
+    changed = msgspec.structs.replace(old.golden.records[0], features=[0.0])
+    seal(folder, old.contract, old.manifest, Golden(records=[changed]))
+    with free_port() as port:
+        process = start("serve", tmp_path, SAGEMAKER_BIND_TO_PORT=str(port))
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert errors == "error: golden.json: record 1: this release transforms it to other features\n"

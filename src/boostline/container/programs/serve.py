@@ -6,6 +6,7 @@ import socket
 import time
 from importlib import import_module
 
+from boostline.artifact.errors import ArtifactError
 from boostline.artifact.folder import Artifact, open_artifact
 from boostline.container.errors import ContainerError
 from boostline.container.flavors import find_flavor
@@ -59,7 +60,10 @@ class Serving:
         Supervisor(self._settings.workers, self._work, self._announce, self._tell_metrics).run()
 
     def _work(self, place: int, alive: int, ready: Ready) -> None:
-        loaded = load_model(self._artifact)
+        try:
+            loaded = load_model(self._artifact)
+        except ArtifactError as error:
+            raise ContainerError(str(error)) from None
         self._board.fallback = bool(loaded.choice.reason)
         scorer = Scorer(loaded, self._settings.version)
         app = App(scorer, self._settings, self._board, place)

@@ -82,7 +82,8 @@ def run(paths: Paths) -> None:
         best_iteration=best,
         features=data.contract.digest,
         libraries=dict(flavor.libraries()),
-        hyperparameters=values,
+        # JSON has no number for NaN and infinity: their names are kept.
+        hyperparameters=json.loads(json.dumps(values), parse_constant=str),
         metrics=metrics,
     )
     sealed = seal(paths.model, data.contract, manifest, _golden(data, model))
