@@ -18,12 +18,14 @@ BIN = Path(sys.executable).parent
 EXAMPLE = Path(__file__).parents[2] / "examples/customer_churn"
 
 
-def boostline(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def boostline(
+    *arguments: str | Path, folder: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
     places = {"BOOSTLINE_DIR": str(folder / "platform"), "DOCKER_HOST": "unix:///no/such"}
     return subprocess.run(
         [BIN / "boostline", *arguments],
         cwd=folder,
-        env={**os.environ, **places},
+        env={**os.environ, **places, **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -57,6 +59,43 @@ def test_a_mistake_is_one_sentence(
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["env"], ["gc"], ["up"], ["status", "-p", str(EXAMPLE)]])
+def test_what_the_machine_refuses_is_one_sentence(tmp_path: Path, arguments: list[str]) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    done = boostline(*arguments, "--dir", file, folder=tmp_path)
+    assert done.returncode != 0
+    assert done.stderr.startswith("boostline: ")
+    assert str(file) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [BIN / "boostline", "doctor"],
+            env={**os.environ, "BOOSTLINE_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "boostline: the output: No space left on device\n"
+    assert done.returncode == 1
+
+
+def test_what_a_terminal_cannot_show_ends_no_command() -> None:
+    code = (
+        "from boostline.cli import main; from rich.console import Console; "
+        "main.app = lambda: Console().print('✓ Train'); main.main()"
+    )
+    variables = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, env=variables, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"? Train\n")
 
 
 def test_a_platform_that_was_killed_is_said_to_be_gone(tmp_path: Path) -> None:
@@ -114,7 +153,7 @@ def test_two_platforms_share_neither_folder_nor_port(platform: RunningPlatform) 
     assert "runs a platform in this folder" in same_folder.stderr
     same_port = boostline("up", "--dir", here / "other", "--port", port, folder=here)
     assert same_port.returncode == 1
-    assert "choose another with --port" in same_port.stderr
+    assert "give another with --port, 0 for any" in same_port.stderr
     assert "stop it" in boostline("gc", "--dir", folder, folder=here).stderr
 
 
@@ -141,6 +180,15 @@ def test_doctor_says_what_is_here(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     for word in ("python", "engine", "isolation", "disk", "platform"):
         assert f"ok  {word}" in done.stdout
+
+
+def test_doctor_says_where_no_platform_can_be(tmp_path: Path) -> None:
+    assert boostline("doctor", "--dir", tmp_path / "a/b/c", folder=tmp_path).returncode == 0
+    file = tmp_path / "file"
+    file.touch()
+    done = boostline("doctor", "--dir", file, folder=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert f"NO  platform           {file} is not a folder that you may write in" in done.stdout
 
 
 def test_new_makes_a_project(tmp_path: Path) -> None:

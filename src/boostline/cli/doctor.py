@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform as machine
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import typer
 
 from boostline.cli import options
 from boostline.cli.options import AsJson, Dir
+from boostline.contracts.address import VARIABLE
 
 
 class Finding(NamedTuple):
@@ -75,8 +77,13 @@ def _platform(folder: Dir) -> Iterator[Finding]:
     from boostline.project import target
 
     place = (folder or address.default_folder()).expanduser()
-    free = shutil.disk_usage(place if place.exists() else place.parent).free
+    there = next(each for each in (place, *place.absolute().parents) if os.path.exists(each))
+    free = shutil.disk_usage(there).free
     yield Finding("disk", free > 1 << 30, f"{free / (1 << 30):.0f} GiB free at {place}")
+    if not (os.path.isdir(there) and os.access(there, os.R_OK | os.W_OK | os.X_OK)):
+        reason = f"{there} is not a folder that you may write in"
+        yield Finding("platform", False, f"{reason}: give another with --dir or ${VARIABLE}")
+        return
     try:
         found = target.local(place)
     except target.TargetError as error:
@@ -91,7 +98,7 @@ def _contents(folder: Dir) -> Iterator[Finding]:
     from boostline.local.store.gc import verify
 
     place = (folder or address.default_folder()).expanduser()
-    if not (place / "platform.sqlite").exists():
+    if not os.path.exists(place / "platform.sqlite"):  # False too where one may not look
         return
     problems = verify(place)
     for problem in problems:

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+
 REFUSED = 5
+MACHINE = 1
+# What the machine refuses whoever asks. Other errors of the system are defects of ours.
+REFUSALS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE),
+}
+
+
+def sentence(error: Exception) -> str:
+    """Return what a command says of an error: of one of the system, the place first."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    where = error.filename2 or error.filename or "the output"
+    return f"{where}: {error.strerror}"
 
 
 def exit_code(error: Exception) -> int | None:
@@ -25,6 +41,8 @@ def exit_code(error: Exception) -> int | None:
 
     if isinstance(error, BoostlineError):
         return error.exit_code
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        return MACHINE
     codes: dict[type[Exception], int] = {
         FeatureError: 2,
         ArtifactError: 2,

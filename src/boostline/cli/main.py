@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -21,7 +22,7 @@ from boostline.cli import (
     platform,
     status,
 )
-from boostline.cli.failure import exit_code
+from boostline.cli.failure import exit_code, sentence
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,11 +60,14 @@ def _root(
 
 def main() -> None:
     """Run the command line; known errors end it with one sentence and their exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a ✓ must not end a run where none can be shown
+            stream.reconfigure(errors="replace")
     try:
         app()
     except Exception as error:
         code = exit_code(error)
         if code is None:
             raise
-        typer.secho(f"boostline: {error}", fg=typer.colors.RED, err=True)
+        typer.secho(f"boostline: {sentence(error)}", fg=typer.colors.RED, err=True)
         sys.exit(code)

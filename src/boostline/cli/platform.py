@@ -88,10 +88,8 @@ def up(
     try:
         platform.runner  # noqa: B018 - it is made here, before anything starts
         server.serve(platform, ready)
-    except RunnerError as error:
+    except (RunnerError, server.PortInUse) as error:
         raise BoostlineError(str(error)) from None
-    except server.PortInUse as error:
-        raise BoostlineError(f"{error}; choose another with --port, 0 for any") from None
 
 
 def _target(declared: str) -> tuple[str, tuple[str, ...]]:

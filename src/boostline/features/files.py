@@ -210,7 +210,7 @@ def _open_table(path: Path) -> _Csv | _Parquet:
     if not header:
         raise TableError(f"{path.name}: empty: expected a header line")
     if not _is_text(header):
-        raise TableError(f"{path.name}: not UTF-8 text")
+        raise TableError(f"{path.name}: not UTF-8 text: save it as UTF-8")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise TableError(f"{path.name}, line 1: column {twice[0]!r} is there twice")

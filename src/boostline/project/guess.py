@@ -100,7 +100,7 @@ def check_header(header: list[str], label: str) -> None:
         if label in parts:
             raise ScaffoldError(
                 f"no column {label!r}; the table seems to be separated by {separator!r}: only "
-                "commas are read"
+                "commas are read: save it with commas, or as Parquet"
             )
     raise ScaffoldError(f"no column {label!r}; the table has {', '.join(header)}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -139,7 +141,11 @@ def _bind(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port), backlog=2_048)
     except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            reason = os.strerror(error.errno or 0)
+            said = f"port {port} on 127.0.0.1 cannot be had ({reason}): give another with --port"
+            raise PortInUse(f"{said}, 0 for any") from None
         raise PortInUse(
-            f"port {port} on 127.0.0.1 is taken ({error.strerror}): "
-            "stop what listens there, or give another with --port"
+            f"port {port} on 127.0.0.1 is taken: "
+            "stop what listens there, or give another with --port, 0 for any"
         ) from None
