@@ -27,13 +27,19 @@ def show(text: str) -> None:
     print(text, flush=True)
 
 
+def on_event(program: Path, project: Path) -> str:
+    """Return the value of --on-event that an approval starts: paths may hold spaces."""
+    command = (str(program), "deploy", "staging", "--project", str(project))
+    return f"*:codepipeline:*={shlex.join(command)}"
+
+
 @contextmanager
 def platform(folder: Path) -> Iterator[None]:
     """Run the local platform in a folder until the block ends."""
     # What an approval starts: in the cloud CodePipeline or GitHub Actions, here a command.
     approved = "*:codepipeline:*=boostline deploy staging"
     show(f"$ boostline up --on-event {shlex.quote(approved)} &")
-    approved = f"{approved.replace('boostline', str(BOOSTLINE), 1)} --project {HERE}"
+    approved = on_event(BOOSTLINE, HERE)
     command = [str(BOOSTLINE), "up", "--port", "0", "--dir", str(folder), "--on-event", approved]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -99,7 +105,8 @@ def main() -> None:
         f"""
 What to do next:
   source {shlex.quote(str(Path(sys.executable).with_name("activate")))}
-  boostline up                                   # a platform, in a terminal of its own
+  boostline up                                   # a platform, in a terminal of its own; in another
+                                                 # one the first line again, and
   cd {os.path.relpath(HERE)} && boostline run    # the same pipeline; edit boostline.toml
   boostline new churn2 --data data/churn.csv --label 'Churn?'    # or your own table
   eval "$(boostline env)"    # and boto3, or your AWS CLI, works on the platform
