@@ -118,9 +118,9 @@ class Explainer:
         found = self._model.contributions(rows)
         if found is None:
             raise ExplainError(
-                "this model cannot explain its scores: models of XGBoost, LightGBM and CatBoost "
-                "can, and of scikit-learn trees, forests, histogram boosting and linear models, "
-                "unless serve code scores for them"
+                "this model cannot explain its scores: models of XGBoost and LightGBM can, of "
+                "CatBoost symmetric trees, and of scikit-learn trees, forests, histogram boosting "
+                "and linear models, unless serve code scores for them"
             )
         parts = found.parts
         if parts.ndim == 3:

@@ -10,7 +10,7 @@ import pytest
 
 from boostline.artifact.folder import Artifact
 from boostline.container.errors import ContainerError
-from boostline.container.explain import Explainer
+from boostline.container.explain import Explainer, ExplainError
 from boostline.container.flavors.base import Rows, Scores
 from boostline.container.loading import LoadedModel, load_model
 from boostline.features.spec import Objective
@@ -121,6 +121,25 @@ def test_other_objectives_explain_themselves(
     assert first.link == sealed
     score = np.exp(total) if sealed == "log" else total
     assert score == pytest.approx(loaded.model.predict(rows)[0], rel=1e-5)
+
+
+def test_what_a_framework_cannot_explain_is_told(tmp_path: Path) -> None:
+    code = (
+        "import xgboost\ndef train(d, h, c):\n"
+        "    model = xgboost.XGBClassifier(n_estimators=3, multi_strategy='multi_output_tree')\n"
+        "    return model.fit(d.train.features, d.train.labels)\n"
+    )
+    loaded = load_model(train(lay_job(tmp_path, "multiclass", {}, {"train": code})))
+    with pytest.raises(ExplainError, match="cannot explain its scores"):
+        Explainer(loaded.model, loaded.artifact.contract).explain(golden(loaded), 1)
+
+
+@pytest.mark.parametrize("policy", ["Depthwise", "Lossguide"])
+def test_catboost_explains_only_trees_whose_parts_add_up(tmp_path: Path, policy: str) -> None:
+    loaded = load_model(make(tmp_path, "catboost", "regression", grow_policy=policy))
+    assert loaded.choice.engine.name == "onedal"
+    with pytest.raises(ExplainError, match="of CatBoost symmetric trees"):
+        Explainer(loaded.model, loaded.artifact.contract).explain(golden(loaded), 1)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ class CatBoostFlavor(TreeFlavor):
         return scores[:, 1] if binary else scores
 
     def shares(self, native: catboost.CatBoost, rows: Rows) -> Any:
-        """Compute SHAP values."""
+        """Compute SHAP values; CatBoost's of other trees than symmetric ones do not add up."""
+        if not native._object._is_oblivious():  # noqa: SLF001
+            return None
         pool = catboost.Pool(rows)
         return native.get_feature_importance(pool, type="ShapValues", thread_count=1)
 

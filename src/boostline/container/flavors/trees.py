@@ -124,9 +124,15 @@ class TreeModel:
         """Give what ``daal4py`` converts."""
         return self._flavor.convertible(self.native)
 
-    def contributions(self, rows: Rows) -> Contributions:
-        """Compute SHAP values."""
-        parts = np.asarray(self._flavor.shares(self.native, rows), dtype=np.float64)
+    def contributions(self, rows: Rows) -> Contributions | None:
+        """Compute SHAP values, where the framework has such that add up."""
+        try:
+            shares = self._flavor.shares(self.native, rows)
+        except self._flavor.error:  # as XGBoost's of trees with a leaf for all classes
+            return None
+        if shares is None:
+            return None
+        parts = np.asarray(shares, dtype=np.float64)
         if self.task.objective == "multiclass":
             parts = parts.reshape(len(rows), -1, rows.shape[1] + 1)
         return Contributions(parts, self.link)
@@ -213,7 +219,7 @@ class TreeFlavor(ABC):
 
     @abstractmethod
     def shares(self, native: Any, rows: Rows) -> Any:
-        """Compute SHAP values, the base last."""
+        """Compute SHAP values, the base last; None where the framework's do not add up."""
 
     @abstractmethod
     def trees(self, native: Any) -> Iterator[Tree]:
