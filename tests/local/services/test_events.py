@@ -81,7 +81,11 @@ def line(tmp_path: Path, program: str) -> tuple[str, ...]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Mapping[str, Any]:
-    return {"targets": {"arn:aws:codepipeline:*": line(tmp_path, COMMAND)}, "deliveries": 2}
+    targets = {
+        "arn:aws:codepipeline:*": line(tmp_path, COMMAND),
+        "*:api-destination/gone": ("/no/such/program",),
+    }
+    return {"targets": targets, "deliveries": 2}
 
 
 @pytest.fixture
@@ -139,6 +143,19 @@ def test_an_approval_and_nothing_else_runs_the_declared_command(
     told = lines(bench)
     assert told.count(f"alone {bench.running.settings.folder}") == 2
     assert told[0].startswith(f"{ARN}: ")
+
+
+def test_a_command_that_fails_is_told_at_the_terminal(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = rule(bench.running, {"source": ["mine"]})
+    gone = {"Id": "gone", "Arn": "arn:aws:events:x:api-destination/gone"}
+    events.put_targets(Rule="rule", Targets=[gone])
+    events.put_events(Entries=[{"Source": "mine", "DetailType": "A", "Detail": "{}"}])
+    bench.until(lambda: lines(bench).count("exit code 3") == 2)
+    bench.until(lambda: bench.lines("/aws/events/rule", "gone/").count("exit code 127") == 2)
+    assert "exit code 3; its lines are in log group /aws/events/rule" in caplog.text
+    assert "/no/such/program: exit code 127" in caplog.text
 
 
 def test_executions_and_their_steps_tell_how_they_end(bench: Bench, tmp_path: Path) -> None:

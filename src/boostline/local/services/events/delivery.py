@@ -122,7 +122,7 @@ class Deliveries:
         stream = f"{target['Id']}/{document['Event']}"
         tell = partial(self._platform.logs.append, f"/aws/events/{document['Rule']}", stream)
         try:
-            if self._send(name, target["Arn"], document["Input"], tell):
+            if self._send(document, tell):
                 self._platform.resources.delete(DELIVERY, name)
         except RunnerError as error:
             tell([str(error)])
@@ -136,8 +136,9 @@ class Deliveries:
                 self._programs.pop(name, None)
             self._platform.events.arrived.set()
 
-    def _send(self, name: str, arn: str, given: str, tell: Sink) -> bool:
+    def _send(self, document: Document, tell: Sink) -> bool:
         """Run the command that stands for a target; return whether that is done with."""
+        name, arn, given = document["Name"], document["Target"]["Arn"], document["Input"]
         declared = self._platform.settings.targets.items()
         command = next((line for glob, line in declared if fnmatchcase(arn, glob)), None)
         if command is None:
@@ -158,6 +159,9 @@ class Deliveries:
         done = not self._closed.is_set()  # what is told as done is not run again
         remove(home)
         if done:
+            if code:
+                what, group = shlex.join(command), f"/aws/events/{document['Rule']}"
+                LOG.warning("%s: exit code %d; its lines are in log group %s", what, code, group)
             tell([f"exit code {code}"])
         return done
 
