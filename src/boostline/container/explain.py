@@ -120,7 +120,7 @@ class Explainer:
             raise ExplainError(
                 "this model cannot explain its scores: models of XGBoost and LightGBM can, of "
                 "CatBoost symmetric trees, and of scikit-learn trees, forests, histogram boosting "
-                "and linear models, unless serve code scores for them"
+                "and linear models, where parts add up to the score and no serve code scores"
             )
         parts = found.parts
         if parts.ndim == 3:

@@ -123,13 +123,28 @@ def test_other_objectives_explain_themselves(
     assert score == pytest.approx(loaded.model.predict(rows)[0], rel=1e-5)
 
 
-def test_what_a_framework_cannot_explain_is_told(tmp_path: Path) -> None:
+FOREST = "boosting_type='rf', bagging_freq=1, bagging_fraction=0.5"
+
+
+@pytest.mark.parametrize(
+    ("objective", "module", "made"),
+    [
+        ("multiclass", "xgboost", "XGBClassifier(multi_strategy='multi_output_tree')"),
+        ("binary", "lightgbm", f"LGBMClassifier({FOREST})"),
+        ("binary", "lightgbm", "LGBMClassifier(sigmoid=2.0)"),
+        ("regression", "lightgbm", "LGBMRegressor(reg_sqrt=True)"),
+        ("regression", "lightgbm", "LGBMRegressor(linear_tree=True)"),
+    ],
+)
+def test_what_does_not_add_up_to_scores_is_no_explanation(
+    tmp_path: Path, objective: Objective, module: str, made: str
+) -> None:
     code = (
-        "import xgboost\ndef train(d, h, c):\n"
-        "    model = xgboost.XGBClassifier(n_estimators=3, multi_strategy='multi_output_tree')\n"
+        f"import {module} as of\ndef train(d, h, c):\n"
+        f"    model = of.{made}.set_params(n_estimators=9)\n"
         "    return model.fit(d.train.features, d.train.labels)\n"
     )
-    loaded = load_model(train(lay_job(tmp_path, "multiclass", {}, {"train": code})))
+    loaded = load_model(train(lay_job(tmp_path, objective, {}, {"train": code})))
     with pytest.raises(ExplainError, match="cannot explain its scores"):
         Explainer(loaded.model, loaded.artifact.contract).explain(golden(loaded), 1)
 

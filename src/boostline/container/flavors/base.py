@@ -151,6 +151,31 @@ class Contributions(NamedTuple):
     parts: NDArray[np.float64]
     link: str
 
+    def for_scores(self, scores: Scores) -> Contributions | None:
+        """Return them, or None where they do not add up to the scores of their rows.
+
+        A framework's own may not, such as LightGBM's of forests and of square roots. The bound is
+        wide: they may be sums of float32.
+        """
+        sums = self.parts.sum(axis=-1)
+        with np.errstate(over="ignore"):
+            allowed = 1e-3 * np.maximum(1, np.abs(scores)) + 1e-5 * np.abs(self.parts).sum(axis=-1)
+            near = np.abs(_LINKS[self.link](sums) - scores) <= allowed
+        return self if near.all() else None
+
+
+def _softmax(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(sums - sums.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+_LINKS: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "identity": lambda sums: sums,
+    "log": np.exp,
+    "logit": lambda sums: 1 / (1 + np.exp(-sums)),
+    "softmax": _softmax,
+}
+
 
 class Model(Protocol):
     """A trained model."""
@@ -279,4 +304,5 @@ class FunctionModel:
 
     def contributions(self, rows: Rows) -> Contributions | None:
         """Explain rows, if there is a way."""
-        return self._explain(self.native, rows)
+        found = self._explain(self.native, rows)
+        return None if found is None else found.for_scores(self.predict(rows))

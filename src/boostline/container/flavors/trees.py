@@ -135,7 +135,7 @@ class TreeModel:
         parts = np.asarray(shares, dtype=np.float64)
         if self.task.objective == "multiclass":
             parts = parts.reshape(len(rows), -1, rows.shape[1] + 1)
-        return Contributions(parts, self.link)
+        return Contributions(parts, self.link).for_scores(self.predict(rows))
 
 
 class Job(NamedTuple):
