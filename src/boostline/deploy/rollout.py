@@ -35,19 +35,19 @@ class Rollout:
             StateReason="the version was rejected while it was rolled out",
         )
 
-    def package(self) -> str:
-        """Return the ARN of the version that the endpoint is on its way to, or nothing."""
+    def version(self) -> int | None:
+        """Return the version that the endpoint is on its way to, or has, if there is one."""
         found = self._describe()
+        if not found:
+            return None
         pending = found.get("PendingDeploymentSummary", found)
-        if found.get("EndpointStatus") not in ("Creating", "Updating"):
-            return ""
         config = self._sagemaker.describe_endpoint_config(
             EndpointConfigName=pending["EndpointConfigName"]
         )
         model = self._sagemaker.describe_model(
             ModelName=config["ProductionVariants"][0]["ModelName"]
         )
-        return str(model["Containers"][0]["ModelPackageName"])
+        return int(model["Containers"][0]["ModelPackageName"].rpartition("/")[2])
 
     def _describe(self) -> dict[str, Any]:
         try:

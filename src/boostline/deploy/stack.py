@@ -20,6 +20,7 @@ GONE = "DELETE_COMPLETE"
 CREATED = "REVIEW_IN_PROGRESS"  # a change set was made for it, and nothing else yet
 BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 STUCK = ("UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED")
+ADVANCING = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
 GOOD = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
@@ -184,11 +185,13 @@ class Stack:
                 end()
             elif stopped := stop():
                 self._cancel(status)
-            time.sleep(self._pace)
+            self.pause()
         reasons += self._tell(seen)
         if status in GOOD:  # what stopped it came too late
             return
         stopped = stopped or stop()  # whoever stops it may have taken it back already
+        if status == GONE and not stopped:
+            raise StackError(f"stack {self.name} was removed before it had come up")
         why = f"taken back, since {stopped}" if stopped else "; ".join(reasons) or status
         raise StackError(f"stack {self.name} came to {status}: {why}")
 
@@ -197,7 +200,7 @@ class Stack:
         self._cancel(self._status())
         while self._status().endswith("IN_PROGRESS"):
             end()
-            time.sleep(self._pace)
+            self.pause()
 
     def delete(self) -> None:
         """Delete the stack and wait until it is gone; nothing happens if it is not there.
@@ -217,7 +220,7 @@ class Stack:
         try:
             while (status := self._status()).endswith("IN_PROGRESS"):
                 reasons += self._tell(seen)
-                time.sleep(self._pace)
+                self.pause()
             reasons += self._tell(seen)
         finally:
             self.name = name
@@ -241,7 +244,7 @@ class Stack:
             found = self._unless_overtaken(self._client.describe_change_set, ChangeSetName=arn)
             if not found["Status"].endswith(("PENDING", "IN_PROGRESS")):
                 break
-            time.sleep(self._pace)
+            self.pause()
         if found["Status"] == "FAILED":
             reason = found.get("StatusReason", "no reason given")
             self.discard(ChangeSet(arn, ()))
@@ -265,6 +268,20 @@ class Stack:
     def _status(self) -> str:
         return str((self.describe() or {}).get("StackStatus", GONE))
 
+    def is_advancing(self) -> bool:
+        """Say whether a change is under way that can be taken back."""
+        return self._status() in ADVANCING
+
+    def pause(self) -> None:
+        """Wait as long as between two looks."""
+        time.sleep(self._pace)
+
+    def change(self) -> tuple[Any, ...]:
+        """Return which change was the last, once none is under way."""
+        self.settle()
+        found = self.describe() or {}
+        return tuple(found.get(name) for name in ("StackId", "LastUpdatedTime", "DeletionTime"))
+
     def settle(self) -> str:
         """Return the status once no change is under way."""
         told = False
@@ -272,7 +289,7 @@ class Stack:
             if not told:
                 self._report(f"stack {self.name} is in {status}: waiting for its end")
             told = True
-            time.sleep(self._pace)
+            self.pause()
         return status
 
     def _cancel(self, status: str) -> None:

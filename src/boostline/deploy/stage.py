@@ -20,22 +20,20 @@ from boostline.deploy.smoke import Expected, Outcome, SmokeTest
 from boostline.deploy.stack import Change, ChangeSet, OvertakenError, Stack, StackError
 from boostline.project import store
 from boostline.project.config import Config
-from boostline.project.target import Target, of_stage
+from boostline.project.target import StageError, Target, of_stage
 
 Report: TypeAlias = Callable[[str], object]
 T = TypeVar("T")
-
-
-class StageError(BoostlineError):
-    """What was given is no stage of the project."""
-
-    exit_code = 2
 
 
 class SmokeTestError(BoostlineError):
     """A version that does not answer as it should."""
 
     exit_code = 6
+
+
+class ReplacedError(StackError):
+    """A version that others took away before its test had come to its end."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +77,6 @@ class Stage:
     """
 
     def __init__(self, home: Target, config: Config, name: str, report: Report = str) -> None:
-        if name not in config.stages:
-            raise StageError(
-                f"stage {name!r}: the project has {', '.join(config.stages)}; a table "
-                f"[stages.{name}] in boostline.toml would make it one"
-            )
         self.name = name
         self._home = home
         self._target = of_stage(home, config, name)
@@ -99,8 +92,7 @@ class Stage:
 
     def version(self) -> int | None:
         """Return the version that is deployed, if one is."""
-        outputs = self._stack.outputs()
-        return int(outputs["ModelPackageArn"].rpartition("/")[2]) if outputs else None
+        return _version(self._stack.outputs())
 
     def plan(self, number: int | None) -> Plan:
         """Return what a deployment would do, and do nothing to the stage.
@@ -134,7 +126,8 @@ class Stage:
         NotApprovedError
             If the version must not be deployed here.
         StackError
-            If it did not come up, or was rejected meanwhile; what was there before goes on.
+            If it did not come up, or was rejected meanwhile; what was there before goes on. Or if
+            somebody removed the stage, or brought it to another version, while it was tested.
         SmokeTestError
             If it answers what it should not.
         """
@@ -159,7 +152,7 @@ class Stage:
     def withdraw(self, number: int) -> None:
         """End what is under way here of a version that has been rejected; report what stays."""
         rollout = Rollout(self._target, self._stack.name)
-        if rollout.package().endswith(f"/{number}"):
+        if self._coming(rollout) == number:
             self._report(f"stage {self.name}: version {number} is taken back")
             self._stack.take_back(rollout.end)
         if self.version() == number:
@@ -167,6 +160,15 @@ class Stage:
                 f"stage {self.name} answers with version {number} still: `boostline rollback "
                 f"{self.name}` or `boostline destroy {self.name}` ends that"
             )
+
+    def _coming(self, rollout: Rollout) -> int | None:
+        """Return the version that a change under way brings, once its endpoint says which."""
+        here = self.version()
+        while self._stack.is_advancing():
+            if (found := rollout.version()) not in (None, here):
+                return found
+            self._stack.pause()
+        return None
 
     def destroy(self) -> bool:
         """Remove all that the stage has, less what it captured; say whether there was anything."""
@@ -197,15 +199,21 @@ class Stage:
                     return work(package, artifact)
             except OvertakenError as error:
                 self._report(f"another deployment came first: {error}")
+            except ReplacedError as error:
+                if (
+                    self.version() is None
+                    or choose()["ModelPackageArn"] == package["ModelPackageArn"]
+                ):
+                    raise  # two that put their versions back by turns would never end
+                self._report(str(error))
 
     def _bring(self, package: dict[str, Any], artifact: Artifact) -> Deployment:
         version, before = int(package["ModelPackageVersion"]), self.version()
         changed = self._changed(package, artifact)
         self._require_approved(package, before)
-        outputs = self._stack.outputs()
-        found, outcome = api.find(self._target, outputs), None
+        outcome = None
         if changed or not registry.passed(registry.describe(self._home, package), self.name):
-            outcome = self._test(package, artifact, found)
+            outcome = self._test(package, artifact)
             self._require_approved(package, before)
             registry.record(self._home, package, self.name, outcome.passed)
             if not outcome.passed:
@@ -213,8 +221,26 @@ class Stage:
                 if self._settings.after is not None:
                     back = self._back(version, before)
                 raise SmokeTestError(f"stage {self.name}: version {version} {outcome}{back}")
+        outputs = self._answering(version)
         names = outputs["EndpointName"], outputs["FunctionName"]
-        return Deployment(self.name, version, *names, found, outcome)
+        return Deployment(self.name, version, *names, api.find(self._target, outputs), outcome)
+
+    def _answering(self, version: int) -> dict[str, str]:
+        """Return the stack's outputs, if the stage still has a version.
+
+        Raises
+        ------
+        ReplacedError
+            If somebody removed the stage, or brought it to another version.
+        """
+        outputs = self._stack.outputs()
+        if (now := _version(outputs)) != version:
+            has = "is removed" if now is None else f"has version {now} now"
+            raise ReplacedError(
+                f"stage {self.name} {has}: somebody came in between. `boostline deploy "
+                f"{self.name} --version {version}` brings version {version} there, and tests it"
+            )
+        return outputs
 
     def _require_approved(self, package: Mapping[str, Any], before: int | None) -> None:
         if withdrawn := self._withdrawn(package):
@@ -271,7 +297,8 @@ class Stage:
         number = package["ModelPackageVersion"]
         return "" if status == "Approved" else f"version {number} is {status}"
 
-    def _test(self, package: dict[str, Any], artifact: Artifact, found: RestApi) -> Outcome:
+    def _test(self, package: dict[str, Any], artifact: Artifact) -> Outcome:
+        """Test a version that the stage has, until nothing has changed the stage meanwhile."""
         version = int(package["ModelPackageVersion"])
         capture = f"s3://{self._target.bucket}/capture/{self._config.name}/{self.name}/"
         percent = self._settings.capture_percent
@@ -283,12 +310,18 @@ class Stage:
             capture if percent else None,
             percent,
         )
-        self._report(f"smoke test of {found.url}")
-        outcome = SmokeTest(self._target, found, expected).run()
-        self._report(str(outcome))
-        if self.version() != version:
-            raise OvertakenError(f"stage {self.name} has version {self.version()} now")
-        return outcome
+        before = self._stack.change()
+        while True:
+            found = api.find(self._target, self._answering(version))
+            self._report(f"smoke test of {found.url}")
+            outcome = SmokeTest(self._target, found, expected).run()
+            self._report(str(outcome))
+            after = self._stack.change()
+            self._answering(version)
+            if after == before:
+                return outcome
+            self._report("the stage was changed meanwhile: it is tested again")
+            before = after
 
 
 @contextmanager
@@ -307,3 +340,7 @@ def name_of(config: Config, stage: str) -> str:
     No project's name holds the two hyphens, so no two stages share one.
     """
     return f"{config.name}--{stage}"
+
+
+def _version(outputs: Mapping[str, str]) -> int | None:
+    return int(outputs["ModelPackageArn"].rpartition("/")[2]) if outputs else None

@@ -32,6 +32,12 @@ class TargetError(BoostlineError):
     exit_code = 3
 
 
+class StageError(BoostlineError):
+    """What was given is no stage of the project."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class Target:
     """An account and region, with the session that reaches it.
@@ -164,10 +170,17 @@ def of_stage(home: Target, config: Config, stage: str) -> Target:
 
     Raises
     ------
+    StageError
+        If the project has no such stage.
     TargetError
         If no role is named, if it cannot be assumed, or if it is of another account.
     """
-    there = config.stages[stage].aws if stage in config.stages else None
+    if stage not in config.stages:
+        raise StageError(
+            f"stage {stage!r}: the project has {', '.join(config.stages)}; a table "
+            f"[stages.{stage}] in boostline.toml would make it one"
+        )
+    there = config.stages[stage].aws
     if there is None or home.name == "local":
         return home
     if there.deployer_role is None:
