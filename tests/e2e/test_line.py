@@ -184,8 +184,18 @@ def test_limits_may_change(line: Line, api: Api, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["", "ü", "prod/../x", "production"])
-def test_an_unknown_stage_is_refused(line: Line, execution: Any, stage: str) -> None:
-    assert "the project has staging, prod" in line.run("deploy", stage, code=2).stderr
+@pytest.mark.parametrize(
+    "command", [("deploy",), ("predict", "--stage"), ("logs", "endpoint", "--stage")]
+)
+def test_an_unknown_stage_is_refused(
+    line: Line, execution: Any, command: tuple[str, ...], stage: str
+) -> None:
+    assert "the project has staging, prod" in line.run(*command, stage, code=2).stderr
+
+
+def test_a_stage_that_is_not_deployed_predicts_nothing(line: Line, execution: Any) -> None:
+    said = line.run("predict", "--stage", "prod", code=1).stderr
+    assert "no endpoint of stage prod: `boostline deploy prod` makes it" in said
 
 
 def test_an_execution_is_followed_by_its_id(line: Line, execution: Any) -> None:

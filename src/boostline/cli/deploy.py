@@ -124,17 +124,27 @@ def predict(
     folder: Dir = None,
 ) -> None:
     """Ask the endpoint itself, past the REST API, to score raw records."""
+    from botocore.exceptions import ClientError
+
+    from boostline.contracts.errors import BoostlineError
     from boostline.deploy.stage import name_of
     from boostline.project.target import of_stage
 
     config, home = options.open_both(project, on, folder)
     target = of_stage(home, config, stage)
-    answer = target.client("sagemaker-runtime").invoke_endpoint(
-        EndpointName=name_of(config, stage),
-        Body=read_record(record or config.sample),
-        ContentType="application/json",
-        Accept="application/json",
-    )
+    try:
+        answer = target.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=name_of(config, stage),
+            Body=read_record(record or config.sample),
+            ContentType="application/json",
+            Accept="application/json",
+        )
+    except ClientError as error:
+        if "not found" not in error.response["Error"]["Message"]:
+            raise
+        raise BoostlineError(
+            f"no endpoint of stage {stage}: `boostline deploy {stage}` makes it"
+        ) from None
     typer.echo(answer["Body"].read().decode())
 
 
