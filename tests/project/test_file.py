@@ -99,6 +99,11 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         ),
         (
             "[[gate]]",
+            '[tags]\nteam = "a\\u0000b"\n"who?" = "Größe 1"\n[[gate]]',
+            ["tags.team: found ", "tags.who?.[key]: found "],
+        ),
+        (
+            "[[gate]]",
             "[split]\nby = 'a'\ntime = 'b'\n[[gate]]",
             ["split: the rows are split by a column or by time, not both"],
         ),

@@ -19,6 +19,7 @@ STAGES: dict[str, dict[str, Any]] = {
     "staging": {},
     "prod": {"after": "staging", "instance_count": 2, "canary_percent": 50},
 }
+TAG = r"^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$"  # what AWS takes: letters, spaces, numbers, some signs
 PROJECT_TAG = "sagemaker:project"  # SageMaker Projects tag what is theirs with -name and -id
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Scalar: TypeAlias = str | int | float | bool
@@ -254,8 +255,8 @@ class Config(_Section):
     aws: Aws | None = None
     tags: Annotated[
         dict[
-            Annotated[str, Field(min_length=1, max_length=128)],
-            Annotated[str, Field(max_length=256)],
+            Annotated[str, Field(min_length=1, max_length=128, pattern=TAG)],
+            Annotated[str, Field(max_length=256, pattern=TAG)],
         ],
         Field(max_length=48),  # of AWS's 50, two are ours
     ] = {}
