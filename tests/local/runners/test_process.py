@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -20,7 +21,7 @@ from boostline.local.runners import output
 from boostline.local.runners.base import Call, Command, RunnerError
 from boostline.local.runners.namespace import namespace
 from boostline.local.runners.process import ProcessRunner
-from boostline.local.runners.processes import MARK, end_session, started
+from boostline.local.runners.processes import MARK, Processes, end_session, started
 from boostline.local.store.database import Database
 
 MODES = [
@@ -237,6 +238,18 @@ def test_chatty_program_loses_no_line_and_long_lines_are_cut(bench: Bench) -> No
     assert program.wait(120) == 0
     assert [len(line) for line in bench.lines[:2]] == [262_144, 300_000 - 262_144]
     assert bench.lines[2:] == [str(number) for number in range(100_000)]
+
+
+def test_a_program_outlives_a_full_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines are lost; it does not stand still with its pipe full, nor do others for its end."""
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Processes, "remove", full)
+    command = bench.command("for _ in range(100_000): print('a line of many')")
+    program = ProcessRunner(bench.platform.database, {}, moved=True).start(command, full)
+    assert program.wait(300) == 0
 
 
 def test_a_later_platform_ends_what_a_killed_one_started(bench: Bench, tmp_path: Path) -> None:

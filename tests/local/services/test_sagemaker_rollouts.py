@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from boostline.local.hosting import endpoints
+from boostline.local.hosting.endpoints import Endpoint
 from tests.conftest import RunningPlatform, start
 from tests.local.services.hosting_bench import (
     ask,
@@ -116,6 +119,26 @@ def test_a_canary_takes_its_share_and_then_all(
     assert "PendingDeploymentSummary" not in endpoint
     assert counts.keys() == {"one", "two"}
     assert counts["one"] == done, "the old servers answered after the update"
+
+
+def test_an_update_whose_end_could_not_be_noted_comes_to_its_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the disk is full for a moment."""
+    note, full = Endpoint._note, [True]
+
+    def once(self: Endpoint, *arguments: Any) -> None:
+        if full:
+            full.clear()
+            raise sqlite3.OperationalError("database or disk is full")
+        note(self, *arguments)
+
+    monkeypatch.setattr(Endpoint, "_note", once)
+    monkeypatch.setattr(endpoints, "AGAIN", 0.1)
+    bench.sagemaker.update_endpoint(EndpointName="live", EndpointConfigName="two-twice")
+    assert settled(bench)["EndpointConfigName"] == "two-twice"
+    assert not full
+    assert ask(bench)["Body"] == b"two"
 
 
 def test_a_canary_that_fails_is_rolled_back_by_its_alarm(bench: Bench) -> None:

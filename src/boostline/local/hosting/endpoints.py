@@ -22,6 +22,7 @@ ENDPOINT = "endpoint"
 SHOWN = ("EndpointConfigName", "ProductionVariants", "DataCaptureConfig")
 LAST_GRACE = 5.0  # seconds between SIGTERM and SIGKILL when the platform stops
 REASON_LENGTH = 1024  # characters of FailureReason
+AGAIN = 5.0  # seconds until what could not be noted is tried anew
 MOMENT = 0.25  # seconds between two looks at document and alarms during a change
 
 
@@ -74,9 +75,12 @@ class Endpoint:
                     self._bring(self._document())
                 except Ended:
                     raise
-                except Exception:  # or it could not even be deleted
+                except Exception:  # a full disk: what the document says is still to be done
                     LOG.exception("endpoint %s", self._name)
-                self._news.wait()
+                    self._close([fleet for fleet in self._fleets if fleet not in self.traffic])
+                    self._news.wait(AGAIN)
+                else:
+                    self._news.wait()
         self.traffic = {}
         self._close(list(self._fleets))
         if not self._stopping.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import threading
@@ -17,6 +18,7 @@ BATCH = 10_000  # lines
 PAUSE = 0.1  # seconds between batches: at most 100,000 lines a second; the program waits meanwhile
 IDLE = 1.0  # seconds between looks whether to give up, while nothing comes
 PATIENCE = 5.0  # seconds for the last output of a program that has ended
+LOG = logging.getLogger(__name__)
 TAIL = 20  # lines kept for the reason of a failure
 
 
@@ -75,8 +77,11 @@ class Output:
     def _hand_on(self, lines: list[bytes]) -> None:
         texts = [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
         self._tail.extend(texts)
-        if texts:
-            self._sink(texts)
+        try:
+            if texts:
+                self._sink(texts)
+        except Exception:  # a full disk: a program whose pipe nobody reads would stand still
+            LOG.exception("%d lines of a program are lost", len(texts))
 
 
 def _cut(data: bytes) -> tuple[list[bytes], bytes]:

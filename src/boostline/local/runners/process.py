@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import signal
 import subprocess
@@ -26,6 +27,8 @@ from boostline.local.runners.output import Output
 from boostline.local.runners.processes import MARK, Processes, end_session
 from boostline.local.runners.programs import identity, resolve
 from boostline.local.store.database import Database
+
+LOG = logging.getLogger(__name__)
 
 # Nothing starts before the platform has recorded the process: it then writes its mark to the pipe.
 # A platform killed in between closes the pipe, and the process ends.
@@ -170,7 +173,10 @@ class Process(Program):
         self._output.close()
         with self._lock:
             code = self._popen.wait()
-        self._processes.remove(self._popen.pid)
+        try:
+            self._processes.remove(self._popen.pid)
+        except Exception:  # a full disk: a record too many harms nobody, an end untold would
+            LOG.exception("process %d has ended, and is recorded still", self._popen.pid)
         self._code.set_result(128 - code if code < 0 else code)
 
 

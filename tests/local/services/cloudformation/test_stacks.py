@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sqlite3
 import sys
 import threading
 import zipfile
@@ -44,6 +45,24 @@ def key(**properties: Any) -> dict[str, Any]:
 
 
 BAD = bucket("Not_A_Bucket")  # S3 refuses the name
+
+
+def test_a_step_whose_end_could_not_be_noted_is_done_again(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the disk is full for a moment."""
+    tell, full = Stacks.tell, [True]
+
+    def once(self: Stacks, of: dict[str, Any], status: str, reason: str) -> None:
+        if status == "CREATE_COMPLETE" and full:
+            full.clear()
+            raise sqlite3.OperationalError("database or disk is full")
+        tell(self, of, status, reason)
+
+    monkeypatch.setattr(Stacks, "tell", once)
+    assert stack.create(template({"B": bucket()})) == "CREATE_COMPLETE"
+    assert not full
+    assert len(buckets(stack) & {*stack.physical().values()}) == 1
 
 
 def test_resources_come_in_the_order_of_their_references_and_go_in_reverse(stack: Stack) -> None:

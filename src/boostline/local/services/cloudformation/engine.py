@@ -14,6 +14,7 @@ from boostline.local.services.cloudformation.work import Ended, Failed, Work
 from boostline.local.store.resources import Document
 
 PATIENCE = 3.0  # seconds: the AWS CLI looks at once, and then only after half a minute
+AGAIN = 1.0  # seconds until what could not be noted is tried anew
 MOST = 64  # stacks at once
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,12 @@ class Engine:
     def _work(self, stack_id: str) -> None:
         with self._turns.setdefault(stack_id, threading.Lock()), suppress(Ended):
             while (status := self._stacks.get(stack_id)["StackStatus"]) in STEPS:
-                self._step(stack_id, status)
+                try:
+                    self._step(stack_id, status)
+                except Exception:  # a full disk: the step is done again, as by a later platform
+                    log.exception("%s: %s", stack_id, status)
+                    if self._closed.wait(AGAIN):
+                        break
 
     def _step(self, stack_id: str, status: str) -> None:
         step, reason = STEPS[status], ""
