@@ -107,6 +107,11 @@ def _classic(paths: Paths, objective: Objective, classes: int) -> Channels:
         label="label", numeric=[f"f{i}" for i in range(matrix.shape[1])], objective=objective
     )
     count = {"binary": 2, "regression": 0}.get(objective, classes or int(train.labels.max()) + 1)
+    if count > CLASSES.high:
+        raise ContainerError(
+            f"{train.source}: label {count - 1} is no code of a class: expected whole numbers from "
+            f"0, of {CLASSES.high:,} classes at most; name a regression's objective for others"
+        )
     names = [str(code) for code in range(count)] or None
     contract = fitted(spec, {}, names)
     for dataset in (train, validation):

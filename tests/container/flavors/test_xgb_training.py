@@ -183,6 +183,7 @@ def test_the_classic_layout_is_regression_by_default(tmp_path: Path) -> None:
         (["1", "2"], {}, "1 columns, .* expected the label and at least one feature"),
         (LINES, {"objective": "binary:logistic"}, "label 2 is not the code of a class"),
         ([",1,2,3", *LINES], {}, "a label is missing"),
+        (["0,1", "10000,2"], {"objective": "multi:softprob"}, "label 10000 is no code of a class"),
     ],
 )
 def test_mistakes_in_the_classic_layout(
