@@ -160,6 +160,7 @@ def test_a_gate_that_does_not_hold_registers_nothing(
     assert registry.versions(target, config.name) == []
     found = execution.evaluation(target, steps)
     assert found is not None
+    assert str(execution.report_page(target, steps)).endswith("/evaluate/report/report.html")
     failed = [str(result) for result in execution.gates(config, found) if not result.holds]
     assert len(failed) == len(said)
     for text, start in zip(failed, said, strict=True):

@@ -191,6 +191,7 @@ def _follow(config: Config | None, target: Target, arn: str, as_json: bool) -> N
 
     described, steps = follow(target, arn, quiet=as_json)
     report = execution.evaluation(target, steps) if config else None
+    page = execution.report_page(target, steps) if config else None
     values = execution.values(config, report) if config else {}
     results = execution.gates(config, report) if config and report is not None else []
     package = execution.registered(steps)
@@ -204,6 +205,7 @@ def _follow(config: Config | None, target: Target, arn: str, as_json: bool) -> N
                 "failureReason": reason or None,
                 "steps": steps,
                 "metrics": values,
+                "report": page,
                 "gates": [
                     {"gate": str(result.gate), "value": result.value, "holds": result.holds}
                     for result in results
@@ -213,6 +215,8 @@ def _follow(config: Config | None, target: Target, arn: str, as_json: bool) -> N
         )
     else:
         _show(values, results)
+        if page:
+            typer.echo(f"report: {page}")
         if package:
             _say_registered(target, package)
     if not succeeded:

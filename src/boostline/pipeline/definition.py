@@ -31,6 +31,7 @@ from boostline.project.config import Config, Gate, Job
 
 PROCESSING = "/opt/ml/processing"
 EVALUATION = "evaluation.json"
+REPORT = "report.html"
 CHAMPION = "ChampionModelUri"
 SPLITS = ("train", "validation", "test")
 MEDIA_TYPES = ["text/csv", "application/json", "application/jsonlines"]

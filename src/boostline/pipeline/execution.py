@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from boostline.contracts import metrics
 from boostline.contracts.errors import BoostlineError
 from boostline.contracts.uri import split_uri
-from boostline.pipeline.definition import EVALUATION
+from boostline.pipeline.definition import EVALUATION, REPORT
 from boostline.project.config import Config, Gate
 from boostline.project.target import Target
 
@@ -166,6 +166,17 @@ def registered(done: list[dict[str, Any]]) -> str | None:
 
 def evaluation(target: Target, done: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return what the step Evaluate wrote, or None if it did not come to that."""
+    place = _evaluated(target, done).get("evaluation")
+    return read_json(target, f"{place}/{EVALUATION}") if place else None
+
+
+def report_page(target: Target, done: list[dict[str, Any]]) -> str | None:
+    """Return the S3 URI of the page that the step Evaluate wrote for people, or None."""
+    place = _evaluated(target, done).get("report")
+    return f"{place}/{REPORT}" if place else None
+
+
+def _evaluated(target: Target, done: list[dict[str, Any]]) -> dict[str, str]:
     for step in done:
         if step["StepName"] == "Evaluate" and step["StepStatus"] == "Succeeded":
             arn = step["Metadata"]["ProcessingJob"]["Arn"]
@@ -173,13 +184,8 @@ def evaluation(target: Target, done: list[dict[str, Any]]) -> dict[str, Any] | N
                 ProcessingJobName=arn.rpartition("/")[2]
             )
             outputs = job["ProcessingOutputConfig"]["Outputs"]
-            uri = next(
-                found["S3Output"]["S3Uri"]
-                for found in outputs
-                if found["OutputName"] == "evaluation"
-            )
-            return read_json(target, f"{uri}/{EVALUATION}")
-    return None
+            return {found["OutputName"]: found["S3Output"]["S3Uri"] for found in outputs}
+    return {}
 
 
 def read_json(target: Target, uri: str) -> dict[str, Any]:
