@@ -49,6 +49,12 @@ def test_a_failure_is_told_with_its_reason(processing: str) -> None:
     assert failed["line"]
 
 
+def test_what_was_not_tested_does_not_pass() -> None:
+    result = run(*command())
+    assert result.exit_code == 2
+    assert "nothing could be checked: give --project" in result.output
+
+
 def test_variables_reach_the_container(processing: str) -> None:
     words = ("--env", "SAGEMAKER_BASE_DIR=/no-such-folder", "--processing", processing, *command())
     result = run("--json", *words)

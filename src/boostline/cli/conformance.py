@@ -83,8 +83,13 @@ def contract_test(
             given = _with_project(project, given, found, limits, Path(folder))
         findings = _run(examine(found, given, limits))
     _print(findings, as_json=as_json)
-    if any(finding.outcome == "fails" for finding in findings):
+    outcomes = {finding.outcome for finding in findings}
+    if "fails" in outcomes:
         raise typer.Exit(1)
+    if "holds" not in outcomes:
+        raise typer.BadParameter(
+            "nothing could be checked: give --project, or --training, --processing or --model"
+        )
 
 
 def _subject(words: Sequence[str], variables: Sequence[str]) -> Subject:
