@@ -213,7 +213,10 @@ def test_without_stages_there_are_staging_and_prod(tmp_path: Path) -> None:
     [
         ("[stages.prod]\ncanary_percent = 10", "a canary needs an instance_count of 2"),
         ("[stages.prod]\ncanary_percent = 51\ninstance_count = 4", "stages.prod.canary_percent"),
-        ("[stages.prod]\nafter = 'staging'", "'staging' is no stage above it"),
+        (
+            "[stages.prod]\nafter = 'staging'",
+            "boostline.toml: stages.prod.after: 'staging' is no stage above it",
+        ),
         ("[stages.a-b]", "stages.a-b"),
         ("[stages.prod]\nmax_instance_count = 1\ninstance_count = 2", "is less than"),
     ],

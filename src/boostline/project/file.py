@@ -108,7 +108,9 @@ def _sentences(details: list[ErrorDetails]) -> list[str]:
                 found[key] = [detail["msg"].removeprefix("Value error, ")]
             case _:
                 found.setdefault(key, [f"found {_shown(detail['input'])}"]).append(_rule(detail))
-    return [f"{key}: {text[0]}{_alternatives(text[1:])}" for key, text in found.items()]
+    # What is wrong between sections is of no key: its message names them.
+    where = {key: f"{key}: " if key else "" for key in found}
+    return [f"{where[key]}{text[0]}{_alternatives(text[1:])}" for key, text in found.items()]
 
 
 def _alternatives(rules: list[str]) -> str:
