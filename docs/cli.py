@@ -19,7 +19,7 @@ account's.
 | exit code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | it ran and failed: an execution, a gate, a deployment, a request not answered with 200; or this machine refused a file |
+| 1 | it failed: an execution, a gate, a deployment, a request; or this machine refused a file |
 | 2 | a mistake in the project file, the table, a pipeline definition, or the command line |
 | 3 | the target is not there, or is not the one that the project names; nothing was done |
 | 4 | there is no such version, or it is not approved; nothing was done |
