@@ -179,9 +179,16 @@ def test_a_stage_that_changes_in_its_test_is_tested_again(shop: Shop) -> None:
     assert "the stage was changed meanwhile: it is tested again" in shop.said
 
 
-def test_a_stage_that_is_removed_while_it_is_made_says_so(shop: Shop) -> None:
-    client = shop.home.client("cloudformation")
-    stage = shop.stage("Model: CREATE_COMPLETE", lambda: client.delete_stack(StackName=NAME))
+def test_a_stage_that_is_removed_while_it_is_made_says_so(
+    shop: Shop, held: Callable[[str, str], threading.Event]
+) -> None:
+    coming = held("ready", "AWS::SageMaker::EndpointConfig")
+
+    def remove() -> None:
+        shop.home.client("cloudformation").delete_stack(StackName=NAME)
+        coming.set()
+
+    stage = shop.stage("Model: CREATE_COMPLETE", remove)
     with pytest.raises(StackError, match=f"stack {NAME} was removed before it had come up"):
         stage.deploy(None)
 
